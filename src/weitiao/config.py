@@ -1,0 +1,205 @@
+"""Every setting, once: its name, type, unit, bounds and help. The command line, the YAML file, the Python call and run.json are all
+made from these declarations; to add a flag, add a field. Settings hold no runtime state and know nothing of data or models.
+"""
+
+import dataclasses
+import difflib
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from weitiao.errors import UsageError
+from weitiao.messages import N_, _
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    choices: tuple[str, ...] = (),
+    short: str = "",
+    hidden: bool = False,
+) -> Any:
+    """A settings field: its default, its help (marked for translation), its bounds or choices, and a short flag."""
+    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "short": short, "hidden": hidden})
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """Where the examples are and how they are read."""
+
+    valid: str = setting("0.1", N_("Validation data: a file, or the share of the rows to hold out (0.1 = 10%)."))
+    test: str = setting("0.1", N_("Test data: a file, or the share of the rows to hold out (0 = none)."))
+    text: tuple[str, ...] = setting((), N_("Text column; several, separated by commas, are joined."))
+    label: str = setting("", N_("Label column."))
+    text_separator: str = setting("\n", N_("What joins several text columns."))
+    encoding: str = setting("", N_("Encoding of the file (recognised by itself: UTF-8, UTF-16, GB18030)."))
+    delimiter: str = setting("", N_("Delimiter of the CSV file (recognised by itself)."))
+    max_bad_rows: int = setting(0, N_("How many unreadable rows may be left out; each is listed in the ledger."), low=0)
+    drop_duplicates: bool = setting(False, N_("Remove exact duplicates and training rows that also stand in validation or test."))
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Which pretrained model, and how much of a text it sees."""
+
+    task: str = setting("text-classification", N_("What to learn."))
+    model: str = setting("auto", N_("Base model: a folder, a hub id, offline (packaged) or auto (chosen by language and machine)."))
+    revision: str = setting("", N_("Branch, tag or commit of the base model on the hub."))
+    max_length: int = setting(256, N_("Longest text in tokens; the rest is cut off and counted."), low=4, high=1_000_000)
+    offline: bool = setting(False, N_("Open no socket: use only what is on this machine."))
+    trust_remote_code: str = setting("", N_("Run the code of this one repository (its hub id). Read it first."))
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The optimisation. Every field says its unit."""
+
+    method: str = setting("full", N_("How to fine-tune: full trains every weight."), choices=("full",))
+    epochs: int = setting(3, N_("Passes over the training rows."), low=1, high=10_000)
+    batch_size: int = setting(32, N_("Rows an optimizer step."), low=1, high=100_000)
+    lr: float = setting(5e-5, N_("Peak learning rate."), low=1e-9, high=10.0)
+    weight_decay: float = setting(0.01, N_("Weight decay; biases and norms are left out."), low=0.0, high=1.0)
+    warmup: float = setting(0.06, N_("Share of the steps over which the learning rate rises."), low=0.0, high=1.0)
+    schedule: str = setting("linear", N_("How the learning rate falls after it."), choices=("linear", "cosine", "constant"))
+    max_grad_norm: float = setting(1.0, N_("Gradients are clipped to this norm (0 = never)."), low=0.0, high=1e6)
+    label_smoothing: float = setting(0.0, N_("Probability mass spread over the other labels."), low=0.0, high=0.9)
+    class_weights: str = setting("none", N_("Weigh rare classes up in the loss."), choices=("none", "balanced"))
+    patience: int = setting(0, N_("Stop after this many evaluations without a better one (0 = never)."), low=0)
+    seed: int = setting(42, N_("Seed of the split, the order, the new head and dropout."), low=0, high=2**32 - 1)
+    precision: str = setting("auto", N_("Number format of the forward pass."), choices=("auto", "fp32", "bf16", "fp16"))
+    device: str = setting("auto", N_("Where to compute."), choices=("auto", "cpu", "cuda", "mps"))
+    gradient_checkpointing: bool = setting(False, N_("Trade time for memory: recompute activations in the backward pass."))
+    token_budget: int = setting(0, N_("Most tokens in one micro-batch (0 = the whole batch, lowered by itself when memory runs out)."), low=0)
+    threads: int = setting(0, N_("CPU threads (0 = one a physical core)."), low=0, high=1024)
+    save_every: int = setting(0, N_("Steps between checkpoints (0 = after every epoch)."), low=0)
+    track: str = setting("", N_("Also log to an experiment tracker that Accelerate knows (tensorboard, wandb, ...)."))
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """Where the run goes."""
+
+    out: str = setting("", N_("Folder of the run (runs/NAME by default)."), short="-o")
+    overwrite: bool = setting(False, N_("Replace the run that stands there."))
+
+
+GROUPS: dict[str, type] = {"data": DataSettings, "model": ModelSettings, "training": TrainingSettings, "output": OutputSettings}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All settings of a training run, in their four groups; flat in files and on the command line.
+
+    >>> Recipe.of({"epochs": 2}).training.epochs
+    2
+    >>> Recipe.of({"epohcs": 2})
+    Traceback (most recent call last):
+    weitiao.errors.UsageError: There is no setting "epohcs". Did you mean "epochs"?
+    """
+
+    source: str = ""
+    data: DataSettings = field(default_factory=DataSettings)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    output: OutputSettings = field(default_factory=OutputSettings)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "Recipe":
+        """A recipe from flat names; the training data's own name is ``data``. Unknown names and impossible values raise UsageError."""
+        known = setting_fields()
+        for name in values:
+            if name != "data" and name not in known:
+                raise UsageError(_('There is no setting "{name}".').format(name=name) + nearest(name, [*known, "data"]))
+        groups = {
+            group: kind(**{f.name: _checked(f, values[f.name], get_type_hints(kind)[f.name]) for f in fields(kind) if f.name in values})
+            for group, kind in GROUPS.items()
+        }
+        return cls(source=str(values.get("data") or ""), **groups)
+
+    def flat(self) -> dict[str, Any]:
+        """Flat, JSON-ready and complete: ``Recipe.of(recipe.flat()) == recipe``."""
+        flat: dict[str, Any] = {"data": self.source}
+        for group in GROUPS:
+            flat |= {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(getattr(self, group)).items()}
+        return flat
+
+
+def setting_fields() -> dict[str, "dataclasses.Field[Any]"]:
+    """Every setting by its flat name."""
+    return {f.name: f for kind in GROUPS.values() for f in fields(kind)}
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """' Did you mean "epochs"?', or '' when nothing is near: what follows an unknown name in a message."""
+    folded = {k.lower(): k for k in known}
+    near = difflib.get_close_matches(name.lower(), list(folded), n=1, cutoff=0.6)
+    return " " + _('Did you mean "{name}"?').format(name=folded[near[0]]) if near else ""
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """Flat settings from a YAML file, or from the run.json of an earlier run (its ``settings``)."""
+    import yaml
+
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(_("The config file {path} cannot be read: {error}.").format(path=path, error=error)) from error
+    try:
+        # JSON first: YAML 1.1 would read run.json's 5e-05 as a word.
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text) or {}
+    except (ValueError, yaml.YAMLError) as error:
+        raise UsageError(_("The config file {path} is not valid: {error}.").format(path=path, error=error)) from error
+    if isinstance(values, dict) and isinstance(values.get("settings"), dict):
+        values = values["settings"]
+    if not isinstance(values, dict):
+        raise UsageError(_("The config file {path} must hold names and values, such as «epochs: 3».").format(path=path))
+    return {str(k).replace("-", "_"): v for k, v in values.items()}
+
+
+def _checked(field_: "dataclasses.Field[Any]", value: Any, hint: Any) -> Any:
+    """``value`` as the field's type and within its bounds, or a UsageError that names both."""
+    flag = "--" + field_.name.replace("_", "-")
+    kind = get_args(hint)[0] if isinstance(hint, types.UnionType) else get_origin(hint) or hint
+    try:
+        converted = _converted(value, kind)
+    except (TypeError, ValueError) as error:
+        kinds = {int: _("a whole number"), float: _("a number"), bool: _("true or false"), str: _("a text"), tuple: _("a list")}
+        message = _("{flag} is {value!r}; it must be {kind}.").format(flag=flag, value=value, kind=kinds[kind])
+        raise UsageError(message) from error
+    low, high, choices = field_.metadata["low"], field_.metadata["high"], field_.metadata["choices"]
+    if choices and converted not in choices:
+        message = _("{flag} is {value!r}; it must be one of {choices}.").format(flag=flag, value=value, choices=", ".join(choices))
+        raise UsageError(message + nearest(str(value), list(choices)))
+    if (low is not None and converted < low) or (high is not None and converted > high):
+        bounds = _("at least {low}").format(low=low) if high is None else _("between {low} and {high}").format(low=low, high=high)
+        message = _("{flag} is {value}; it must be {bounds}. The default is {default}.")
+        raise UsageError(message.format(flag=flag, value=value, bounds=bounds, default=field_.default))
+    return converted
+
+
+def _converted(value: Any, kind: type) -> Any:
+    if kind is tuple:
+        parts = value.split(",") if isinstance(value, str) else list(value)
+        return tuple(str(part).strip() for part in parts if str(part).strip())
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        return {"true": True, "false": False}[str(value).lower()] if str(value).lower() in ("true", "false") else _refuse(value)
+    if isinstance(value, bool) or (kind is int and isinstance(value, float) and value != int(value)):
+        return _refuse(value)
+    if kind is str:
+        return str(value) if isinstance(value, (str, int, float)) else _refuse(value)
+    number = kind(value)
+    return number if math.isfinite(number) else _refuse(value)
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(value)

@@ -1,0 +1,52 @@
+"""The row ledger: no row is dropped, cut or repaired without a line here. It knows nothing of files beyond their names."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+Action = Literal["dropped", "truncated", "repaired", "kept"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that happened to one row.
+
+    Attributes:
+        source: the file.
+        row: the row's number in it.
+        action: "kept" is for a row that is reported but left as it is.
+        reason: a stable short code, such as "empty_text" or "exact_duplicate"; counts are kept under "action:reason".
+        detail: a sentence for people, in the language of the run.
+    """
+
+    source: str
+    row: int
+    action: Action
+    reason: str
+    detail: str = ""
+
+
+class Ledger:
+    """Collects entries in order.
+
+    >>> ledger = Ledger()
+    >>> ledger.add("a.csv", 7, "dropped", "empty_text")
+    >>> ledger.counts()
+    {'dropped:empty_text': 1}
+    """
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def add(self, source: str, row: int, action: Action, reason: str, detail: str = "") -> None:
+        """Note what was done to a row, and why."""
+        self.entries.append(Entry(source, int(row), action, reason, detail))
+
+    def counts(self) -> dict[str, int]:
+        """How often each "action:reason" happened, most frequent first."""
+        return dict(Counter(f"{e.action}:{e.reason}" for e in self.entries).most_common())
+
+    def lines(self) -> Iterator[dict[str, object]]:
+        """The entries as JSON-ready objects."""
+        return (asdict(entry) for entry in self.entries)

@@ -1,0 +1,1 @@
+"""Weights in motion: everything that imports torch."""

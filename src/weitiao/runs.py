@@ -1,0 +1,199 @@
+"""The run directory: the only file that knows the names inside it. It knows nothing of models, tasks or reports.
+
+Nothing half-written is ever left under a final name: everything is written to a temporary sibling, synced, and renamed.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from weitiao.errors import ResourceError, RunError
+from weitiao.messages import _
+
+SCHEMA = 1
+
+
+class RunFolder:
+    """A run's folder. Opening one reads nothing; ``create`` makes a new one, ``open`` insists that it is there.
+
+    Attributes:
+        path: the folder.
+        model, checkpoints: folders inside it.
+        report, card, log_file, predictions_file, ledger_file, record_file, check_file: files inside it.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.model = self.path / "model"
+        self.checkpoints = self.path / "checkpoints"
+        self.report = self.path / "report.html"
+        self.card = self.path / "README.md"
+        self.record_file = self.path / "run.json"
+        self.check_file = self.path / "check.json"
+        self.log_file = self.path / "log.jsonl"
+        self.predictions_file = self.path / "predictions.jsonl"
+        self.ledger_file = self.path / "ledger.jsonl"
+
+    @classmethod
+    def create(cls, path: str | Path, *, overwrite: bool = False) -> "RunFolder":
+        """A new, empty run folder.
+
+        Raises:
+            RunError: something stands there and ``overwrite`` is off, or what stands there is no run.
+            ResourceError: the folder cannot be made.
+        """
+        run = cls(path)
+        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+            if not overwrite:
+                message = _("{path} exists already. Choose another --out, or replace it with --overwrite.").format(path=path)
+                raise RunError(message)
+            if not run.record_file.is_file():
+                # --overwrite is for runs: it must never empty somebody's folder.
+                message = _("{path} exists and is not a run of weitiao, so --overwrite leaves it alone. Choose another --out.").format(path=path)
+                raise RunError(message)
+            shutil.rmtree(run.path)
+        with writing(run.path):
+            run.checkpoints.mkdir(parents=True, exist_ok=True)
+            probe = run.path / f".{uuid.uuid4().hex}"
+            probe.write_bytes(b"\0")
+            probe.unlink()
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> "RunFolder":
+        """A run that is there. Raises RunError where it is not, or its record is unreadable or of a newer schema."""
+        run = cls(path)
+        if not run.record_file.is_file():
+            runs = sorted(str(p.parent) for p in run.path.parent.glob("*/run.json")) if run.path.parent.is_dir() else []
+            there = " " + _("There are: {runs}.").format(runs=", ".join(runs[:8])) if runs else ""
+            message = _("{path} is no run: it has no run.json. Make one with: weitiao train DATA --out {path}").format(path=path)
+            raise RunError(message + there)
+        schema = run.record().get("schema")
+        if not isinstance(schema, int) or schema > SCHEMA:
+            message = _("{path} was written by a newer weitiao (schema {schema}; this one reads {known}). Update: pip install -U weitiao")
+            raise RunError(message.format(path=path, schema=schema, known=SCHEMA))
+        return run
+
+    def record(self) -> dict[str, Any]:
+        """run.json. Raises RunError when it cannot be read."""
+        return dict(self._json(self.record_file))
+
+    def update(self, **values: Any) -> None:
+        """Set top-level keys of run.json, atomically."""
+        record = self.record() if self.record_file.is_file() else {"schema": SCHEMA}
+        write_text(self.record_file, json.dumps({**record, **values}, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+    def check(self) -> dict[str, Any]:
+        """The data check's findings ({} where there was none)."""
+        return dict(self._json(self.check_file)) if self.check_file.is_file() else {}
+
+    def log(self) -> list[dict[str, Any]]:
+        """The training log, one dict a line."""
+        return list(read_lines(self.log_file))
+
+    def append_log(self, line: Mapping[str, Any]) -> None:
+        """Add a line to the training log."""
+        with writing(self.log_file), self.log_file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def trim_log(self, step: int) -> None:
+        """Forget the lines after ``step``: a resumed run writes them again."""
+        write_lines(self.log_file, [line for line in self.log() if line.get("step", 0) <= step])
+
+    def predictions(self) -> Iterator[dict[str, Any]]:
+        """The test set's predictions, one dict a line."""
+        return read_lines(self.predictions_file)
+
+    def ledger(self) -> Iterator[dict[str, Any]]:
+        """The row ledger, one dict a line."""
+        return read_lines(self.ledger_file)
+
+    def _json(self, path: Path) -> Any:
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            message = _("{path} cannot be read: {error}. Train again with --overwrite.").format(path=path, error=error)
+            raise RunError(message) from error
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns what the system says about a full or read-only disk into a ResourceError that names ``path``."""
+    try:
+        yield
+    except OSError as error:
+        message = _("{path} cannot be written: {error}. Free some space, or choose a folder that you may write to with --out.")
+        raise ResourceError(message.format(path=path, error=error.strerror or error)) from error
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary sibling of ``path`` to write a file or a folder to; it takes the final name when the block ends well, else it goes.
+
+    >>> import tempfile
+    >>> target = Path(tempfile.mkdtemp()) / "a.txt"
+    >>> with atomic(target) as temporary:
+    ...     _ = temporary.write_text("whole")
+    >>> target.read_text()
+    'whole'
+    """
+    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        with writing(path):
+            yield temporary
+            for file in temporary.rglob("*") if temporary.is_dir() else [temporary]:
+                if file.is_file():
+                    _sync(file)
+            if temporary.is_dir() and path.is_dir():
+                # A folder cannot replace another in one step: the old one steps aside first and is removed last.
+                aside = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.old"
+                os.replace(path, aside)
+                os.replace(temporary, path)
+                shutil.rmtree(aside, ignore_errors=True)
+            else:
+                os.replace(temporary, path)
+            _sync(path.parent)
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write a JSON Lines file atomically, streaming."""
+    with atomic(path) as temporary, temporary.open("w", encoding="utf-8", newline="\n") as file:
+        file.writelines(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSON Lines file ([] where there is none); a last line that a crash cut short is left out."""
+    if not path.is_file():
+        return
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            try:
+                yield json.loads(line)
+            except ValueError:
+                return
+
+
+def _sync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():
+        return  # Windows cannot open a folder
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,194 @@
+"""The machine under the training: threads, device, number format, memory, and a record of all of it. It knows no model."""
+
+import contextlib
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from weitiao.config import TrainingSettings
+from weitiao.errors import ResourceError, UsageError
+from weitiao.messages import _
+
+if TYPE_CHECKING:
+    import torch
+
+RECORDED_PACKAGES = ("weitiao", "torch", "transformers", "accelerate", "tokenizers", "safetensors", "numpy", "pyarrow", "scikit-learn")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What a run computes on.
+
+    Attributes:
+        device: "cpu", "cuda" or "mps".
+        precision: "fp32", "bf16" or "fp16": the forward pass; weights and optimizer stay in fp32.
+        threads: CPU threads of torch.
+    """
+
+    device: str
+    precision: str
+    threads: int
+
+
+def require_torch() -> None:
+    """Raises UsageError with the install command where the ``train`` extra is missing."""
+    missing = [name for name in ("torch", "transformers", "accelerate") if not _installed(name)]
+    if missing:
+        message = _('This needs {packages}, which are not installed. Type: pip install "weitiao[train]"').format(packages=", ".join(missing))
+        raise UsageError(message)
+
+
+def machine_for(settings: TrainingSettings) -> Machine:
+    """The device, precision and threads that the settings ask for, on this machine; torch's threads are set.
+
+    Raises:
+        ResourceError: a device that is not there, or a number format that it cannot compute.
+    """
+    import torch
+
+    there = available_devices()
+    device = there[0] if settings.device == "auto" else settings.device
+    if device not in there:
+        message = _('--device {device} is not available here; there is: {devices}. "weitiao doctor" says why.')
+        raise ResourceError(message.format(device=device, devices=", ".join(there)))
+    bf16 = device == "cuda" and torch.cuda.is_bf16_supported()
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bf16" if bf16 else "fp16" if device == "cuda" else "fp32"
+    if (precision == "fp16" and device != "cuda") or (precision == "bf16" and device == "cuda" and not bf16):
+        message = _("--precision {precision} cannot be trained on {device}. Use --precision auto.").format(precision=precision, device=device)
+        raise ResourceError(message)
+    threads = settings.threads or physical_cores()
+    torch.set_num_threads(threads)
+    return Machine(device, precision, threads)
+
+
+def available_devices() -> list[str]:
+    """The devices torch can use here, fastest first."""
+    import torch
+
+    devices = ["cuda"] if torch.cuda.is_available() else []
+    return [*devices, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
+
+
+def physical_cores() -> int:
+    """Cores this process may use; two hardware threads of one core count once, since matrix products gain nothing from the second."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+
+
+def memory_in_use(device: str) -> int:
+    """Bytes this process holds now: on the GPU for "cuda", else resident in main memory."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.memory_allocated())
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def peak_memory(device: str) -> int:
+    """Most bytes this process has held so far: on the GPU for "cuda", else resident in main memory."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.max_memory_allocated())
+    if sys.platform == "win32":
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception is torch's or Python's way of saying that memory ran out, on a GPU or on a CPU."""
+    import torch
+
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    # The CPU allocator has no exception type of its own.
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in ("can't allocate memory", "out of memory"))
+
+
+@contextlib.contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Draw every random number inside from a generator that depends on ``numbers`` alone, such as (seed, epoch, step)."""
+    import torch
+
+    torch.manual_seed(derived_seed(*numbers))
+    yield
+
+
+def derived_seed(*numbers: int) -> int:
+    """One well-mixed 63-bit seed from several numbers, the same on every platform.
+
+    >>> derived_seed(42, 0, 1) != derived_seed(42, 1, 0)
+    True
+    """
+    import numpy as np
+
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> 1)
+
+
+def environment(machine: Machine) -> dict[str, Any]:
+    """What is needed to repeat and compare a run: versions, processor, memory, threads, git commit. JSON-ready, without paths."""
+    import psutil
+
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": _processor(),
+        "gpu": _gpu(machine.device),
+        "threads": machine.threads,
+        "memory_bytes": int(psutil.virtual_memory().total),
+        "git_commit": _git_commit(),
+        "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES if _installed(name)},
+    }
+
+
+def to_device(tensors: "dict[str, torch.Tensor]", device: str) -> "dict[str, torch.Tensor]":
+    """The tensors on the device, copied without waiting where the device allows."""
+    return tensors if device == "cpu" else {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _gpu(device: str) -> str | None:
+    if device != "cuda":
+        return None
+    import torch
+
+    return str(torch.cuda.get_device_name())
+
+
+def _git_commit() -> str | None:
+    try:
+        result = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return result.stdout.strip() or None if result.returncode == 0 else None

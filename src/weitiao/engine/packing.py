@@ -1,0 +1,171 @@
+"""Padding taken out of an unchanged encoder: the layer stack runs on the batch's real tokens only, and the mathematics stays the same.
+
+The model is called with an ordinary padded batch. Around its layer stack the padding is cut out, (1, tokens, hidden), so that every linear
+layer, norm and dropout works on real tokens; attention runs through a function in transformers' own registry, on buckets of rows of nearly
+equal length, (rows, heads, length, head width); after the stack the hidden states are laid back into the padded shape, so that the model's
+pooler and head run untouched. A family is packed only where it is listed here *and* the outputs agree on the spot (``pack``).
+
+It knows nothing of tasks, losses or training.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+ATTENTION = "weitiao_packed"
+BUCKET = 8  # how many tokens shorter than its longest a row of a bucket may be
+TOLERANCE = 1e-4  # largest difference of a logit from the unpacked model's
+# Model type -> the attribute of its base model that holds the layer stack. Left out on purpose: DeBERTa, whose attention ignores the
+# registry, and MPNet and T5, whose stacks add a position bias computed for the padded shape.
+STACKS = {
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra", "ernie", "albert"), "encoder"),
+    "distilbert": "transformer",
+}
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Rows of nearly equal length, side by side among the kept tokens: ``rows * length`` of them from ``start``."""
+
+    start: int
+    rows: int
+    length: int
+    mask: torch.Tensor | None  # (rows, 1, 1, length), minus infinity where a row has ended; None where all rows are equally long
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one padded batch is packed: which of its tokens are kept, (tokens,) into the flattened batch, and the buckets among them."""
+
+    keep: torch.Tensor
+    buckets: tuple[Bucket, ...]
+
+
+class Packing:
+    """The plan in force for one model. Its rows must come longest first."""
+
+    def __init__(self) -> None:
+        self.current: Plan | None = None
+        self.calls = 0
+
+    def plan(self, lengths: Sequence[int]) -> None:
+        """Plan the next forward pass from the rows' lengths in tokens, longest first."""
+        padded, keep, buckets = lengths[0], [], []
+        start = first = 0
+        while first < len(lengths):
+            longest, last = lengths[first], first
+            while last < len(lengths) and lengths[last] > longest - BUCKET:
+                last += 1
+            rows = torch.arange(first, last)
+            keep.append((rows[:, None] * padded + torch.arange(longest)).flatten())
+            mask = None
+            if lengths[last - 1] != longest:
+                ended = torch.arange(longest) >= torch.tensor(lengths[first:last])[:, None]  # (rows, length)
+                mask = torch.zeros(ended.shape).masked_fill_(ended, float("-inf"))[:, None, None]
+            buckets.append(Bucket(start, last - first, longest, mask))
+            start += (last - first) * longest
+            first = last
+        self.current = Plan(torch.cat(keep), tuple(buckets))
+
+
+def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
+    """Pack a transformers model in place and return its packing, or leave it as it was and return None.
+
+    Args:
+        model: the model with its head.
+        probe: a padded batch, longest row first, with an "attention_mask"; the packed and the plain logits must agree on it.
+
+    A family that is not listed, whose registered attention is never called, or whose logits differ by more than ``TOLERANCE`` is not packed.
+    """
+    base = getattr(model, model.base_model_prefix, None)
+    stack = getattr(base, STACKS.get(model.config.model_type, ""), None)
+    if not isinstance(stack, nn.Module):
+        return None
+    plain = _logits(model, probe)
+    implementation = model.config._attn_implementation
+    packing = Packing()
+    _register()
+    model.set_attn_implementation(ATTENTION)
+    for module in stack.modules():
+        module.weitiao_packing = packing
+    # Bound to the module, not to its class: other models of the same family stay as they are.
+    stack.forward = _packed_forward(stack.forward, packing)
+    packing.plan(probe["attention_mask"].sum(dim=1).tolist())
+    try:
+        agree = bool((_logits(model, probe) - plain).abs().max() <= TOLERANCE) and packing.calls > 0
+    except (RuntimeError, TypeError, AttributeError):
+        # A stack that takes or returns something else than we know: the plain model is always right.
+        agree = False
+    if agree:
+        return packing
+    del stack.forward
+    for module in stack.modules():
+        del module.weitiao_packing
+    model.set_attn_implementation(implementation)
+    return None
+
+
+def _logits(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits: torch.Tensor = model(**batch).logits
+    model.train(training)
+    return logits.float()
+
+
+def _register() -> None:
+    from transformers import AttentionInterface, AttentionMaskInterface
+
+    AttentionInterface.register(ATTENTION, _attention)
+    # The plan already says where rows end: no mask over the padded shape is needed.
+    AttentionMaskInterface.register(ATTENTION, lambda *args, **kwargs: None)
+
+
+def _packed_forward(forward: Any, packing: Packing) -> Any:
+    def packed(*args: Any, **kwargs: Any) -> Any:
+        hidden = args[0] if args else kwargs.pop("hidden_states")
+        plan = packing.current
+        assert plan is not None, "a packed model is run through its backend, which plans every batch"
+        rows, length, width = hidden.shape
+        kept = hidden.reshape(rows * length, width).index_select(0, plan.keep)[None]  # (1, tokens, width)
+        outputs = forward(kept, *args[1:], **kwargs)
+        laid = outputs.last_hidden_state[0]
+        flat = laid.new_zeros(rows * length, laid.shape[-1]).index_copy(0, plan.keep, laid)
+        outputs.last_hidden_state = flat.view(rows, length, -1)
+        return outputs
+
+    return packed
+
+
+def _attention(
+    module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, dropout: float = 0.0, scaling: Any = None, **_: Any
+) -> tuple[torch.Tensor, None]:
+    packing: Packing = module.weitiao_packing
+    packing.calls += 1
+    assert packing.current is not None
+    heads, _tokens, width = query.shape[1:]  # (1, heads, tokens, width)
+    scale = width**-0.5 if scaling is None else scaling
+    query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, width)
+    out = []
+    for bucket in packing.current.buckets:
+        end = bucket.start + bucket.rows * bucket.length
+        # (rows, heads, length, width)
+        q, k, v = (x[bucket.start : end].view(bucket.rows, bucket.length, heads, width).transpose(1, 2) for x in (query, key, value))
+        mixed = _attend(q, k, v, bucket.mask, dropout, scale)
+        out.append(mixed.transpose(1, 2).reshape(end - bucket.start, heads, width))
+    return torch.cat(out)[None], None  # (1, tokens, heads, width)
+
+
+def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, dropout: float, scale: float) -> torch.Tensor:
+    if not dropout:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask.to(q.dtype), scale=scale)
+    # torch's fused attention cannot drop probabilities on a CPU, so with dropout the three steps are written out.
+    scores = torch.matmul(q * scale, k.transpose(-1, -2))  # (rows, heads, length, length)
+    if mask is not None:
+        scores = scores + mask.to(scores.dtype)
+    return torch.matmul(F.dropout(torch.softmax(scores, dim=-1), p=dropout), v)

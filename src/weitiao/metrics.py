@@ -190,13 +190,13 @@ def _sentence(metric: str, value: float, best: str, rival: float, wins: bool, bo
         text = _("This model reaches {value} {metric}; the best simple baseline ({baseline}) {rival}.")
     elif clear:
         text = _(
-            "The simple baseline ({baseline}) reaches {rival} {metric}, this model only {value}: use the baseline, or train with more data, "
-            "more epochs or a better base model."
+            "The simple baseline ({baseline}) reaches {rival} {metric}, this model only {value}: use the baseline, or train "
+            "with more data, more epochs or a better base model."
         )
     else:
         text = _(
-            "The simple baseline ({baseline}) is as good or better: it reaches {rival} {metric}, this model {value}. Use the baseline, or train "
-            "with more data, more epochs or a better base model."
+            "The simple baseline ({baseline}) is as good or better: it reaches {rival} {metric}, this model {value}. Use the baseline, "
+            "or train with more data, more epochs or a better base model."
         )
     low, high = (f"{bound:+.3f}" for bound in bounds or (0, 0))
     return text.format(metric=title(metric), value=f"{value:.3f}", baseline=title(best), rival=f"{rival:.3f}", low=low, high=high)

@@ -5,17 +5,13 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from weitiao.config import TrainingSettings
 from weitiao.errors import ResourceError, UsageError
 from weitiao.messages import _
-
-if TYPE_CHECKING:
-    import torch
 
 RECORDED_PACKAGES = ("weitiao", "torch", "transformers", "accelerate", "tokenizers", "safetensors", "numpy", "pyarrow", "scikit-learn")
 
@@ -121,13 +117,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in str(error) for words in ("can't allocate memory", "out of memory"))
 
 
-@contextlib.contextmanager
-def seeded(*numbers: int) -> Iterator[None]:
-    """Draw every random number inside from a generator that depends on ``numbers`` alone, such as (seed, epoch, step)."""
+def seed_generators(*numbers: int) -> None:
+    """Make every random number that torch draws from here on depend on ``numbers`` alone, such as (seed, epoch, step)."""
     import torch
 
     torch.manual_seed(derived_seed(*numbers))
-    yield
 
 
 def derived_seed(*numbers: int) -> int:
@@ -155,11 +149,6 @@ def environment(machine: Machine) -> dict[str, Any]:
         "git_commit": _git_commit(),
         "packages": {name: metadata.version(name) for name in RECORDED_PACKAGES if _installed(name)},
     }
-
-
-def to_device(tensors: "dict[str, torch.Tensor]", device: str) -> "dict[str, torch.Tensor]":
-    """The tensors on the device, copied without waiting where the device allows."""
-    return tensors if device == "cpu" else {name: tensor.to(device, non_blocking=True) for name, tensor in tensors.items()}
 
 
 def _installed(name: str) -> bool:

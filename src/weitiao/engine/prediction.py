@@ -1,0 +1,61 @@
+"""encode -> forward -> decode over many records, in bounded memory and in their own order. It knows no file and no metric."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from weitiao.engine.batching import micro_batches
+from weitiao.processing import Features, Processor
+from weitiao.tasks.base import Outputs, Prediction, Record, Spec, Task
+
+WINDOW = 1024  # records that are sorted by length together
+TOKENS = 4096  # most tokens, padding included, in one forward pass
+
+
+class Backend(Protocol):
+    """Whatever computes the forward pass: torch here, onnxruntime in an export."""
+
+    def run(self, batch: Sequence[Features]) -> Sequence[Outputs]:
+        """The outputs of each features, in their order."""
+        ...
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A task, what it learned, and a backend: a function from records to predictions.
+
+    Attributes:
+        max_length: most tokens of a text.
+    """
+
+    task: Task
+    spec: Spec
+    backend: Backend
+    processor: Processor
+    max_length: int
+
+    def predict(self, records: Iterable[Record], progress: Callable[[int], None] = lambda rows: None) -> Iterator[Prediction]:
+        """One prediction a record, in order; ``progress`` hears how many are done. Only a window of records is held at a time."""
+        done = 0
+        stream = iter(records)
+        while window := list(itertools.islice(stream, WINDOW)):
+            features = [self.encode(record) for record in window]
+            for record, own, outputs in zip(window, features, self._outputs(features), strict=True):
+                yield self.task.decode(record, own, outputs, self.spec)
+            done += len(window)
+            progress(done)
+
+    def encode(self, record: Record) -> list[Features]:
+        """The task's features of a record that is only to be predicted."""
+        return self.task.encode(record, self.processor, self.spec, max_length=self.max_length, for_training=False)
+
+    def _outputs(self, features: Sequence[list[Features]]) -> list[list[Outputs]]:
+        """The outputs of every record's features: all of a window's features go through the backend sorted by length."""
+        flat = list(itertools.chain.from_iterable(features))
+        outputs: list[Outputs] = [{}] * len(flat)
+        for batch in micro_batches([len(f) for f in flat], TOKENS, padded=True):
+            for index, output in zip(batch, self.backend.run([flat[i] for i in batch]), strict=True):
+                outputs[index] = output
+        answers = iter(outputs)
+        return [list(itertools.islice(answers, len(own))) for own in features]

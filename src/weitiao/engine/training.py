@@ -1,0 +1,295 @@
+"""The one loop. An optimizer step sees exactly ``batch_size`` rows drawn at random, its loss normalised over the whole step.
+
+It knows features, an objective and a loaded model; it knows no task by name and no file inside a run.
+"""
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from weitiao.config import TrainingSettings
+from weitiao.engine.batching import micro_batches, optimizer_batches
+from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
+from weitiao.engine.devices import is_out_of_memory, memory_in_use, seed_generators
+from weitiao.engine.models import LoadedModel
+from weitiao.engine.objectives import Objective
+from weitiao.errors import ModelError, ResourceError
+from weitiao.messages import _
+from weitiao.observer import Observer
+from weitiao.processing import Features
+from weitiao.tasks.base import Headline
+
+PADDED_TOKENS = 8192  # the micro-batch budget where padding stays in: rows of like length then share a micro-batch
+LOGGED_STEPS = 2000  # a longer training logs every so many steps
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the loop needs.
+
+    Attributes:
+        features: the training rows.
+        evaluate: predicts the validation rows with the network as it is and returns their metrics; None without validation rows.
+        log: takes a line of the training log.
+    """
+
+    loaded: LoadedModel
+    objective: Objective
+    features: Sequence[Features]
+    settings: TrainingSettings
+    headline: Headline
+    evaluate: Callable[[], dict[str, float]] | None
+    store: CheckpointStore
+    log: Callable[[Mapping[str, Any]], None]
+    observer: Observer
+    tracker: Callable[[Mapping[str, float], int], None] = field(default=lambda values, step: None)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimizer steps in one pass."""
+        return math.ceil(len(self.features) / self.settings.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps in all."""
+        return self.steps_per_epoch * self.settings.epochs
+
+
+def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
+    """The learning rate of a step (from 0): a linear rise, then the schedule's fall to zero after the last.
+
+    >>> [learning_rate(s, 10, TrainingSettings(lr=1.0, warmup=0.2)) for s in (0, 1, 2, 6)]
+    [0.5, 1.0, 1.0, 0.5]
+    """
+    warmup = math.ceil(settings.warmup * steps)
+    if step < warmup:
+        return settings.lr * (step + 1) / warmup
+    done = (step - warmup) / max(1, steps - warmup)
+    fall = {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}
+    return settings.lr * fall[settings.schedule]
+
+
+def make_optimizer(network: Any, settings: TrainingSettings) -> torch.optim.AdamW:
+    """Fused AdamW (Loshchilov and Hutter, 2019); biases and norms, which are the one-dimensional parameters, do not decay."""
+    trained = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.lr, fused=trained[0].device.type in ("cpu", "cuda"))
+
+
+class Trainer:
+    """Runs a job to its end, or to an interrupt after which it can go on.
+
+    Args:
+        job: what to train.
+        accelerator: an ``accelerate.Accelerator``: scaling, clipping, devices.
+    """
+
+    def __init__(self, job: Job, accelerator: Any) -> None:
+        self.job, self.accelerator = job, accelerator
+        network = job.loaded.network
+        if job.settings.gradient_checkpointing:
+            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        self.trained = [p for p in network.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(network, job.settings)
+        # The network's own autocast and placement are the loaded model's; Accelerate scales, clips and steps.
+        self.prepared = accelerator.prepare(self.optimizer)
+        padded = job.loaded.packing is None
+        self.progress = Progress(token_budget=job.settings.token_budget or (PADDED_TOKENS if padded else 0), threads=job.loaded.machine.threads)
+
+    def resume(self) -> bool:
+        """Continue from the newest checkpoint; False where there is none."""
+        progress = self.job.store.restore(self.job.loaded.network, self.optimizer, self.accelerator.scaler)
+        if progress is None:
+            return False
+        self.progress = progress
+        torch.set_num_threads(progress.threads)
+        return True
+
+    def measure(self) -> tuple[float, int]:
+        """(seconds an optimizer step, peak bytes expected), from two real forward and backward passes that change no weight."""
+        job, network = self.job, self.job.loaded.network
+        batch = optimizer_batches(len(job.features), job.settings.batch_size, seed=job.settings.seed, epoch=0)[0]
+        rows = [job.features[row] for row in batch]
+        network.train()
+        self._accumulate(rows[: max(1, len(rows) // 8)], 0)  # the first pass warms up allocators and kernels
+        began = time.perf_counter()
+        self._accumulate(rows, 0)
+        if job.loaded.machine.device == "cuda":
+            torch.cuda.synchronize()
+        seconds = time.perf_counter() - began
+        moments = 2 * sum(p.numel() * p.element_size() for p in self.trained)
+        memory = memory_in_use(job.loaded.machine.device) + moments
+        self.optimizer.zero_grad()
+        return seconds, memory
+
+    def train(self) -> Progress:
+        """Train to the end, keeping the best weights by the headline metric, and leave them in the network.
+
+        Raises:
+            KeyboardInterrupt: interrupted; the state was saved first.
+            ResourceError: even a single row does not fit into memory.
+            ModelError: the loss is no longer a number.
+        """
+        job, progress = self.job, self.progress
+        with _interrupts() as interrupted:
+            while not progress.finished:
+                self._epoch(interrupted)
+                self._end_of_epoch()
+        if progress.best and job.store.best_file.is_file():
+            load_weights(job.loaded.network, job.store.best_file)
+        return progress
+
+    def _epoch(self, interrupted: threading.Event) -> None:
+        """The steps that are left of the current epoch."""
+        job, progress, settings = self.job, self.progress, self.job.settings
+        batches = optimizer_batches(len(job.features), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
+        every = max(1, job.steps // LOGGED_STEPS)
+        job.loaded.network.train()
+        for batch in batches[progress.position :]:
+            rows = [job.features[row] for row in batch]
+            began = time.perf_counter()
+            loss = self._step(rows)
+            elapsed = time.perf_counter() - began
+            tokens = sum(map(len, rows))
+            progress.position += 1
+            progress.step += 1
+            progress.loss_sum += loss
+            progress.loss_steps += 1
+            progress.seconds += elapsed
+            progress.rows += len(rows)
+            progress.tokens += tokens
+            self._report(loss, tokens / elapsed, every)
+            if interrupted.is_set():
+                self.save()
+                raise KeyboardInterrupt
+            if settings.save_every and progress.step % settings.save_every == 0:
+                self.save()
+
+    def _step(self, rows: list[Features]) -> float:
+        """One optimizer step: gradients over all rows, clipped, applied. Returns the mean loss."""
+        settings, progress = self.job.settings, self.progress
+        loss = self._accumulate(rows, progress.step)
+        if not math.isfinite(loss):
+            message = _("The loss became {loss} at step {step}: the training has diverged. Lower --lr ({lr}), or use --precision fp32.")
+            raise ModelError(message.format(loss=loss, step=progress.step + 1, lr=settings.lr))
+        if settings.max_grad_norm:
+            self.accelerator.clip_grad_norm_(self.trained, settings.max_grad_norm)
+        rate = learning_rate(progress.step, self.job.steps, settings)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.prepared.step()
+        self.optimizer.zero_grad()
+        return loss
+
+    def _accumulate(self, rows: list[Features], step: int) -> float:
+        """The rows' gradients, in micro-batches under the token budget; the budget is lowered until they fit. Returns the mean loss."""
+        while True:
+            # Dropout draws from (seed, epoch, step) alone, so a resumed run and a repeated step draw the same.
+            seed_generators(self.job.settings.seed, self.progress.epoch, step)
+            try:
+                return self._gradients(rows)
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+            # Outside the handler: the exception's frames no longer hold the tensors that did not fit.
+            self.optimizer.zero_grad()
+            self._lower_budget(rows)
+
+    def _gradients(self, rows: list[Features]) -> float:
+        loaded, objective = self.job.loaded, self.job.objective
+        terms, total = objective.terms(rows), 0.0
+        groups = micro_batches([len(row) for row in rows], self.progress.token_budget if objective.divisible else 0, padded=loaded.packing is None)
+        for group in groups:
+            batch = objective.collate([rows[i] for i in group], loaded.padding)
+            targets = batch.targets.to(loaded.machine.device)
+            loss = objective.loss(loaded.forward(batch), targets) / terms
+            self.accelerator.backward(loss)
+            total += loss.item()
+        return total
+
+    def _lower_budget(self, rows: list[Features]) -> None:
+        longest, tokens = max(map(len, rows)), sum(map(len, rows))
+        used = min(self.progress.token_budget or tokens, tokens)
+        if used <= longest or not self.job.objective.divisible:
+            message = _("Memory ran out on a single text of {tokens} tokens. Lower --max-length, switch on --gradient-checkpointing, or choose a smaller --model.")
+            raise ResourceError(message.format(tokens=longest))
+        self.progress.token_budget = max(longest, used // 2)
+        message = _("Memory ran out: micro-batches now hold at most {tokens} tokens. The optimizer still sees {rows} rows a step.")
+        self.job.observer.warn(message.format(tokens=self.progress.token_budget, rows=len(rows)))
+
+    def _end_of_epoch(self) -> None:
+        """Evaluate, remember the best weights, decide whether to stop, and write a checkpoint."""
+        job, progress = self.job, self.progress
+        progress.epoch += 1
+        progress.position = 0
+        entry: dict[str, Any] = {"epoch": progress.epoch, "step": progress.step, "train_loss": progress.loss_sum / max(1, progress.loss_steps)}
+        progress.loss_sum, progress.loss_steps = 0.0, 0
+        if job.evaluate:
+            metrics = job.evaluate()
+            entry["validation"] = {"loss": metrics.get("log_loss"), **metrics}
+            value = metrics[job.headline.metric]
+            if job.headline.better(value, progress.best["value"] if progress.best else None):
+                progress.best = {"epoch": progress.epoch, "step": progress.step, "metric": job.headline.metric, "value": value}
+                progress.waiting = 0
+                job.store.keep_best(job.loaded.network)
+            else:
+                progress.waiting += 1
+            job.log({"step": progress.step, "epoch": progress.epoch, "validation": entry["validation"], "seconds": progress.seconds})
+            job.tracker({f"validation/{name}": number for name, number in metrics.items()}, progress.step)
+            job.observer.evaluated({"split": "validation", **entry, "metrics": metrics, "best": progress.best})
+        progress.history.append(entry)
+        stopped = bool(job.settings.patience) and progress.waiting >= job.settings.patience
+        if stopped and progress.epoch < job.settings.epochs:
+            message = _("Stopped early: {count} evaluations without a better {metric}.")
+            job.observer.note(message.format(count=progress.waiting, metric=job.headline.metric))
+        progress.finished = stopped or progress.epoch >= job.settings.epochs
+        self.save()
+
+    def save(self) -> None:
+        """Write a checkpoint of this moment."""
+        self.job.store.save(self.job.loaded.network, self.optimizer, self.progress, self.accelerator.scaler)
+
+    def _report(self, loss: float, speed: float, every: int) -> None:
+        job, progress = self.job, self.progress
+        rate = self.optimizer.param_groups[0]["lr"]
+        done = progress.epoch + progress.position / job.steps_per_epoch
+        eta = (job.steps - progress.step) * progress.seconds / progress.step
+        figures = {"loss": loss, "lr": rate, "epoch": done, "tokens_per_s": speed, "eta_seconds": eta}
+        job.observer.progress("train", progress.step, job.steps, figures)
+        if progress.step % every == 0:
+            memory = memory_in_use(job.loaded.machine.device)
+            line = {"loss": round(loss, 6), "lr": rate, "tokens_per_s": round(speed, 1), "seconds": round(progress.seconds, 3), "memory_bytes": memory}
+            job.log({"step": progress.step, "epoch": round(done, 4), **line})
+            job.tracker({"train/loss": loss, "train/lr": rate, "train/tokens_per_s": speed}, progress.step)
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """Ctrl-C and a termination signal set the event, so that the step in hand can end and be saved; a second one ends at once."""
+    event = threading.Event()
+    before: dict[int, Any] = {}
+
+    def handle(number: int, frame: Any) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    # Only the main thread may set handlers; elsewhere an interrupt ends the step the ordinary way.
+    if threading.current_thread() is threading.main_thread():
+        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in before.items():
+            with suppress(ValueError, TypeError):
+                signal.signal(number, handler)

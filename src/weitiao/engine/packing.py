@@ -18,7 +18,7 @@ from torch import nn
 
 ATTENTION = "weitiao_packed"
 BUCKET = 8  # how many tokens shorter than its longest a row of a bucket may be
-TOLERANCE = 1e-4  # largest difference of a logit from the unpacked model's
+TOLERANCE = 1e-4  # largest difference from the unpacked model's logits, as a share of the largest of them
 # Model type -> the attribute of its base model that holds the layer stack. Left out on purpose: DeBERTa, whose attention ignores the
 # registry, and MPNet and T5, whose stacks add a position bias computed for the padded shape.
 STACKS = {
@@ -96,7 +96,7 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
     stack.forward = _packed_forward(stack.forward, packing)
     packing.plan(probe["attention_mask"].sum(dim=1).tolist())
     try:
-        agree = bool((_logits(model, probe) - plain).abs().max() <= TOLERANCE) and packing.calls > 0
+        agree = bool((_logits(model, probe) - plain).abs().max() <= TOLERANCE * plain.abs().max()) and packing.calls > 0
     except (RuntimeError, TypeError, AttributeError):
         # A stack that takes or returns something else than we know: the plain model is always right.
         agree = False

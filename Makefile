@@ -1,0 +1,54 @@
+# Every target does its own set-up: the first one that runs makes .venv and installs weitiao in it; later ones find it ready.
+# Another interpreter:   make test PYTHON=python3.12
+# Another package index: PIP_INDEX_URL=https://pypi.tuna.tsinghua.edu.cn/simple make demo
+
+PYTHON ?= python3
+BIN := .venv/bin
+EXTRAS := train,offline,dev,hub-data,zh
+# Set when everything named in it has been installed; older than pyproject.toml or constraints.txt, it is out of date.
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint messages bench clean
+
+help:
+	@echo 'make demo      train on the bundled sample, show the figures and three predictions'
+	@echo 'make test      run the tests with the network cut off'
+	@echo 'make lint      ruff, mypy and import-linter'
+	@echo 'make messages  bring the Chinese catalogue up to date with the code'
+	@echo 'make bench     the short form of every benchmark'
+	@echo 'make clean     remove the environment and the caches; runs/ stays'
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'weitiao needs Python 3.11 or newer, and "$(PYTHON)" is not.' \
+	       'Install one (python.org, your package manager, or conda create -n weitiao python=3.12)' \
+	       'and name it: make $(or $(MAKECMDGOALS),test) PYTHON=python3.12' >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/weitiao train sample:en --model offline --epochs 4 --lr 1e-4 --batch-size 16 --out runs/demo --overwrite
+	$(BIN)/weitiao predict runs/demo \
+	  'I was charged twice for the same pair of headphones.' \
+	  'The courier says he rang the bell, but we were home all day.' \
+	  'Since the last update the app closes as soon as I open the camera.'
+
+test: $(READY)
+	@$(BIN)/python tools/no_network.py $(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+messages: $(READY)
+	$(BIN)/python tools/messages.py
+
+bench: $(READY)
+	@for file in benchmarks/[!_]*.py; do echo "$$file"; $(BIN)/python "$$file" --short || exit 1; done
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

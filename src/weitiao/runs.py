@@ -19,7 +19,7 @@ SCHEMA = 1
 
 
 class RunFolder:
-    """A run's folder. Opening one reads nothing; ``create`` makes a new one, ``open`` insists that it is there.
+    """A run's folder. Making one of these touches no disk; ``create`` makes the folder, ``open`` insists that it is there.
 
     Attributes:
         path: the folder.
@@ -39,30 +39,34 @@ class RunFolder:
         self.predictions_file = self.path / "predictions.jsonl"
         self.ledger_file = self.path / "ledger.jsonl"
 
-    @classmethod
-    def create(cls, path: str | Path, *, overwrite: bool = False) -> "RunFolder":
-        """A new, empty run folder.
+    def check_free(self, *, overwrite: bool = False) -> None:
+        """Make sure that a new run can go here, before hours are spent on it. Nothing that stands there is touched.
 
         Raises:
             RunError: something stands there and ``overwrite`` is off, or what stands there is no run.
-            ResourceError: the folder cannot be made.
+            ResourceError: the folder cannot be written.
         """
-        run = cls(path)
-        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             if not overwrite:
-                message = _("{path} exists already. Choose another --out, or replace it with --overwrite.").format(path=path)
+                message = _("{path} exists already. Choose another --out, or replace it with --overwrite.").format(path=self.path)
                 raise RunError(message)
-            if not run.record_file.is_file():
+            if not self.record_file.is_file():
                 # --overwrite is for runs: it must never empty somebody's folder.
-                message = _("{path} exists and is not a run of weitiao, so --overwrite leaves it alone. Choose another --out.").format(path=path)
-                raise RunError(message)
-            shutil.rmtree(run.path)
-        with writing(run.path):
-            run.checkpoints.mkdir(parents=True, exist_ok=True)
-            probe = run.path / f".{uuid.uuid4().hex}"
+                message = _("{path} exists and is not a run of weitiao, so --overwrite leaves it alone. Choose another --out.")
+                raise RunError(message.format(path=self.path))
+        parent = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.is_dir())
+        with writing(self.path):
+            probe = parent / f".{uuid.uuid4().hex}.tmp"
             probe.write_bytes(b"\0")
             probe.unlink()
-        return run
+
+    def create(self, *, overwrite: bool = False) -> None:
+        """Make the folder, new and empty; ``check_free`` says what may be replaced."""
+        self.check_free(overwrite=overwrite)
+        with writing(self.path):
+            if self.path.exists():
+                shutil.rmtree(self.path)
+            self.checkpoints.mkdir(parents=True)
 
     @classmethod
     def open(cls, path: str | Path) -> "RunFolder":

@@ -1,0 +1,121 @@
+"""Full fine-tuning beside Hugging Face's Trainer: the same rows, base, batch size, epochs and threads, in turn, each in its own process.
+
+python benchmarks/finetune.py DATA_FOLDER [--label target] [--seeds 42 43 44] [--max-length 128] [--group-only] [--short]
+
+DATA_FOLDER holds train.csv, val.csv and test.csv. Without it, or with --short, a slice or the bundled sample is used: that shows that the
+benchmark runs, not who is faster. Prints a table and writes JSON beside it (--json FILE).
+"""
+
+import argparse
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+from statistics import mean, median
+from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def main() -> None:
+    """Run every seed with every contestant, interleaved, and print what came out."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="?", help="folder with train.csv, val.csv, test.csv")
+    parser.add_argument("--text", default="text")
+    parser.add_argument("--label", default="label")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
+    parser.add_argument("--max-length", type=int, default=128)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--group-only", action="store_true", help="leave out the Trainer without group-by-length")
+    parser.add_argument("--short", action="store_true", help="one seed, one epoch, few rows")
+    parser.add_argument("--json", help="where to write the figures")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(options.data) if options.data and not options.short else _slice(options, Path(scratch))
+        seeds, epochs = (options.seeds[:1], 1) if options.short else (options.seeds, options.epochs)
+        contestants = {"weitiao": [], "Trainer, group-by-length": ["--group"], "Trainer, dynamic padding": []}
+        if options.group_only:
+            del contestants["Trainer, dynamic padding"]
+        results: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
+        for seed in seeds:
+            for name, flags in contestants.items():
+                run = _weitiao if name == "weitiao" else _trainer
+                results[name].append(run(folder, options, seed, epochs, flags, Path(scratch)))
+                print(f"seed {seed}  {name}: {results[name][-1]}", file=sys.stderr, flush=True)
+    _print(results)
+    if options.json:
+        packages = {name: metadata.version(name) for name in ("weitiao", "torch", "transformers", "accelerate")}
+        machine = {"cpu": platform.processor() or platform.machine(), "python": platform.python_version(), "packages": packages}
+        Path(options.json).write_text(json.dumps({"machine": machine, "seeds": seeds, "results": results}, indent=2), encoding="utf-8")
+
+
+def _weitiao(folder: Path, options: argparse.Namespace, seed: int, epochs: int, flags: list[str], scratch: Path) -> dict[str, float]:
+    out = scratch / f"run-{seed}"
+    command = [sys.executable, "-m", "weitiao", "train", str(folder / "train.csv"), "--valid", str(folder / "val.csv")]
+    command += ["--test", str(folder / "test.csv"), "--text", options.text, "--label", options.label, "--model", "offline", "--lr", "5e-5"]
+    command += ["--epochs", str(epochs), "--batch-size", "32", "--max-length", str(options.max_length), "--seed", str(seed), "--out", str(out)]
+    whole, peak, _output = _timed([*command, "--quiet", "--overwrite"])
+    record = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    training, evaluation = record["training"], record["evaluation"]
+    figures = {"train_s": training["seconds"], "rows_per_s": training["train_rows_per_s"], "accuracy": evaluation["metrics"]["accuracy"]}
+    return {**figures, "f1_macro": evaluation["metrics"]["f1_macro"], "whole_s": whole, "peak_mb": peak}
+
+
+def _trainer(folder: Path, options: argparse.Namespace, seed: int, epochs: int, flags: list[str], scratch: Path) -> dict[str, float]:
+    from weitiao.engine.hub import resolve
+
+    command = [sys.executable, str(HERE / "peers" / "hf_trainer.py"), str(resolve("offline").path), str(folder / "train.csv")]
+    command += [str(folder / "test.csv"), options.text, options.label, "--epochs", str(epochs), "--seed", str(seed)]
+    whole, peak, output = _timed([*command, "--max-length", str(options.max_length), *flags])
+    figures: dict[str, float] = json.loads(output.strip().splitlines()[-1])
+    return {**figures, "whole_s": whole, "peak_mb": peak}
+
+
+def _timed(command: list[str]) -> tuple[float, float, str]:
+    """(wall seconds, peak MB, standard output) of a process."""
+    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+        began = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=errors, text=True)
+        _pid, status, usage = os.wait4(process.pid, 0)  # this child's own peak, not the largest so far
+        seconds = time.perf_counter() - began
+        output.seek(0)
+        errors.seek(0)
+        if status:
+            sys.exit(f"{' '.join(command)}\n{errors.read()[-2000:]}")
+        return round(seconds, 1), round(usage.ru_maxrss / 1024), output.read()
+
+
+def _slice(options: argparse.Namespace, scratch: Path) -> Path:
+    """A folder of few rows: from the data that was named, else from the bundled sample."""
+    from weitiao import sample
+
+    if not options.data:
+        options.text, options.label = "text", "label"
+    for name, start, end in (("train", 0, 256), ("val", 256, 320), ("test", 320, 448)):
+        source = Path(options.data) / f"{name}.csv" if options.data else sample.path("en")
+        with source.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+        body = rows[1 : end - start + 1] if options.data else [rows[1 + at] for at in range(len(rows) - 1) if start <= (at * 7) % (len(rows) - 1) < end]
+        with (scratch / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([rows[0], *body])
+    return scratch
+
+
+def _print(results: dict[str, list[dict[str, Any]]]) -> None:
+    ours = results["weitiao"]
+    print(f"{'':28}{'accuracy':>10}{'rows/s':>10}{'train s':>10}{'whole s':>10}{'train time, ours/theirs (median, range)':>44}")
+    for name, runs in results.items():
+        ratios = [mine["train_s"] / theirs["train_s"] for mine, theirs in zip(ours, runs, strict=True)]
+        figures = [mean(run["accuracy"] for run in runs), *(median(run[key] for run in runs) for key in ("rows_per_s", "train_s", "whole_s"))]
+        ratio = "" if name == "weitiao" else f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        print(f"{name:28}{figures[0]:10.4f}{figures[1]:10.1f}{figures[2]:10.1f}{figures[3]:10.1f}{ratio:>44}")
+
+
+if __name__ == "__main__":
+    main()

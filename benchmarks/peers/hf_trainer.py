@@ -1,0 +1,73 @@
+"""The peer: Hugging Face's Trainer as its own guide recommends it for a CPU: dynamic padding, fused AdamW, group-by-length on request.
+
+python benchmarks/peers/hf_trainer.py MODEL_FOLDER TRAIN.csv TEST.csv TEXT LABEL [--group] [--seed N] ...   prints one line of JSON
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pandas as pd
+from datasets import Dataset
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, Trainer, TrainingArguments, set_seed
+
+parser = argparse.ArgumentParser()
+for name in ("model", "train", "test", "text", "label"):
+    parser.add_argument(name)
+parser.add_argument("--group", action="store_true", help="rows of like length share a batch")
+parser.add_argument("--rows", type=int)
+parser.add_argument("--epochs", type=float, default=3)
+parser.add_argument("--batch-size", type=int, default=32)
+parser.add_argument("--lr", type=float, default=5e-5)
+parser.add_argument("--max-length", type=int, default=128)
+parser.add_argument("--seed", type=int, default=42)
+options = parser.parse_args()
+
+tokenizer = AutoTokenizer.from_pretrained(options.model)
+set_seed(options.seed)
+tables = {name: pd.read_csv(path) for name, path in (("train", options.train), ("test", options.test))}
+tables["train"] = tables["train"][: options.rows]
+labels = sorted(tables["train"][options.label].unique().tolist())
+model = AutoModelForSequenceClassification.from_pretrained(options.model, num_labels=len(labels))
+
+
+def tokenized(table: pd.DataFrame) -> Dataset:
+    """Token ids, padded later and only to the longest of each batch."""
+    rows = {"text": table[options.text].tolist(), "label": [labels.index(label) for label in table[options.label]]}
+    return Dataset.from_dict(rows).map(
+        lambda batch: tokenizer(batch["text"], truncation=True, max_length=options.max_length), batched=True, remove_columns=["text"]
+    )
+
+
+with tempfile.TemporaryDirectory() as folder:
+    arguments = TrainingArguments(
+        folder,
+        per_device_train_batch_size=options.batch_size,
+        per_device_eval_batch_size=64,
+        learning_rate=options.lr,
+        num_train_epochs=options.epochs,
+        report_to=[],
+        save_strategy="no",
+        use_cpu=True,
+        disable_tqdm=True,
+        optim="adamw_torch_fused",
+        seed=options.seed,
+        train_sampling_strategy="group_by_length" if options.group else "random",
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=tokenized(tables["train"]),
+        eval_dataset=tokenized(tables["test"]),
+        processing_class=tokenizer,
+        compute_metrics=lambda e: {"accuracy": float((e.predictions.argmax(-1) == e.label_ids).mean())},
+    )
+    began = time.perf_counter()
+    trainer.train()
+    seconds = time.perf_counter() - began
+    rows_per_s = len(tables["train"]) * options.epochs / seconds
+    print(json.dumps({"train_s": round(seconds, 1), "rows_per_s": round(rows_per_s, 2), "accuracy": trainer.evaluate()["eval_accuracy"]}))

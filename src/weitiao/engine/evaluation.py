@@ -1,0 +1,33 @@
+"""Predictions become numbers with intervals, beside what simple methods reach on the same rows. It knows no run folder."""
+
+import time
+from typing import Any
+
+from weitiao.data.records import Records
+from weitiao.engine.prediction import Predictor
+from weitiao.metrics import compare
+from weitiao.observer import Observer
+from weitiao.tasks.base import Prediction
+
+
+def evaluate(
+    predictor: Predictor, records: Records, *, split: str, train: Records | None, observer: Observer
+) -> tuple[dict[str, Any], list[Prediction], float]:
+    """Predict and score a split.
+
+    Args:
+        split: "test" or "validation".
+        train: the training records, for the baselines; None leaves them out.
+
+    Returns:
+        The evaluation (metrics, intervals, baselines, verdict, details), the predictions in the records' order, and rows per second.
+    """
+    task, total = predictor.task, len(records)
+    began = time.perf_counter()
+    predictions = list(predictor.predict(records, lambda rows: observer.progress("evaluate", rows, total, {})))
+    rows_per_s = total / max(time.perf_counter() - began, 1e-9)
+    scores = task.score(predictions, records, predictor.spec)
+    answers = task.baselines(train, records, predictor.spec) if train is not None else {}
+    baselines = {name: task.score(answer, records, predictor.spec) for name, answer in answers.items()}
+    compared = compare(scores, baselines, *task.headline)
+    return {"split": split, "rows": total, "source": records.source, "headline": task.headline.metric, **compared}, predictions, rows_per_s

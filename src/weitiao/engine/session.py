@@ -1,0 +1,369 @@
+"""A training from its settings to its finished model: data, check, base model, plan, loop, evaluation. It writes into a run folder and
+knows neither reports nor the command line.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao import tasks
+from weitiao.config import Recipe
+from weitiao.data import checking, language, loading
+from weitiao.data.ledger import Ledger
+from weitiao.data.records import Records
+from weitiao.engine import hub
+from weitiao.errors import ModelError, NetworkError, RunError, UsageError
+from weitiao.messages import _
+from weitiao.observer import Observer
+from weitiao.runs import RunFolder, atomic, write_lines, write_text
+from weitiao.tasks.base import Spec, Task
+
+if TYPE_CHECKING:
+    from weitiao.engine.devices import Machine
+    from weitiao.engine.models import LoadedModel
+    from weitiao.engine.training import Trainer
+    from weitiao.processing import Features
+
+
+@dataclass
+class Examples:
+    """A user's data, read and checked.
+
+    Attributes:
+        loaded: splits, column plan, ledger, fingerprints.
+        base: the base model, None where none is on this machine and none was needed.
+        check: the data check's findings.
+    """
+
+    task: Task
+    loaded: loading.Loaded
+    base: hub.BaseModel | None
+    check: dict[str, Any]
+
+    @property
+    def splits(self) -> dict[str, Records]:
+        """Records by split: "train", and "validation" and "test" where there are any."""
+        return self.loaded.splits
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every row that was dropped, cut or repaired."""
+        return self.loaded.ledger
+
+
+def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = True) -> Examples:
+    """Read and check the data, and find the base model that fits its language.
+
+    Args:
+        base_needed: False for a check alone: the base is then looked for on this machine only, and lengths are counted in characters
+            where it is not there.
+    """
+    if not recipe.source:
+        raise UsageError(_("Which data? Name a file, such as: weitiao train reviews.csv"))
+    task = tasks.get(recipe.model.task)
+    text = task.inputs[0].name
+    label = next((field.name for field in task.outputs if field.type == "choice"), None)
+    loaded = loading.load(
+        recipe.source,
+        recipe.data,
+        inputs=task.inputs,
+        outputs=task.outputs,
+        seed=recipe.training.seed,
+        offline=recipe.model.offline,
+        observer=observer,
+    )
+    spec = task.learn(loaded.splits["train"])
+    if recipe.data.drop_duplicates:
+        loaded = replace(loaded, splits=checking.drop_duplicates(loaded.splits, loaded.ledger, text_field=text))
+    base = _base(recipe, language.language_of(loaded.splits["train"].columns[text]), observer, needed=base_needed)
+    check = checking.check(
+        loaded.splits,
+        text_field=text,
+        label_field=label,
+        labels=spec.get("labels", []),
+        ledger=loaded.ledger,
+        token_lengths=_token_lengths(base.path) if base else None,
+        limit=recipe.model.max_length if base else None,
+        seed=recipe.training.seed,
+    )
+    observer.checked(check, loaded.plan.as_dict(), loaded.ledger.counts())
+    return Examples(task, loaded, base, check)
+
+
+def _base(recipe: Recipe, spoken: str, observer: Observer, *, needed: bool) -> hub.BaseModel | None:
+    settings = recipe.model
+    try:
+        base = hub.resolve(
+            settings.model,
+            revision=settings.revision,
+            offline=settings.offline or not needed,
+            language=spoken,
+            trust_remote_code=settings.trust_remote_code,
+            observer=observer,
+        )
+    except (NetworkError, ModelError):
+        if needed:
+            raise
+        return None
+    if needed:
+        observer.note(_("Base model: {id}. {why}").format(id=base.id, why=base.why))
+    return base
+
+
+def _token_lengths(folder: Path) -> Callable[[Sequence[str]], list[int]] | None:
+    """Counts tokens with the folder's own tokenizer, without torch; None where it has no fast one."""
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        return None
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def lengths(texts: Sequence[str]) -> list[int]:
+        counts: list[int] = []
+        for at in range(0, len(texts), 4096):  # bounded: an encoding is far larger than its text
+            counts += map(len, tokenizer.encode_batch_fast(list(texts[at : at + 4096])))
+        return counts
+
+    return lengths
+
+
+class Session:
+    """One training, prepared: everything is read, loaded and encoded, and nothing is written yet.
+
+    Args:
+        recipe: all settings.
+        observer: hears what happens.
+        folder: where the run goes.
+    """
+
+    def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder) -> None:
+        from weitiao.engine import devices, models
+
+        devices.require_torch()
+        self.recipe, self.observer, self.folder = recipe, observer, folder
+        self.examples = examples = read_examples(recipe, observer)
+        self.task = examples.task
+        if not self.task.trainable:
+            raise UsageError(_("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=self.task.name))
+        assert examples.base is not None
+        self.base = examples.base
+        self.train_records = examples.splits["train"]
+        self.spec: Spec = self.task.learn(self.train_records)
+        self.machine: Machine = devices.machine_for(recipe.training)
+        devices.seed_generators(recipe.training.seed)  # the new head
+        self.loaded: LoadedModel = models.load_model(
+            self.base.path,
+            self.task.model_class,
+            self.task.model_config(self.spec),
+            self.machine,
+            trust_remote_code=bool(recipe.model.trust_remote_code),
+        )
+        self.max_length = min(recipe.model.max_length, self.loaded.limit or recipe.model.max_length)
+        self.features: list[Features] = []
+        self.truncated = 0
+        for name, records in examples.splits.items():
+            self._encode(records, keep=name == "train")
+        self.trainer: Trainer = self._trainer()
+
+    def _encode(self, records: Records, *, keep: bool) -> None:
+        """Encode a split for training (``keep``), or only to note in the ledger which texts will be cut."""
+        for row, record in zip(records.rows, records, strict=True):
+            features = self.task.encode(record, self.loaded.processor, self.spec, max_length=self.max_length, for_training=keep)
+            cut = sum(f.cut for f in features)
+            if cut:
+                self.truncated += 1
+                detail = _("{count} tokens beyond --max-length {limit} were cut off.").format(count=cut, limit=self.max_length)
+                self.examples.ledger.add(records.source, int(row), "truncated", "too_long", detail)
+            if keep:
+                self.features += features
+
+    def _trainer(self) -> "Trainer":
+        from accelerate import Accelerator
+
+        from weitiao.engine.checkpoints import CheckpointStore
+        from weitiao.engine.objectives import objective_for
+        from weitiao.engine.training import Job, Trainer
+
+        settings = self.recipe.training
+        precision = {"fp32": "no"}.get(self.machine.precision, self.machine.precision)
+        trackers = [name.strip() for name in settings.track.split(",") if name.strip()]
+        try:
+            accelerator = Accelerator(
+                cpu=self.machine.device == "cpu", mixed_precision=precision, log_with=trackers or None, project_dir=str(self.folder.path)
+            )
+        except (ValueError, ImportError) as error:
+            message = _('--track {name}: {error}. Install it with: pip install "weitiao[track]"')
+            raise UsageError(message.format(name=settings.track, error=str(error).rstrip("."))) from error
+        if trackers and not accelerator.log_with:
+            message = _('--track {name}: it is not installed. Type: pip install "weitiao[track]"')
+            raise UsageError(message.format(name=settings.track))
+        self.accelerator = accelerator
+        validation = self.examples.splits.get("validation")
+        job = Job(
+            loaded=self.loaded,
+            objective=objective_for(self.task.objective, settings, self.features),
+            features=self.features,
+            settings=settings,
+            headline=self.task.headline,
+            evaluate=None if validation is None else lambda: self._validate(validation),
+            store=CheckpointStore(self.folder.checkpoints),
+            log=self.folder.append_log,
+            observer=self.observer,
+            tracker=(lambda values, step: accelerator.log(dict(values), step=step)) if trackers else (lambda values, step: None),
+        )
+        return Trainer(job, accelerator)
+
+    def _validate(self, records: Records) -> dict[str, float]:
+        predictions = list(self.predictor().predict(records))
+        metrics: dict[str, float] = self.task.score(predictions, records, self.spec)["metrics"]
+        self.loaded.network.train()
+        return metrics
+
+    def predictor(self) -> Any:
+        """The network as it is now, as a function from records to predictions."""
+        from weitiao.engine.prediction import Predictor
+
+        return Predictor(self.task, self.spec, self.loaded, self.loaded.processor, self.max_length)
+
+    def plan(self, *, measure: bool = True) -> dict[str, Any]:
+        """What will be done, with an estimate of time and memory from measured steps."""
+        settings, job = self.recipe.training, self.trainer.job
+        seconds, memory = self.trainer.measure() if measure else (None, None)
+        parameters, trainable = self.loaded.parameters()
+        return {
+            "task": self.task.name,
+            "model": {"id": self.base.id, "source": self.base.source, "why": self.base.why},
+            "device": self.machine.device,
+            "precision": self.machine.precision,
+            "threads": self.machine.threads,
+            "path": self._step_path(),
+            "parameters": parameters,
+            "trainable_parameters": trainable,
+            "rows": {name: len(records) for name, records in self.examples.splits.items()},
+            "batch_size": settings.batch_size,
+            "epochs": settings.epochs,
+            "steps": job.steps,
+            "warmup_steps": -int(-settings.warmup * job.steps // 1),
+            "lr": settings.lr,
+            "max_length": self.max_length,
+            "truncated_rows": self.truncated,
+            "estimate": {"seconds": seconds and seconds * job.steps, "memory_bytes": memory},
+            "out": str(self.folder.path),
+        }
+
+    def _step_path(self) -> str:
+        if self.loaded.packing:
+            return _("padding-free: the layers run on real tokens only (outputs checked against the plain model)")
+        if self.machine.device != "cpu":
+            return _("padded micro-batches sorted by length")
+        family = self.loaded.network.config.model_type
+        return _("padded micro-batches sorted by length: padding-free steps are not proven for {family}").format(family=family)
+
+    def begin(self, record: dict[str, Any]) -> None:
+        """Write the run's first files: what is being done, the check, the ledger."""
+        from weitiao.engine.devices import environment
+
+        self.folder.update(
+            **record,
+            task=self.task.name,
+            spec=self.spec,
+            settings=self.recipe.flat(),
+            base_model={k: getattr(self.base, k) for k in ("id", "source", "revision", "sha256", "license")},
+            data={
+                "splits": {
+                    name: {"rows": len(records), "source": records.source, "fingerprint": self.examples.loaded.fingerprints[name]}
+                    for name, records in self.examples.splits.items()
+                },
+                "plan": self.examples.loaded.plan.as_dict(),
+                "ledger": self.examples.ledger.counts(),
+                "language": self.examples.check.get("language"),
+            },
+            seed=self.recipe.training.seed,
+            environment=environment(self.machine),
+        )
+        write_text(self.folder.check_file, json.dumps(self.examples.check, ensure_ascii=False, indent=2) + "\n")
+        write_lines(self.folder.ledger_file, self.examples.ledger.lines())
+
+    def continue_from(self, record: dict[str, Any]) -> bool:
+        """Take up the run's newest checkpoint, after making sure that data and base are the same; False where there is none yet."""
+        for name, split in record["data"]["splits"].items():
+            if self.examples.loaded.fingerprints.get(name) != split["fingerprint"]:
+                message = _("{source} has changed since this run began, so it cannot go on. Put the old file back, or train anew with --overwrite.")
+                raise RunError(message.format(source=split["source"]))
+        if record["base_model"]["sha256"] != self.base.sha256:
+            message = _("The base model {id} has changed since this run began, so it cannot go on. Train anew with --overwrite.")
+            raise RunError(message.format(id=self.base.id))
+        resumed = self.trainer.resume()
+        self.folder.trim_log(self.trainer.progress.step)
+        return resumed
+
+    def fit(self) -> None:
+        """Run the loop to its end, and write the model, the test set's predictions and all figures into the run."""
+        if self.trainer.job.settings.track:
+            flat = {name: value for name, value in self.recipe.flat().items() if isinstance(value, (int, float, str, bool))}
+            self.accelerator.init_trackers("weitiao", config=flat)
+        progress = self.trainer.train()
+        self.accelerator.end_training()
+        self._finish(progress)
+
+    def _finish(self, progress: Any) -> None:
+        from weitiao.engine import devices, models
+        from weitiao.engine.evaluation import evaluate
+
+        splits = self.examples.splits
+        if "validation" in splits:
+            predictions = list(self.predictor().predict(splits["validation"]))
+            self.spec = self.task.calibrate(predictions, splits["validation"], self.spec)
+        with atomic(self.folder.model) as temporary:
+            models.save_model(self.loaded, temporary, max_length=self.max_length)
+        results: dict[str, Any] = {"evaluation": None, "prediction": None}
+        split = next((name for name in ("test", "validation") if name in splits), None)
+        if split:
+            records = splits[split]
+            evaluation, predictions, speed = evaluate(
+                self.predictor(), records, split=split, train=self.train_records, observer=self.observer
+            )
+            write_lines(
+                self.folder.predictions_file,
+                (
+                    {"row": int(row), "source": records.source, **record, "prediction": prediction}
+                    for row, record, prediction in zip(records.rows, records, predictions, strict=True)
+                ),
+            )
+            results = {"evaluation": evaluation, "prediction": {"rows_per_s": round(speed, 1)}}
+        parameters, trainable = self.loaded.parameters()
+        self.folder.update(
+            spec=self.spec,
+            training={
+                "device": self.machine.device,
+                "precision": self.machine.precision,
+                "path": self._step_path(),
+                "parameters": parameters,
+                "trainable_parameters": trainable,
+                "max_length": self.max_length,
+                "steps": progress.step,
+                "epochs": progress.epoch,
+                "seconds": round(progress.seconds, 2),
+                "train_rows_per_s": round(progress.rows / max(progress.seconds, 1e-9), 2),
+                "tokens_per_s": round(progress.tokens / max(progress.seconds, 1e-9), 1),
+                "peak_memory_bytes": devices.peak_memory(self.machine.device),
+                "token_budget": progress.token_budget,
+                "best": progress.best,
+                "history": progress.history,
+            },
+            model_bytes=sum(file.stat().st_size for file in self.folder.model.rglob("*") if file.is_file()),
+            **results,
+        )
+        if results["evaluation"]:
+            self.observer.evaluated(results["evaluation"])
+
+    def close(self) -> None:
+        """Let go of Accelerate's process-wide state, so that another training with other settings can follow in this process."""
+        from accelerate.state import AcceleratorState
+
+        AcceleratorState._reset_state(reset_partial_state=True)

@@ -1,0 +1,98 @@
+"""The model card: README.md with Hugging Face metadata, so that a folder that is passed on explains itself. It holds no path of this machine.
+Knows no concrete task.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from weitiao.report import results
+from weitiao.report.page import describe
+from weitiao.report.rendering import render
+from weitiao.runs import RunFolder, write_text
+
+# The hub's own vocabulary: what it can offer a widget for, and what it calls our figures.
+PIPELINES = frozenset(
+    "text-classification token-classification question-answering summarization translation text-generation fill-mask "
+    "zero-shot-classification feature-extraction".split()
+)
+_HUB_METRICS = {"f1_macro": "f1", "f1_weighted": "f1", "mcc": "matthews_correlation"}
+_SHOWN = ("f1_macro", "accuracy", "f1_weighted", "balanced_accuracy", "mcc")
+_MOST_LABELS = 40
+
+
+def write_card(run: RunFolder) -> Path:
+    """Write the run's README.md, in the language in force (metadata is the hub's), and return its path.
+
+    Raises:
+        RunError: run.json cannot be read.
+        ResourceError: the file cannot be written.
+    """
+    record, check = run.record(), run.check()
+    evaluation = record.get("evaluation") or {}
+    labels = (record.get("spec") or {}).get("labels") or []
+    text = render(
+        "card.md.j2",
+        record=record,
+        check=check,
+        task=describe(record.get("task", "")),
+        evaluation=evaluation,
+        source=PurePath(str(evaluation.get("source") or "")).name,
+        metric_rows=results.metric_rows(evaluation) if evaluation.get("metrics") else [],
+        labels=labels[:_MOST_LABELS],
+        more_labels=max(0, len(labels) - _MOST_LABELS),
+        base_model=base_model(record),
+        pipeline=record.get("task") if record.get("task") in PIPELINES else "",
+    )
+    write_text(run.card, f"---\n{metadata(record, check)}\n---\n\n{text.strip()}\n")
+    return run.card
+
+
+def metadata(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:
+    """The card's YAML head. What is not known is left out, because the hub would show a guess as a fact."""
+    from huggingface_hub import EvalResult, ModelCardData
+
+    evaluation, task = record.get("evaluation") or {}, str(record.get("task") or "")
+    split = evaluation.get("split", "test")
+    dataset = PurePath(str(evaluation.get("source") or "")).name or split
+    figures = [
+        EvalResult(
+            task_type=task,
+            dataset_type=re.sub(r"[^\w.-]+", "-", dataset),
+            dataset_name=dataset,
+            dataset_split=split,
+            metric_type=_HUB_METRICS.get(name, name),
+            metric_name=name,
+            metric_value=round(float(value), 4),
+        )
+        for name, value in evaluation.get("metrics", {}).items()
+        if name in {*_SHOWN, evaluation.get("headline")}
+    ]
+    language = check.get("language")
+    data = ModelCardData(
+        language=language if re.fullmatch(r"[a-z]{2,3}", str(language)) else None,
+        license=_license(record),
+        library_name="transformers",
+        pipeline_tag=task if task in PIPELINES else None,
+        base_model=base_model(record) or None,
+        tags=["weitiao", *([task] if task else [])],
+        metrics=sorted({figure.metric_type for figure in figures}) or None,
+        model_name=str(record.get("name") or "model") if figures else None,
+        eval_results=figures or None,
+    )
+    return str(data.to_yaml()).strip()
+
+
+def base_model(record: Mapping[str, Any]) -> str:
+    """The base model's id on the hub, or "" where it came from a folder of somebody's machine."""
+    base = record.get("base_model") or {}
+    name = str(base.get("id") or "")
+    named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name)
+    return name if named and base.get("source") not in ("folder", "local") and name not in ("auto", "offline") else ""
+
+
+def _license(record: Mapping[str, Any]) -> str | None:
+    """The base model's license, which what is made from it inherits, if it is a plain identifier."""
+    name = str((record.get("base_model") or {}).get("license") or "").lower()
+    return name if re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", name) else None

@@ -1,0 +1,117 @@
+"""Numbers as people read them, in the language in force. Knows no run and no HTML."""
+
+from datetime import datetime
+from typing import Any
+
+from weitiao.messages import _
+
+NONE = "–"
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    """A metric's value.
+
+    >>> figure(0.83249), figure(None)
+    ('0.832', '–')
+    """
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def bounds(interval: Any, digits: int = 3) -> str:
+    """An interval, or nothing where there is none.
+
+    >>> bounds([0.8, 0.9]), bounds(None)
+    ('0.800 – 0.900', '')
+    """
+    return f"{interval[0]:.{digits}f} – {interval[1]:.{digits}f}" if interval else ""
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands set apart.
+
+    >>> count(1234567)
+    '1,234,567'
+    """
+    return NONE if value is None else f"{round(value):,}"
+
+
+def percent(value: float | None) -> str:
+    """A share of one; the small ones keep their digits.
+
+    >>> percent(0.5), percent(0.0312), percent(0.0004), percent(0)
+    ('50%', '3.1%', '0.04%', '0%')
+    """
+    if value is None:
+        return NONE
+    share = 100 * value
+    return f"{share:.0f}%" if share >= 10 or share == 0 else f"{share:.1f}%" if share >= 0.1 else f"{share:.2g}%"
+
+
+def size(value: float | None) -> str:
+    """Bytes, in powers of ten as disks and downloads count them.
+
+    >>> size(90_900_000), size(812)
+    ('90.9 MB', '812 B')
+    """
+    if value is None:
+        return NONE
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            break
+        value /= 1000
+    else:
+        unit = "TB"
+    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+
+
+def duration(seconds: float | None) -> str:
+    """A time span in its two largest units.
+
+    >>> duration(7.25), duration(75), duration(7320)
+    ('7.2 s', '1 min 15 s', '2 h 2 min')
+    """
+    if seconds is None:
+        return NONE
+    if seconds < 60:
+        return _("{seconds} s").format(seconds=f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return _("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
+    return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
+
+
+def moment(value: str | None) -> str:
+    """An ISO time to the minute; what is no ISO time stays as it is.
+
+    >>> moment("2026-03-01T12:30:45+08:00")
+    '2026-03-01 12:30'
+    """
+    if not value:
+        return NONE
+    try:
+        return datetime.fromisoformat(value).strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return value
+
+
+def shorten(text: Any, characters: int = 240) -> str:
+    """Text on one line, cut at ``characters``.
+
+    >>> shorten("a\\nb"), shorten("abcdef", 4)
+    ('a b', 'abc…')
+    """
+    line = " ".join(str(text).split())
+    return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
+def plain(value: Any) -> str:
+    """A setting's value as it would be typed.
+
+    >>> plain(["a", "b"]), plain(True), plain(""), plain(5e-05)
+    ('a, b', 'true', '–', '5e-05')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return ", ".join(plain(v) for v in value) or NONE
+    return NONE if value is None or value == "" else str(value).replace("\n", "\\n").replace("\t", "\\t")

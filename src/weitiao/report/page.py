@@ -1,0 +1,103 @@
+"""The HTML report: gathers what a run's folder holds, has it drawn, and writes one file that needs nothing else. A part that the run lacks
+does not appear. Knows no concrete task.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from weitiao.messages import _
+from weitiao.report import advice, charts, learning, results
+from weitiao.report.rendering import render
+from weitiao.runs import RunFolder, write_text
+
+_ENTRIES = 8  # of each kind in the ledger
+_KINDS = 12
+
+
+def write_report(run: RunFolder) -> Path:
+    """Write the run's report.html, in the language in force, and return its path.
+
+    Raises:
+        RunError: run.json cannot be read.
+        ResourceError: the file cannot be written.
+    """
+    write_text(run.report, render("report.html.j2", **_context(run)))
+    return run.report
+
+
+def _context(run: RunFolder) -> dict[str, Any]:
+    record, check, log = run.record(), run.check(), run.log()
+    evaluation = record.get("evaluation") or {}
+    drawn = charts.available()
+    data = record.get("data") or {}
+    return {
+        "record": record,
+        "run_path": run.path.as_posix() if not run.path.is_absolute() else run.path.name,
+        "task": describe(record.get("task", "")),
+        "evaluation": evaluation,
+        "standing": _standing(record, evaluation),
+        "advice": advice.next_steps(record, check, log),
+        "metric_rows": results.metric_rows(evaluation) if evaluation.get("metrics") else [],
+        "ranges": results.ranges(evaluation),
+        "charts": learning.learning_charts(record, log) if drawn else [],
+        "undrawn": not drawn,
+        "classes": results.class_rows(evaluation),
+        "most_classes": results.MOST_CLASSES,
+        "matrix": results.matrix_rows(evaluation),
+        "pairs": results.confused_pairs(evaluation),
+        "calibration": charts.reliability("calibration", evaluation["calibration"], label=_("Accuracy by confidence"))
+        if drawn and evaluation.get("calibration")
+        else "",
+        "mistakes": results.confident_mistakes(run.predictions()),
+        "check": check,
+        "lengths_chart": _lengths(check.get("lengths") or {}) if drawn else "",
+        "ledger": _ledger(run.ledger()),
+        "data": data,
+        "plan": data.get("plan") or {},
+    }
+
+
+def describe(task: str) -> Mapping[str, str]:
+    """A task's name and its summary ("" for a task from a file that is not here)."""
+    from weitiao import tasks
+    from weitiao.errors import UsageError
+
+    try:
+        return {"name": task, "summary": _(tasks.get(task).summary)}
+    except UsageError:
+        return {"name": task, "summary": ""}
+
+
+def _standing(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, str]:
+    """The answer to "does it work?": {"mood": "good" | "fair" | "bad" | "none", "text": a few words}."""
+    verdict = evaluation.get("verdict") or {}
+    if not evaluation.get("metrics"):
+        unfinished = record.get("status") != "finished"
+        return {"mood": "none", "text": _("This run did not finish") if unfinished else _("Not tested yet")}
+    if verdict.get("beats_baselines") is None:
+        return {"mood": "none", "text": _("Tested, with nothing to compare with")}
+    if not verdict["beats_baselines"]:
+        return {"mood": "bad", "text": _("A simple baseline does as well or better")}
+    if verdict.get("clear") is False:
+        return {"mood": "fair", "text": _("Perhaps better than a simple baseline")}
+    return {"mood": "good", "text": _("Better than a simple baseline")}
+
+
+def _lengths(lengths: Mapping[str, Any]) -> Any:
+    if not lengths.get("histogram"):
+        return ""
+    return charts.histogram("lengths", lengths["histogram"], label=_("Texts by length"), limit=lengths.get("limit"))
+
+
+def _ledger(lines: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """{"counts": [(action, reason, count)], "entries": [the first of each kind]}, in one pass over a file of any size."""
+    counts: Counter[tuple[str, str]] = Counter()
+    entries: list[Mapping[str, Any]] = []
+    for line in lines:
+        kind = (line["action"], line["reason"])
+        counts[kind] += 1
+        if counts[kind] <= _ENTRIES and len(counts) <= _KINDS:
+            entries.append(line)
+    return {"counts": [(*kind, count) for kind, count in counts.most_common()], "entries": entries}

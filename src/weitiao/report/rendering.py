@@ -1,0 +1,36 @@
+"""Jinja2 with our templates, our number formats and our catalogue. Everything that comes from a run is escaped. Knows no run."""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+from weitiao import messages
+from weitiao.metrics import title
+from weitiao.report import formats
+
+
+def render(template: str, **context: Any) -> str:
+    """A template of this package, filled in, in the language in force."""
+    return str(_environment().get_template(template).render(language=messages.language(), **context))
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import ChainableUndefined, Environment, PackageLoader
+
+    # What a run lacks (an older record, a run without a test) is false and empty however deep it is asked for.
+    environment = Environment(
+        loader=PackageLoader("weitiao.report"), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    # These look the language up when they are called, so that one environment serves both.
+    environment.globals.update(_=messages._, title=title)
+    for name in ("figure", "bounds", "count", "percent", "size", "duration", "moment", "shorten", "plain"):
+        environment.filters[name] = _lenient(getattr(formats, name))
+    return environment
+
+
+def _lenient(filter_: Callable[..., str]) -> Callable[..., str]:
+    """``filter_`` that takes what a run lacks for None."""
+    from jinja2 import Undefined
+
+    return lambda value, *arguments: filter_(None if isinstance(value, Undefined) else value, *arguments)

@@ -1,7 +1,7 @@
 """Text classification: a text in, one of a closed set of labels out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -99,11 +99,12 @@ class TextClassification(Task):
         }
 
 
-def _label_order(labels: Mapping[str, int]) -> Any:
+def _label_order(labels: Iterable[str]) -> Any:
     try:
-        return {label: int(label) for label in labels}.__getitem__
+        order = {label: (int(label), label) for label in labels}
     except ValueError:
         return str
+    return order.__getitem__
 
 
 task = TextClassification()

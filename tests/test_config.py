@@ -1,0 +1,76 @@
+"""Settings: one declaration each, refused when unknown or impossible, the same from every side."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from weitiao.config import Recipe, read_config, setting_fields
+from weitiao.errors import UsageError
+
+
+def test_every_setting_has_help_and_a_sane_default() -> None:
+    for name, field in setting_fields().items():
+        assert field.metadata["help"].endswith("."), name
+    assert Recipe.of({}) == Recipe()
+
+
+def test_a_recipe_survives_json() -> None:
+    recipe = Recipe.of({"data": "a.csv", "text": "a,b", "epochs": "5", "lr": "1e-4", "drop_duplicates": "true", "max_bad_rows": 3})
+    assert recipe.data.text == ("a", "b")
+    assert (recipe.training.epochs, recipe.training.lr, recipe.data.drop_duplicates) == (5, 1e-4, True)
+    assert Recipe.of(json.loads(json.dumps(recipe.flat()))) == recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("epochs", 0, "--epochs is 0; it must be between 1 and 10000. The default is 3."),
+        ("epochs", "many", "--epochs is 'many'; it must be a whole number."),
+        ("epochs", 2.5, "whole number"),
+        ("epochs", True, "whole number"),
+        ("lr", -1, "between 1e-09 and 10.0"),
+        ("lr", "nan", "a number"),
+        ("lr", 1e9, "between"),
+        ("batch_size", -4, "between"),
+        ("max_length", 10**9, "between"),
+        ("max_bad_rows", -1, "at least 0"),
+        ("warmup", 2, "between"),
+        ("seed", -1, "between"),
+        ("drop_duplicates", "perhaps", "true or false"),
+        ("schedule", "liner", 'Did you mean "linear"?'),
+        ("device", "tpu", "one of auto, cpu, cuda, mps"),
+        ("label", None, "a text"),
+    ],
+)
+def test_impossible_values_are_refused(name: str, value: object, says: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Recipe.of({name: value})
+    assert says in error.value.message
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match=r'no setting "learning_rat"'):
+        Recipe.of({"learning_rat": 1})
+    with pytest.raises(UsageError, match='Did you mean "batch_size"'):
+        Recipe.of({"batchsize": 1})
+
+
+def test_yaml_and_run_json_are_configs(tmp_path: Path) -> None:
+    yaml = tmp_path / "c.yaml"
+    yaml.write_text("data: 评论.csv\nepochs: 4\nbatch-size: 8\nlr: 5e-5\ntext: [a, b]\n", encoding="utf-8")
+    recipe = Recipe.of(read_config(yaml))
+    assert (recipe.source, recipe.training.epochs, recipe.training.batch_size, recipe.training.lr) == ("评论.csv", 4, 8, 5e-5)
+    record = tmp_path / "run.json"
+    record.write_text(json.dumps({"schema": 1, "settings": recipe.flat()}), encoding="utf-8")
+    assert Recipe.of(read_config(record)) == recipe
+
+
+@pytest.mark.parametrize("content", ["- a\n- b\n", "epochs: [1\n", "just words"])
+def test_broken_configs_are_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"c\.yaml"):
+        read_config(path)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_config(tmp_path / "missing.yaml")

@@ -68,9 +68,8 @@ def main() -> int:
     missing = sorted(text for text, translation in translations.items() if not translation)
     for text in missing:
         print(f"not translated: {text!r}")
-    print(
-        f"{len(translations)} texts, {len(missing)} without a translation, {len(known.keys() - translations.keys())} no longer said: {CATALOGUE}"
-    )
+    unsaid = len(known.keys() - translations.keys())
+    print(f"{CATALOGUE.name}: {len(translations)} texts, {len(missing)} without a translation, {unsaid} removed because nothing says them.")
     return 1 if missing else 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from weitiao.baselines import majority_class, tfidf_logistic_regression
+from weitiao.data.language import has_spaces
 from weitiao.data.records import Records
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
@@ -43,7 +44,9 @@ class TextClassification(Task):
         counts = Counter(records.columns["label"])
         labels = sorted(counts, key=_label_order(counts))
         if len(labels) < 2:
-            message = _('{file}: all {rows} training rows have the same label "{label}", so there is nothing to tell apart. Add rows of another')
+            message = _(
+                '{file}: all {rows} training rows have the same label "{label}", so there is nothing to tell apart. Add rows of another'
+            )
             message = (message + " " + _("class, or check --label.")).format(file=records.source, rows=len(records), label="".join(labels))
             raise DataError(message, file=records.source, column="label")
         return {"labels": labels}
@@ -52,7 +55,9 @@ class TextClassification(Task):
         """The labels as the model's own config lists them."""
         names = model_config.get("id2label") or {}
         if len(names) < 2:
-            raise ModelError(_("This model's config lists no labels (id2label), so it cannot classify. Fine-tune it first: weitiao train DATA."))
+            raise ModelError(
+                _("This model's config lists no labels (id2label), so it cannot classify. Fine-tune it first: weitiao train DATA.")
+            )
         return {"labels": [names[key] for key in sorted(names, key=int)]}
 
     def model_config(self, spec: Spec) -> dict[str, Any]:
@@ -95,7 +100,9 @@ class TextClassification(Task):
         texts, labels = train.columns["text"], train.columns["label"]
         return {
             "majority": majority_class(labels, len(test), spec["labels"]),
-            "tfidf_logistic_regression": tfidf_logistic_regression(texts, labels, test.columns["text"], spec["labels"]),
+            "tfidf_logistic_regression": tfidf_logistic_regression(
+                texts, labels, test.columns["text"], spec["labels"], spaces=has_spaces(texts)
+            ),
         }
 
 

@@ -1,0 +1,53 @@
+"""The command line: parses, calls ``weitiao.api``, prints. It decides nothing about data, models or training.
+
+    options       settings -> flags          commands, helppage   Typer in our own words
+    verbs         one function a verb        progress             long work on a terminal
+    screen        where words go             tables, figures      results as tables
+    failures      exceptions -> paragraphs   surroundings         other packages kept quiet
+
+Importing it imports neither torch, transformers, numpy nor pyarrow, so that ``weitiao --help`` is instant.
+"""
+
+import sys
+
+from weitiao.messages import LANGUAGES, locale_language, set_language
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and give its exit code. No exception leaves but SystemExit from shell completion."""
+    before_texts = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    set_language(asked_language(before_texts))
+    debug = "--debug" in before_texts
+
+    from weitiao.cli.surroundings import settle
+
+    settle(debug=debug)
+
+    from weitiao.cli import failures
+    from weitiao.cli.commands import invoke
+    from weitiao.cli.screen import Screen
+    from weitiao.cli.verbs import group
+
+    try:
+        code = invoke(group(), arguments)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        failures.quiet_about_broken_pipes()
+        return 0
+    except (Exception, KeyboardInterrupt) as error:
+        screen = Screen(json="--json" in before_texts, quiet="--quiet" in before_texts)
+        return failures.report(error, screen, debug=debug)
+
+
+def asked_language(arguments: list[str]) -> str:
+    """The language of ``--lang``, else the locale's. A wrong value is left for the parser to refuse.
+
+    >>> asked_language(["train", "--lang", "zh"]), asked_language(["--lang=en"])
+    ('zh', 'en')
+    """
+    for at, argument in enumerate(arguments):
+        value = argument[7:] if argument.startswith("--lang=") else "".join(arguments[at + 1 : at + 2]) if argument == "--lang" else ""
+        if value in LANGUAGES:
+            return value
+    return locale_language()

@@ -1,0 +1,116 @@
+"""Typer's group and command with our own words: help drawn by ``helppage``, a mistyped flag or verb answered in the language in force
+and with the nearest that exists. This is the only module that knows Typer's own exceptions.
+"""
+
+import os
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from weitiao.cli.helppage import help_page
+from weitiao.config import nearest
+from weitiao.errors import UsageError
+from weitiao.messages import N_, _
+
+HELP = N_("Show this help.")
+
+
+class Command(TyperCommand):
+    """One verb."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse; words left over are refused in our own way."""
+        ctx.allow_extra_args = True
+        try:
+            rest = super().parse_args(ctx, args)
+        except Exception as error:
+            if getattr(error, "ctx", ctx) is None:  # Typer's parser forgets whose option it was
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
+        if rest and not ctx.resilient_parsing:
+            message = _('"{word}" is one word too many for {command}. Put quotes around a text with spaces.')
+            raise UsageError(message.format(word=rest[0], command=ctx.command_path) + _see_help(ctx))
+        return rest
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The help option, with our text."""
+        return _with_our_help(super().get_help_option(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Our page instead of Typer's."""
+        formatter.write(help_page(self, ctx))
+
+
+class Group(TyperGroup):
+    """The verbs together: ``weitiao`` itself."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb, or an error that names the nearest one."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            verbs = self.list_commands(ctx)
+            message = _('There is no command "{name}"; there are: {names}.').format(name=args[0], names=", ".join(verbs))
+            raise UsageError(message + nearest(args[0], verbs))
+        return super().resolve_command(ctx, args)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """The help option, with our text."""
+        return _with_our_help(super().get_help_option(ctx))
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Our page instead of Typer's."""
+        formatter.write(help_page(self, ctx))
+
+
+def invoke(group: Any, arguments: list[str]) -> int:
+    """Run the verb that ``arguments`` name and give its exit code.
+
+    Typer's own ``main`` would print its errors, in English, and turn an interrupt into silence; so its two halves are called here.
+
+    Raises:
+        UsageError: the words cannot be parsed.
+        Exception: whatever the verb raises.
+    """
+    if "_WEITIAO_COMPLETE" in os.environ:
+        group.main(args=arguments, prog_name="weitiao", complete_var="_WEITIAO_COMPLETE")
+        return 0
+    try:
+        with group.make_context("weitiao", list(arguments), obj=list(arguments)) as ctx:
+            group.invoke(ctx)
+    except typer.Exit as stop:
+        return stop.exit_code
+    except typer.Abort as stop:
+        raise KeyboardInterrupt from stop
+    except Exception as error:
+        if hasattr(error, "format_message") and hasattr(error, "ctx"):
+            raise UsageError(_usage_message(error)) from error
+        raise
+    return 0
+
+
+def _usage_message(error: Any) -> str:
+    """What a parsing exception of Typer means, in our words. Told apart by name: the classes live in a private module."""
+    kind, ctx = type(error).__name__, error.ctx
+    if kind == "NoSuchOption":
+        known = [name for p in ctx.command.get_params(ctx) if not getattr(p, "hidden", False) for name in p.opts if name.startswith("--")]
+        message = _("{command} has no option {name}.").format(command=ctx.command_path, name=error.option_name)
+        dashes = " " + _('A text that begins with a dash goes after "--".') if any(p.nargs == -1 for p in ctx.command.params) else ""
+        return message + nearest(error.option_name, known) + dashes + _see_help(ctx)
+    if kind == "MissingParameter":
+        name = error.param.metavar or error.param.name.upper()
+        return _("{command} needs {name}: {help}").format(command=ctx.command_path, name=name, help=error.param.help) + _see_help(ctx)
+    if kind == "BadOptionUsage":
+        option = next((p for p in ctx.command.params if error.option_name in [*p.opts, *p.secondary_opts]), None)
+        text = _("{name} takes no value.") if option is None or option.is_flag else _("{name} needs a value behind it.")
+        return text.format(name=error.option_name) + _see_help(ctx)
+    return str(error.format_message()) + (_see_help(ctx) if ctx else "")
+
+
+def _see_help(ctx: Any) -> str:
+    return " " + _("See: {command} --help").format(command=ctx.command_path)
+
+
+def _with_our_help(option: Any) -> Any:
+    if option is not None:
+        option.help = _(HELP)
+    return option

@@ -1,0 +1,159 @@
+"""Command-line options, made from the settings' own declarations: a field added to ``weitiao.config`` is a flag here, unasked.
+
+This module knows Typer and the declarations; it does not know what any setting does. Values stay text until ``Recipe.of`` judges them,
+so that a wrong one gets the same message on the command line, in a YAML file and in Python.
+"""
+
+import dataclasses
+import functools
+import inspect
+import types
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import typer
+
+from weitiao.cli.screen import Screen
+from weitiao.config import GROUPS
+from weitiao.errors import UsageError
+from weitiao.messages import LANGUAGES, N_, _, language
+
+PANELS = {"data": N_("Data"), "model": N_("Model"), "training": N_("Training"), "output": N_("Result")}
+EVERYWHERE = N_("Everywhere")
+LANG = typer.Option("--lang", metavar="|".join(LANGUAGES), help=N_("Language of every message."), rich_help_panel=EVERYWHERE)
+KINDS = {int: "<int>", float: "<number>", str: "<text>", tuple: "<a,b>"}
+# Flags that split, clean or choose the training data make no sense where a finished model reads a file.
+NOT_FOR_READING = ("valid", "test", "drop_duplicates")
+
+
+def reading_settings() -> tuple[str, ...]:
+    """Settings that say how one file is read.
+
+    >>> "encoding" in reading_settings(), "valid" in reading_settings()
+    (True, False)
+    """
+    return tuple(f.name for f in dataclasses.fields(GROUPS["data"]) if f.name not in NOT_FOR_READING)
+
+
+def settings_of(*groups: str) -> tuple[str, ...]:
+    """Names of all settings in these groups, in their order."""
+    return tuple(f.name for group in groups for f in dataclasses.fields(GROUPS[group]))
+
+
+def verb(settings: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Makes a function with a ``screen`` parameter a command: it gains one option a setting, and the options that every verb has.
+
+    The function receives ``screen`` and, as its ``**settings``, only the settings that were given on the command line, as text.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., None]:
+        hints = get_type_hints(function, include_extras=True)
+        own = [
+            p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
+            for p in inspect.signature(function).parameters.values()
+            if p.name != "screen" and p.kind is not inspect.Parameter.VAR_KEYWORD
+        ]
+        generated = [parameter for name in settings for parameter in _setting_parameters(name)]
+
+        @functools.wraps(function)
+        def command(*, context: typer.Context, json: bool, quiet: bool, debug: bool, lang: str | None, **given: Any) -> None:
+            # --debug and --lang were read before anything else was parsed; here only a wrong language is refused.
+            refuse_other_languages(lang)
+            values = {p.name: given[p.name] for p in own}
+            values |= {name: given[name] for name in settings if given.get(name) is not None}
+            values |= {name: False for name in settings if given.get(f"no_{name}")}
+            function(Screen(json=json, quiet=quiet, arguments=context.obj), **values)
+
+        everywhere = [_parameter("context", typer.Context, inspect.Parameter.empty)]
+        everywhere += [_parameter(*declaration) for declaration in _everywhere()]
+        signature = inspect.Signature([*own, *generated, *everywhere])
+        command.__signature__ = signature  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+        del command.__wrapped__  # else Typer would read the hints of the function inside
+        return command
+
+    return decorate
+
+
+def refuse_other_languages(lang: str | None) -> None:
+    """Raises UsageError for a ``--lang`` that there is no catalogue for."""
+    if lang is not None and lang not in LANGUAGES:
+        choices = ", ".join(LANGUAGES)
+        raise UsageError(_("--lang is {value!r}; it must be one of {choices}.").format(value=lang, choices=choices))
+
+
+def _everywhere() -> list[tuple[str, Any, Any]]:
+    texts = {
+        "json": N_("Print one JSON object on standard output; everything else goes to standard error."),
+        "quiet": N_("Print only the result's path: no progress, no notes."),
+        "debug": N_("Show the full traceback of an error."),
+    }
+    flags: list[tuple[str, Any, Any]] = [
+        (name, Annotated[bool, typer.Option(f"--{name}", help=text, rich_help_panel=EVERYWHERE)], False) for name, text in texts.items()
+    ]
+    return [*flags, ("lang", Annotated[str | None, LANG], None)]
+
+
+def _setting_parameters(name: str) -> list[inspect.Parameter]:
+    """One option for a setting; for a switch also its hidden ``--no-`` form, which a config file's ``true`` may need."""
+    group, declared, kind = _declarations()[name]
+    flag = "--" + name.replace("_", "-")
+    panel = PANELS.get(group, group.capitalize())
+    about = {"help": declared.metadata["help"], "hidden": declared.metadata["hidden"], "rich_help_panel": panel}
+    if kind is bool:
+        on = typer.Option(flag, **about)
+        off = typer.Option(f"--no-{flag[2:]}", hidden=True)
+        return [_parameter(name, Annotated[bool | None, on], None), _parameter(f"no_{name}", Annotated[bool, off], False)]
+    names = [flag, declared.metadata["short"]] if declared.metadata["short"] else [flag]
+    choices: tuple[str, ...] = declared.metadata["choices"]
+    metavar = "|".join(choices) or KINDS.get(kind, "<text>")
+    option = typer.Option(*names, metavar=metavar, autocompletion=_completion(choices), **about)
+    return [_parameter(name, Annotated[str | None, option], None)]
+
+
+@functools.cache
+def _declarations() -> Mapping[str, tuple[str, "dataclasses.Field[Any]", type]]:
+    """Setting name -> its group, its field, its plain type (``int``, ``float``, ``str``, ``bool`` or ``tuple``)."""
+    declarations = {}
+    for group, settings in GROUPS.items():
+        hints = get_type_hints(settings)
+        for declared in dataclasses.fields(settings):
+            hint = hints[declared.name]
+            plain = get_args(hint)[0] if isinstance(hint, types.UnionType) else get_origin(hint) or hint
+            declarations[declared.name] = (group, declared, plain)
+    return declarations
+
+
+def details(name: str) -> str:
+    """What the help page adds behind a setting's text: its default and its bounds.
+
+    >>> details("epochs")
+    '[default: 3; from 1 to 10000]'
+    """
+    if name not in _declarations():
+        return ""
+    declared, parts = _declarations()[name][1], []
+    low, high = declared.metadata["low"], declared.metadata["high"]
+    if not isinstance(declared.default, (bool, tuple)) and str(declared.default).strip():
+        parts.append(_("default: {default}").format(default=declared.default))
+    if low is not None and high is not None:
+        parts.append(_("from {low} to {high}").format(low=_plain(low), high=_plain(high)))
+    elif low is not None:
+        parts.append(_("at least {low}").format(low=_plain(low)))
+    separator = "；" if language() == "zh" else "; "
+    return f"[{separator.join(parts)}]" if parts else ""
+
+
+def _plain(number: float) -> str:
+    return f"{number:g}" if isinstance(number, float) else str(number)
+
+
+def _completion(choices: tuple[str, ...]) -> Callable[[str], list[str]] | None:
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return complete if choices else None
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -1,0 +1,30 @@
+"""What the verbs take beside the settings: one annotation a parameter. Knows Typer and the words for help, no verb."""
+
+from typing import Annotated
+
+from typer import Argument, Option
+
+from weitiao.messages import N_
+
+DATA_HELP = N_("Your examples: CSV, TSV, JSON, JSON Lines, Parquet, Arrow or XLSX; a folder with train, validation and test; or hub:NAME.")
+OUT_HELP = N_("Where the file's predictions go: .csv, .jsonl or .parquet. Without it they go to standard output as JSON Lines.")
+
+Data = Annotated[str, Argument(metavar="DATA", help=DATA_HELP)]
+DataOrConfig = Annotated[str | None, Argument(metavar="DATA", help=DATA_HELP)]
+Run = Annotated[str, Argument(metavar="RUN", help=N_("The folder of a run, such as runs/reviews."))]
+Texts = Annotated[list[str] | None, Argument(metavar="TEXT", help=N_("Texts to predict, each in quotes."))]
+Name = Annotated[str | None, Argument(metavar="NAME", help=N_("A model's hub id, or hub:NAME for a data set."))]
+
+Config = Annotated[str | None, Option(metavar="<file>", help=N_("Settings from a YAML file or from the run.json of a run; flags win."))]
+SaveConfig = Annotated[str | None, Option(metavar="<file>", help=N_("Write the settings to a YAML file, then go on."))]
+DryRun = Annotated[bool, Option("--dry-run", help=N_("Stop after the plan: columns, check, model, steps, time, memory."))]
+Resume = Annotated[str | None, Option(metavar="<run>", help=N_("Go on with a run that was interrupted."))]
+
+File = Annotated[str | None, Option(metavar="<file>", help=N_("A file with a text column; its other columns are carried along."))]
+Out = Annotated[str | None, Option("--out", "-o", metavar="<file>", help=OUT_HELP)]
+
+Bundle = Annotated[str | None, Option(metavar="<file>", help=N_("Also pack it into this one file, to carry along."))]
+Unpack = Annotated[str | None, Option(metavar="<file>", help=N_("Unpack such a file on this machine."))]
+
+Markdown = Annotated[bool, Option("--markdown", help=N_("As Markdown, for a bug report."))]
+Offline = Annotated[bool, Option("--offline", help=N_("Open no socket: ask no hub."))]

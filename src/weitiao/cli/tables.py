@@ -1,0 +1,164 @@
+"""The data check, the column plan and the training plan as tables. Draws the dictionaries that ``weitiao.api`` gives; computes nothing."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from weitiao.cli.quantities import duration, one_line, share, size, some
+from weitiao.messages import N_, _
+
+SPLITS = {"train": N_("train"), "validation": N_("validation"), "test": N_("test")}
+MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "info": ("·", "cyan"), "ok": ("✓", "bold green")}
+UNITS = {"tokens": N_("tokens"), "characters": N_("characters")}
+MANY_LABELS = 20
+EXAMPLES = 2
+
+
+def checked(check: Mapping[str, Any], plan: Mapping[str, Any], ledger: Mapping[str, int]) -> Iterator[RenderableType]:
+    """The data check, top to bottom: which column is what, rows by label and split, lengths, what was found, what was done to rows."""
+    yield heading(_("Columns"))
+    yield columns(plan)
+    yield heading(_("Rows"))
+    yield _rows(check)
+    yield from _properties(check)
+    yield heading(_("What the check found"))
+    yield from findings(check.get("findings", []))
+    yield from _ledger(ledger)
+
+
+def heading(text: str) -> RenderableType:
+    """A heading with an empty line above it."""
+    return Text.assemble("\n", (text, "bold cyan"))
+
+
+def columns(plan: Mapping[str, Any]) -> RenderableType:
+    """Which column is what, and why."""
+    table = _table(_("field"), _("column"), _("why"))
+    for name, choice in plan.get("fields", {}).items():
+        table.add_row(Text(name, style="bold"), Text(", ".join(choice["columns"])), Text(choice["why"], style="dim"))
+    if plan.get("unused"):
+        table.add_row(Text(_("not used"), style="dim"), Text(some(plan["unused"], 12), style="dim"), "")
+    return Padding(table, (0, 0, 0, 2), expand=False)
+
+
+def findings(found: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
+    """One line a finding with its mark, gravest first, and a few of the rows it is about."""
+    if not found:
+        yield marked("ok", _("Nothing to complain about."))
+    for finding in sorted(found, key=lambda f: list(MARKS).index(f["severity"])):
+        yield marked(finding["severity"], finding["message"])
+        for example in finding.get("examples", [])[:EXAMPLES]:
+            where = _("{file}, rows {rows}").format(file=example["source"], rows=some(example["rows"], 4))
+            labels = " [" + some(example.get("labels", []), 4) + "]" if example.get("labels") else ""
+            yield Padding(Text(f"{where}: {one_line(example.get('text', ''), 70)}{labels}", style="dim"), (0, 0, 0, 6), expand=False)
+
+
+def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """What will be trained, on what, for how long."""
+    yield heading(_("Training plan"))
+    model, estimate = plan["model"], plan.get("estimate") or {}
+    steps = _("{steps:,} = {epochs} epochs over {rows:,} rows, {batch} rows a step")
+    steps = steps.format(steps=plan["steps"], epochs=plan["epochs"], rows=plan["rows"]["train"], batch=plan["batch_size"])
+    rate = _("{lr:g} at its peak, rising over the first {warmup:,} steps").format(lr=plan["lr"], warmup=plan["warmup_steps"])
+    counts = {"trainable": plan["trainable_parameters"], "all": plan["parameters"]}
+    trained = (_("all {all:,}") if counts["trainable"] == counts["all"] else _("{trainable:,} of {all:,}")).format(**counts)
+    length = _("up to {length} tokens a text").format(length=plan["max_length"])
+    if plan.get("truncated_rows"):
+        length += "; " + _("{rows:,} rows are longer and will be cut").format(rows=plan["truncated_rows"])
+    expected = [duration(estimate["seconds"])] if estimate.get("seconds") is not None else []
+    expected += [_("{size} of memory").format(size=size(estimate["memory_bytes"]))] if estimate.get("memory_bytes") is not None else []
+    lines = {
+        _("task"): plan["task"],
+        _("model"): " · ".join(str(part) for part in (model["id"], model.get("why")) if part),
+        _("trained weights"): trained,
+        _("device"): f"{plan['device']} · {plan['precision']}",
+        _("step"): plan.get("path") or "",
+        _("steps"): steps,
+        _("learning rate"): rate,
+        _("length"): length,
+        _("about"): ", ".join(expected),
+        _("run"): str(plan.get("out") or ""),
+    }
+    yield pairs({name: value for name, value in lines.items() if value})
+
+
+def pairs(lines: Mapping[str, str]) -> RenderableType:
+    """Names and values in two columns."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column()
+    for name, value in lines.items():
+        table.add_row(name, Text(value))
+    return Padding(table, (0, 0, 0, 2), expand=False)
+
+
+def _rows(check: Mapping[str, Any]) -> RenderableType:
+    """Rows of each label in each split, in the labels' fixed order, and the sum."""
+    splits = [name for name in SPLITS if check["rows"].get(name)]
+    table = _table(_("label"), *(_(SPLITS[name]) for name in splits), "", right=len(splits))
+    labels = check.get("labels", [])
+    whole = max(1, check["rows"].get("train", 0))
+    for label in labels[:MANY_LABELS]:
+        part = label.get("train", 0) / whole
+        bar = Text.assemble(("█" * max(1 if part else 0, round(part * 20)), "cyan"), " ", (share(part), "dim"))
+        table.add_row(Text(one_line(label["label"], 32)), *(f"{label.get(name, 0):,}" for name in splits), bar)
+    if len(labels) > MANY_LABELS:
+        table.add_row(Text(_("and {count} more labels").format(count=len(labels) - MANY_LABELS), style="dim"), *[""] * (len(splits) + 1))
+    table.add_row(Text(_("all"), style="bold"), *(Text(f"{check['rows'][name]:,}", style="bold") for name in splits), "")
+    return Padding(table, (0, 0, 0, 2), expand=False)
+
+
+def _properties(check: Mapping[str, Any]) -> Iterator[RenderableType]:
+    lines: dict[str, str] = {}
+    lengths = check.get("lengths") or {}
+    if lengths:
+        text = _("median {median:.0f}, 95 of 100 within {p95:.0f}, longest {max:,} {unit}")
+        values = {name: lengths[name] for name in ("median", "p95", "max")}
+        lines[_("length")] = text.format(**values, unit=_(UNITS.get(lengths["unit"], lengths["unit"])))
+        if lengths.get("limit"):
+            rows, part = lengths.get("truncated_rows") or 0, lengths.get("truncated_share") or 0.0
+            cut = _("{limit} tokens; {rows:,} rows ({share}) are longer and will be cut").format(
+                limit=lengths["limit"], rows=rows, share=share(part)
+            )
+            lines[_("limit")] = cut if rows else _("{limit} tokens; every text fits").format(limit=lengths["limit"])
+    if check.get("scripts"):
+        lines[_("script")] = ", ".join(f"{s['script']} {share(s['share'])}" for s in check["scripts"][:5])
+    searched = check.get("near_duplicates_searched") or {}
+    if searched and searched["rows"] < searched["of"]:
+        text = _("searched in a sample of {rows:,} of {of:,} rows")
+        lines[_("near-duplicates")] = text.format(rows=searched["rows"], of=searched["of"])
+    if lines:
+        yield pairs(lines)
+
+
+def _ledger(ledger: Mapping[str, int]) -> Iterator[RenderableType]:
+    """What was done to rows: "dropped:empty_text" -> 3. Rows that were only reported stand among the findings."""
+    done = {reason: count for reason, count in ledger.items() if not reason.startswith("kept:")}
+    if done:
+        actions = {"dropped": N_("dropped"), "truncated": N_("truncated"), "repaired": N_("repaired")}
+        yield heading(_("Row ledger"))
+        table = Table.grid(padding=(0, 2))
+        for reason, count in done.items():
+            action, _colon, code = reason.partition(":")
+            table.add_row(Text(f"{count:,}", justify="right"), _(actions.get(action, action)), Text(code.replace("_", " "), style="dim"))
+        yield Padding(table, (0, 0, 0, 2), expand=False)
+
+
+def marked(severity: str, message: str) -> RenderableType:
+    """A message behind the mark of its severity."""
+    table = Table.grid(padding=(0, 1))
+    table.add_row(Text(*MARKS[severity]), Text(message))
+    return Padding(table, (0, 0, 0, 2), expand=False)
+
+
+def _table(*titles: str, right: int = 0) -> Table:
+    """A light table; the ``right`` columns after the first hold numbers."""
+    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
+    for at, title in enumerate(titles):
+        table.add_column(title, justify="right" if 0 < at <= right else "left", overflow="fold")
+    return table

@@ -1,0 +1,284 @@
+"""The verbs, one function each: parse, call ``weitiao.api``, print. No verb decides anything about data, models or training."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from weitiao.cli.commands import Command, Group
+from weitiao.cli.options import EVERYWHERE, LANG, reading_settings, refuse_other_languages, settings_of, verb
+from weitiao.cli.parameters import (
+    Bundle,
+    Config,
+    Data,
+    DataOrConfig,
+    DryRun,
+    File,
+    Markdown,
+    Name,
+    Offline,
+    Out,
+    Resume,
+    Run,
+    SaveConfig,
+    Texts,
+    Unpack,
+)
+from weitiao.cli.screen import Screen
+from weitiao.config import Recipe, read_config
+from weitiao.errors import UsageError
+from weitiao.messages import N_, _
+
+MAIN, INSIDE, BEFORE = N_("The main job"), N_("Looking inside"), N_("Getting ready")
+
+app = typer.Typer(
+    name="weitiao",
+    cls=Group,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help=N_("From a file of examples to a working language model: check the data, fine-tune, evaluate, predict, report."),
+    epilog='weitiao check reviews.csv\nweitiao train reviews.csv\nweitiao predict runs/reviews "a lovely day"',
+)
+
+
+def group() -> Any:
+    """The command line, ready to parse."""
+    made: Any = typer.main.get_command(app)
+    texts = {
+        "install_completion": N_("Let the Tab key complete commands and flags in this shell."),
+        "show_completion": N_("Print the script that does so."),
+    }
+    for parameter in made.params:
+        if parameter.name in texts:
+            parameter.help, parameter.rich_help_panel = texts[parameter.name], N_("Shell")
+    return made
+
+
+@app.callback(invoke_without_command=True)
+def weitiao(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help=N_("Print the version."), rich_help_panel=EVERYWHERE)] = False,
+    lang: Annotated[str | None, LANG] = None,
+) -> None:
+    """What may stand before a verb, and what happens without one."""
+    refuse_other_languages(lang)
+    if version:
+        from weitiao import __version__
+
+        print(f"weitiao {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def _command(panel: str, help: str, *examples: str) -> Any:
+    return app.command(cls=Command, rich_help_panel=panel, help=help, epilog="\n".join(examples))
+
+
+@_command(
+    MAIN,
+    N_("Look at the data before training: columns, labels, duplicates, leakage, lengths."),
+    "weitiao check reviews.csv",
+    "weitiao check reviews.csv --text title,body --label stars --json",
+)
+@verb(settings_of("data", "model"))
+def check(screen: Screen, data: DataOrConfig = None, config: Config = None, **settings: Any) -> None:
+    source, given = _given(screen, data, config, settings)
+    from weitiao import api
+    from weitiao.cli import progress, tables
+
+    with progress.observer_for(screen, results=True) as observer:
+        found = api.check(source, observer=observer, **given)
+    screen.result(found, *tables.checked(found["check"], found["plan"], found["ledger"]))
+    screen.next(("weitiao", *("train" if word == "check" else word for word in screen.arguments)))
+
+
+@_command(
+    MAIN,
+    N_("Fine-tune a model on your examples, evaluate it, and write everything into a run's folder."),
+    "weitiao train reviews.csv",
+    "weitiao train train.csv --valid val.csv --test test.csv --epochs 3 --out runs/reviews",
+    "weitiao train --resume runs/reviews",
+)
+@verb(settings_of("data", "model", "training", "output"))
+def train(
+    screen: Screen,
+    data: DataOrConfig = None,
+    config: Config = None,
+    save_config: SaveConfig = None,
+    dry_run: DryRun = False,
+    resume: Resume = None,
+    **settings: Any,
+) -> None:
+    if resume is not None:
+        _alone_with_resume(data, config, save_config, dry_run, settings)
+        from weitiao import api
+        from weitiao.cli import progress
+
+        with progress.observer_for(screen) as observer:
+            run = api.resume(resume, observer=observer)
+        return _trained(screen, run)
+    # Everything typed is judged before the heavy imports begin.
+    source, given = _given(screen, data, config, settings)
+    from weitiao import api
+    from weitiao.cli import progress, tables
+
+    if save_config is not None:
+        _save_config(screen, save_config, Recipe.of({**given, "data": source}))
+    if dry_run:
+        with progress.observer_for(screen, results=True) as observer:
+            plan = api.plan(source, observer=observer, **given)
+        shown = [*tables.checked(observer.check, observer.columns, observer.ledger), *tables.training_plan(plan)]
+        values = {"plan": plan, "columns": observer.columns, "check": observer.check, "ledger": observer.ledger}
+        screen.result(values, *shown, path=str(plan.get("out") or ""))
+        return screen.next(("weitiao", *(word for word in screen.arguments if word != "--dry-run")))
+    with progress.observer_for(screen) as observer:
+        run = api.train(source, observer=observer, command=["weitiao", *screen.arguments], **given)
+    return _trained(screen, run)
+
+
+@_command(
+    MAIN,
+    N_("Evaluate a run on labelled data: figures with intervals, beside two simple baselines."),
+    "weitiao evaluate runs/reviews test.csv",
+    "weitiao evaluate runs/reviews test.csv --label stars --json",
+)
+@verb(reading_settings())
+def evaluate(screen: Screen, run: Run, data: Data, **settings: Any) -> None:
+    reading = _checked(settings)
+    from weitiao import api
+    from weitiao.cli import figures, progress
+
+    with progress.observer_for(screen, results=True) as observer:
+        evaluation = api.load(run).evaluate(data, observer=observer, **reading)
+    screen.result(evaluation, *figures.evaluated(evaluation), path=run)
+    screen.next(("weitiao", "report", run), ("weitiao", "predict", run, "--file", data, "--out", "predictions.csv"))
+
+
+@_command(
+    MAIN,
+    N_("Predict with a run: texts on the command line, a file, or standard input with one text a line."),
+    'weitiao predict runs/reviews "a lovely day" "never again"',
+    "weitiao predict runs/reviews --file new.csv --out predictions.csv",
+    "cat lines.txt | weitiao predict runs/reviews --json",
+)
+@verb(reading_settings())
+def predict(screen: Screen, run: Run, texts: Texts = None, file: File = None, out: Out = None, **settings: Any) -> None:
+    from weitiao.cli import answers
+
+    if file is not None:
+        if texts:
+            raise UsageError(_("Give texts or --file, not both."))
+        return answers.predict_file(screen, run, file, out, _checked(settings))
+    stray = [f"--{name.replace('_', '-')}" for name in settings] + (["--out"] if out is not None else [])
+    if stray:
+        raise UsageError(_("{flags} says how a file is treated, so it needs --file.").format(flags=", ".join(stray)))
+    if not texts and sys.stdin.isatty():
+        raise UsageError(_('There is nothing to predict. Give a text: weitiao predict {run} "a lovely day"').format(run=run))
+    return answers.predict_texts(screen, run, texts or sys.stdin)
+
+
+@_command(INSIDE, N_("Write a run's report again: one HTML file that opens anywhere."), "weitiao report runs/reviews")
+@verb()
+def report(screen: Screen, run: Run) -> None:
+    from weitiao import api
+    from weitiao.cli.tables import pairs
+
+    path = api.load(run).write_report()
+    screen.result({"run": run, "report": str(path)}, pairs({_("report"): str(path)}), path=run)
+    screen.next(("weitiao", "predict", run, _("your text")))
+
+
+@_command(
+    INSIDE,
+    N_("See what is on this machine, what is wrong with it, and what to type."),
+    "weitiao doctor",
+    "weitiao doctor --markdown > doctor.md",
+)
+@verb()
+def doctor(screen: Screen, markdown: Markdown = False, offline: Offline = False) -> None:
+    from weitiao.cli import diagnosis
+    from weitiao.doctor import examine
+
+    screen.note(_("Looking around; this takes a few seconds."))
+    examined = examine(offline=offline)
+    if markdown and not screen.json:
+        print(diagnosis.markdown(examined))
+    else:
+        screen.result(examined, *diagnosis.page(examined))
+    screen.next(("weitiao", "check", "DATA"))
+
+
+@_command(
+    BEFORE,
+    N_("Get a base model or a data set before a journey, or pack it for a machine without a network."),
+    "weitiao fetch bert-base-chinese",
+    "weitiao fetch bert-base-chinese --bundle model.zip",
+    "weitiao fetch --unpack model.zip",
+)
+@verb(("revision",))
+def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpack = None, **settings: Any) -> None:
+    if (name is None) == (unpack is None):
+        raise UsageError(_("Say what to fetch: weitiao fetch NAME, or weitiao fetch --unpack FILE."))
+    from weitiao.cli import progress
+    from weitiao.cli.tables import pairs
+    from weitiao.engine import hub
+
+    with progress.observer_for(screen) as observer:
+        if unpack is not None:
+            got = hub.unpack(Path(unpack), observer=observer)
+        else:
+            got = hub.fetch(name, bundle=Path(bundle) if bundle else None, observer=observer, **_checked(settings))
+    screen.result(
+        got, pairs({key: str(value) for key, value in got.items() if value}), path=str(got.get("bundle") or got.get("path") or "")
+    )
+    screen.next(("weitiao", "fetch", "--unpack", bundle) if bundle else ("weitiao", "train", "DATA", "--model", str(got.get("id") or name)))
+
+
+def _given(screen: Screen, data: str | None, config: str | None, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The data's name and the settings that were given: the config file's under the flags'. All are checked before any work begins."""
+    values = {**(read_config(config) if config is not None else {}), **settings}
+    source = str(data if data is not None else values.get("data") or "")
+    values.pop("data", None)
+    Recipe.of(values)
+    if not source:
+        words = {"command": f"weitiao {screen.arguments[0]}" if screen.arguments else "weitiao train"}
+        raise UsageError(_("Say which data: {command} reviews.csv").format(**words))
+    return source, values
+
+
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The given settings as values of their types."""
+    flat = Recipe.of(settings).flat()
+    return {name: tuple(flat[name]) if isinstance(flat[name], list) else flat[name] for name in settings}
+
+
+def _alone_with_resume(data: str | None, config: str | None, save_config: str | None, dry_run: bool, settings: Mapping[str, Any]) -> None:
+    """Raises UsageError for what cannot stand beside --resume: a run goes on as it began, or it would not be the same run."""
+    beside = {"DATA": data, "--config": config, "--save-config": save_config, "--dry-run": dry_run or None}
+    named = [name for name, value in beside.items() if value is not None] + [f"--{name.replace('_', '-')}" for name in settings]
+    if named:
+        message = _("--resume goes on with the settings that the run began with. Leave out {names}, or start a new run.")
+        raise UsageError(message.format(names=", ".join(named)))
+
+
+def _save_config(screen: Screen, path: str, recipe: Recipe) -> None:
+    import yaml
+
+    from weitiao.runs import write_text
+
+    write_text(Path(path), yaml.safe_dump(recipe.flat(), sort_keys=False, allow_unicode=True))
+    screen.note(_("The settings are in {path}.").format(path=path))
+
+
+def _trained(screen: Screen, run: Any) -> None:
+    """The result of a training run."""
+    from weitiao.cli import figures, tables
+
+    path, record = str(run.path), run.record
+    where = {_("run"): path} | ({_("report"): str(run.folder.report)} if run.folder.report.is_file() else {})
+    shown = [*(figures.evaluated(record["evaluation"]) if record.get("evaluation") else []), "", tables.pairs(where)]
+    screen.result({"run": path, **record}, *shown, path=path)
+    screen.next(("weitiao", "predict", path, _("your text")), ("weitiao", "report", path))

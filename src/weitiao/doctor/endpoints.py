@@ -1,0 +1,73 @@
+"""Which model hubs answer from here. Any HTTP answer counts: the question is whether a connection comes about, not what is served."""
+
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+OFFICIAL, MIRROR, MODELSCOPE = "https://huggingface.co", "https://hf-mirror.com", "https://modelscope.cn"
+CONNECT_SECONDS = 3.0
+# Proxies may carry a password, so only whether they are set is told.
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+TOLD = ("HF_ENDPOINT", "HF_HUB_OFFLINE", "HF_HOME", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS")
+
+
+def candidates(environment: Mapping[str, str] | None = None) -> list[str]:
+    """The endpoints worth asking, the configured one first.
+
+    >>> candidates({"HF_ENDPOINT": "https://hub.example/"})
+    ['https://hub.example', 'https://huggingface.co', 'https://hf-mirror.com', 'https://modelscope.cn']
+    """
+    configured = (os.environ if environment is None else environment).get("HF_ENDPOINT", "").rstrip("/")
+    return list(dict.fromkeys(url for url in (configured, OFFICIAL, MIRROR, MODELSCOPE) if url))
+
+
+def probe_all(*, offline: bool = False, urls: list[str] | None = None, seconds: float = CONNECT_SECONDS) -> list[dict[str, Any]]:
+    """Ask all endpoints at the same time; ``answers`` is None where nobody was asked.
+
+    The name look-up has no time-out of its own and can hang for a minute behind a firewall, so each question has a thread that is left
+    behind when its time is up.
+    """
+    results: list[dict[str, Any]] = [
+        {"url": url, "answers": None if offline else False, "seconds": None, "error": ""} for url in urls or candidates()
+    ]
+    if offline:
+        return results
+    threads = [threading.Thread(target=_probe, args=(result, seconds), daemon=True) for result in results]
+    until = time.monotonic() + seconds + 0.5
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    # Copies: a thread that was left behind may still write to its own.
+    return [dict(r) if r["answers"] or r["error"] else dict(r) | {"error": f"no answer within {seconds:g} s"} for r in results]
+
+
+def environment() -> dict[str, Any]:
+    """The variables that decide about hubs and devices. An address is told without what may be secret in it."""
+    told: dict[str, Any] = {name: _without_secret(os.environ[name]) for name in TOLD if os.environ.get(name) is not None}
+    return told | {"proxy": sorted({name.upper() for name in PROXIES if os.environ.get(name)})}
+
+
+def _probe(result: dict[str, Any], seconds: float) -> None:
+    started = time.monotonic()
+    try:
+        request = urllib.request.Request(result["url"] + "/", method="HEAD", headers={"User-Agent": "weitiao-doctor"})
+        with urllib.request.urlopen(request, timeout=seconds):
+            pass
+    except urllib.error.HTTPError:
+        pass  # a refusal is an answer too
+    except Exception as error:
+        result["error"] = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
+        return
+    result["seconds"] = round(time.monotonic() - started, 2)
+    result["answers"] = True
+
+
+def _without_secret(value: str) -> str:
+    parts = urlsplit(value)
+    return value.replace(f"{parts.username}:{parts.password}@", "") if parts.password else value

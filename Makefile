@@ -24,8 +24,9 @@ $(READY): pyproject.toml constraints.txt
 	  echo 'weitiao needs Python 3.11 or newer, and "$(PYTHON)" is not.' \
 	       'Install one (python.org, your package manager, or conda create -n weitiao python=3.12)' \
 	       'and name it: make $(or $(MAKECMDGOALS),test) PYTHON=python3.12' >&2; exit 2; }
+	@echo 'Installing weitiao and what it needs into .venv: once, a few minutes, more where the network is slow.'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
 demo: $(READY)

@@ -20,20 +20,17 @@ FEW = 50  # training rows of a label
 def next_steps(record: Mapping[str, Any], check: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> list[str]:
     """Sentences in order of weight; [] where nothing stands out."""
     evaluation = record.get("evaluation") or {}
-    advice = [
+    return [
         *_data(check),
         *_learning(record, log),
         *(_results(evaluation, check) if evaluation.get("metrics") else _no_results(record)),
     ]
-    return advice
 
 
 def _data(check: Mapping[str, Any]) -> list[str]:
     advice = []
-    problems = [finding for finding in check.get("findings", ()) if finding["severity"] == "error"]
-    if problems:
-        text = _("Look at the data check first: it found {count} things that make the figures on this page unreliable.")
-        advice.append(text.format(count=len(problems)))
+    if any(finding["severity"] == "error" for finding in check.get("findings", ())):
+        advice.append(_("Look at the data check first: with what it marks as a problem, the figures on this page cannot be relied on."))
     lengths = check.get("lengths") or {}
     if (lengths.get("truncated_share") or 0) > TRUNCATED:
         text = _("{share} of the texts are longer than the limit of {limit} and lose their end. A larger --max-length reads more of them.")
@@ -59,10 +56,8 @@ def _learning(record: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> li
 def _results(evaluation: Mapping[str, Any], check: Mapping[str, Any]) -> list[str]:
     advice = []
     if evaluation.get("split") == "validation":
-        text = _(
-            "These figures come from the validation rows, which also chose the checkpoint, so they flatter a little. Set test rows aside: --test."
-        )
-        advice.append(text)
+        text = _("These figures come from the validation rows, which also chose the checkpoint, so they flatter a little.")
+        advice.append(text + " " + _("Set test rows aside with --test."))
     low, high = (evaluation.get("intervals") or {}).get(evaluation.get("headline"), (0, 0))
     if high - low > WIDE:
         text = _("With {rows} rows to test on, the figures are uncertain (see the intervals). More labelled test rows make them firm.")
@@ -104,5 +99,5 @@ def _no_results(record: Mapping[str, Any]) -> list[str]:
 
 
 def _quoted(labels: Sequence[str]) -> str:
-    shown = ", ".join(f"“{formats.shorten(label, 40)}”" for label in labels[:4])
+    shown = _(", ").join(f"“{formats.shorten(label, 40)}”" for label in labels[:4])
     return shown + (" …" if len(labels) > 4 else "")

@@ -1,24 +1,29 @@
-"""The model card: README.md with Hugging Face metadata, so that a folder that is passed on explains itself. It holds no path of this machine.
-Knows no concrete task.
+"""The model card: README.md with Hugging Face metadata, so that a folder that is passed on explains itself. It holds no path of this
+machine. Knows no concrete task.
 """
 
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from weitiao.report import results
+from weitiao.report.formats import file_name
 from weitiao.report.page import describe
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
 
 # The hub's own vocabulary: what it can offer a widget for, and what it calls our figures.
 PIPELINES = frozenset(
-    "text-classification token-classification question-answering summarization translation text-generation fill-mask "
-    "zero-shot-classification feature-extraction".split()
+    (
+        *("text-classification", "token-classification", "zero-shot-classification", "question-answering", "fill-mask"),
+        *("summarization", "translation", "text-generation", "feature-extraction"),
+    )
 )
 _HUB_METRICS = {"f1_macro": "f1", "f1_weighted": "f1", "mcc": "matthews_correlation"}
 _SHOWN = ("f1_macro", "accuracy", "f1_weighted", "balanced_accuracy", "mcc")
+# The packaged base is the hub's, weight for weight: its checksum is verified on every load.
+_PACKAGED = {"offline:all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
 _MOST_LABELS = 40
 
 
@@ -38,11 +43,10 @@ def write_card(run: RunFolder) -> Path:
         check=check,
         task=describe(record.get("task", "")),
         evaluation=evaluation,
-        source=PurePath(str(evaluation.get("source") or "")).name,
         metric_rows=results.metric_rows(evaluation) if evaluation.get("metrics") else [],
         labels=labels[:_MOST_LABELS],
         more_labels=max(0, len(labels) - _MOST_LABELS),
-        base_model=base_model(record),
+        base_name=base_model(record) or (record.get("base_model") or {}).get("id", ""),
         pipeline=record.get("task") if record.get("task") in PIPELINES else "",
     )
     write_text(run.card, f"---\n{metadata(record, check)}\n---\n\n{text.strip()}\n")
@@ -55,7 +59,7 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:
 
     evaluation, task = record.get("evaluation") or {}, str(record.get("task") or "")
     split = evaluation.get("split", "test")
-    dataset = PurePath(str(evaluation.get("source") or "")).name or split
+    dataset = file_name(evaluation.get("source")) or split
     figures = [
         EvalResult(
             task_type=task,
@@ -88,8 +92,8 @@ def base_model(record: Mapping[str, Any]) -> str:
     """The base model's id on the hub, or "" where it came from a folder of somebody's machine."""
     base = record.get("base_model") or {}
     name = str(base.get("id") or "")
-    named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name)
-    return name if named and base.get("source") not in ("folder", "local") and name not in ("auto", "offline") else ""
+    named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name) and base.get("source") != "folder"
+    return name if named else _PACKAGED.get(name, "")
 
 
 def _license(record: Mapping[str, Any]) -> str | None:

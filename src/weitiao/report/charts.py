@@ -1,5 +1,5 @@
-"""Charts with numeric axes, as SVG for inlining. Colours are CSS variables of the page, so that they follow light and dark; text stays text,
-so that the page's fonts draw it. Words (titles, legends, axes) belong to the page around them. Knows no run; matplotlib draws.
+"""Charts with numeric axes, as SVG for inlining. Colours are CSS variables of the page, so that they follow light and dark; text stays
+text, so that the page's fonts draw it. Words (titles, legends, axes) belong to the page around them. Knows no run; matplotlib draws.
 """
 
 import io
@@ -74,10 +74,14 @@ def histogram(name: str, bins: Sequence[Mapping[str, Any]], *, label: str, limit
 
 
 def reliability(name: str, bins: Sequence[Mapping[str, Any]], *, label: str) -> Markup:
-    """Accuracy by confidence ({"low", "high", "count", "confidence", "accuracy"}) against the diagonal; below it, how many rows each bin has."""
+    """Accuracy by confidence against the diagonal and, below, how many rows there are.
+
+    Args:
+        bins: {"low", "high", "count", "confidence", "accuracy"} each, at least one.
+    """
     figure, axes = _figure(rows=2)
     above, below = axes
-    above.plot([0, 1], [0, 1], color=MUTED, linewidth=1.2, linestyle=(0, (4, 3)))
+    above.plot([0, 1], [0, 1], color=INK, linewidth=1.3, linestyle=(0, (4, 3)), zorder=3)
     widths = [(b["high"] - b["low"]) * 0.88 for b in bins]
     lows = [b["low"] + (b["high"] - b["low"]) * 0.06 for b in bins]
     above.bar(lows, [b["accuracy"] for b in bins], width=widths, align="edge", color=ACCENT)
@@ -101,6 +105,7 @@ def _figure(rows: int = 1) -> tuple[Any, Any]:
         each.set_axisbelow(True)
         each.tick_params(length=0, labelsize=11, labelcolor=MUTED)
         each.locator_params(axis="y", nbins=5)
+        each.yaxis.set_major_formatter(lambda value, _position: f"{value:g}")  # a learning rate as 4e-05, not 4 and a power elsewhere
     return figure, axes
 
 

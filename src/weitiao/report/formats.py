@@ -1,6 +1,7 @@
 """Numbers as people read them, in the language in force. Knows no run and no HTML."""
 
 from datetime import datetime
+from pathlib import PurePath
 from typing import Any
 
 from weitiao.messages import _
@@ -44,7 +45,7 @@ def percent(value: float | None) -> str:
     if value is None:
         return NONE
     share = 100 * value
-    return f"{share:.0f}%" if share >= 10 or share == 0 else f"{share:.1f}%" if share >= 0.1 else f"{share:.2g}%"
+    return f"{share:.0f}%" if share >= 10 else f"{share:.2g}%"
 
 
 def size(value: float | None) -> str:
@@ -55,13 +56,8 @@ def size(value: float | None) -> str:
     """
     if value is None:
         return NONE
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            break
-        value /= 1000
-    else:
-        unit = "TB"
-    return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+    power = min(4, max(0, (len(str(int(value))) - 1) // 3))
+    return f"{value / 1000**power:.{1 if power else 0}f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
 
 
 def duration(seconds: float | None) -> str:
@@ -102,6 +98,16 @@ def shorten(text: Any, characters: int = 240) -> str:
     """
     line = " ".join(str(text).split())
     return line if len(line) <= characters else line[: characters - 1] + "…"
+
+
+def file_name(source: Any) -> str:
+    """A file's name without its folders; a hub name stays whole.
+
+    >>> file_name("data/test.csv"), file_name("hub:owner/reviews")
+    ('test.csv', 'hub:owner/reviews')
+    """
+    text = str(source or "")
+    return text if text.startswith("hub:") else PurePath(text).name
 
 
 def plain(value: Any) -> str:

@@ -2,9 +2,10 @@
 does not appear. Knows no concrete task.
 """
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from weitiao.messages import _
@@ -43,6 +44,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "ranges": results.ranges(evaluation),
         "charts": learning.learning_charts(record, log) if drawn else [],
         "undrawn": not drawn,
+        "command": _command(record.get("command")),
         "classes": results.class_rows(evaluation),
         "most_classes": results.MOST_CLASSES,
         "matrix": results.matrix_rows(evaluation),
@@ -83,6 +85,13 @@ def _standing(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[
     if verdict.get("clear") is False:
         return {"mood": "fair", "text": _("Perhaps better than a simple baseline")}
     return {"mood": "good", "text": _("Better than a simple baseline")}
+
+
+def _command(words: Any) -> str:
+    """The command as it would be typed, the program by its name alone."""
+    if not isinstance(words, list) or not words:
+        return str(words or "")
+    return shlex.join([PurePath(words[0]).name, *words[1:]])
 
 
 def _lengths(lengths: Mapping[str, Any]) -> Any:

@@ -24,7 +24,7 @@ def _environment() -> Any:
     )
     # These look the language up when they are called, so that one environment serves both.
     environment.globals.update(_=messages._, title=title)
-    for name in ("figure", "bounds", "count", "percent", "size", "duration", "moment", "shorten", "plain"):
+    for name in ("figure", "bounds", "count", "percent", "size", "duration", "moment", "shorten", "plain", "file_name"):
         environment.filters[name] = _lenient(getattr(formats, name))
     return environment
 

@@ -9,11 +9,15 @@ MOST_MATRIX = 30  # labels: beyond that a matrix cannot be read, and the most co
 MOST_PAIRS = 20
 MOST_CLASSES = 24
 MOST_MISTAKES = 20
+_NOT_INPUTS = frozenset({"row", "source", "label", "prediction"})
 _MOST_LABEL_ORDER = 12  # up to here a person finds a label in its own order; beyond, the worst come first
 
 
 def metric_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One row a metric: {"name", "smaller", "headline", "cells": [{"value", "interval", "best"}]}, the model's cell first, then the baselines'."""
+    """One row a metric, the headline first: {"name", "smaller", "headline", "cells": [{"value", "interval", "best"}]}.
+
+    The model's cell comes first, then the baselines'.
+    """
     methods = [evaluation, *evaluation.get("baselines", {}).values()]
     rows = []
     for name in evaluation["metrics"]:
@@ -102,7 +106,7 @@ def confident_mistakes(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any
         {
             "row": line.get("row"),
             "source": line.get("source"),
-            "text": line.get("text", ""),
+            "text": " · ".join(str(value) for name, value in line.items() if name not in _NOT_INPUTS),
             "truth": line["label"],
             "answer": line["prediction"]["label"],
             "score": score,

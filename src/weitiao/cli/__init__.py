@@ -12,6 +12,9 @@ import sys
 
 from weitiao.messages import LANGUAGES, locale_language, set_language
 
+# What a shell reports for a program whose reader, such as head, went away: 128 and the number of that signal.
+PIPE_BROKEN = 141
+
 
 def run(arguments: list[str]) -> int:
     """Run one command and give its exit code. No exception leaves but SystemExit from shell completion."""
@@ -34,7 +37,7 @@ def run(arguments: list[str]) -> int:
         return code
     except BrokenPipeError:
         failures.quiet_about_broken_pipes()
-        return 0
+        return PIPE_BROKEN
     except (Exception, KeyboardInterrupt) as error:
         screen = Screen(json="--json" in before_texts, quiet="--quiet" in before_texts)
         return failures.report(error, screen, debug=debug)

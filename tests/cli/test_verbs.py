@@ -1,0 +1,153 @@
+"""Each verb in its three manners: results on standard output, all else on standard error, the next command at the end."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.cli.conftest import CHECK, EVALUATION, PLAN, Outcome
+
+Command = Callable[..., Outcome]
+
+
+def test_check_prints_its_tables_as_the_result_and_names_train_with_the_same_flags(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("check", "a.csv", "--label", "star rating")
+    assert outcome.code == 0
+    for words in ("[red]好评", "Two rows are the same.", "by its name", "dropped", "empty text", "97%", "in a sample of 50 of 100 rows"):
+        assert words in outcome.out
+    assert "a [bold]lovely day" in outcome.out
+    assert 'Next: weitiao train a.csv --label "star rating"' in outcome.err
+    assert "Two rows" not in outcome.err
+
+
+def test_check_json_is_the_whole_finding(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("check", "a.csv", "--json")
+    assert outcome.json["check"] == CHECK
+    assert outcome.err == ""
+
+
+def test_train_shows_check_plan_and_epochs_on_standard_error_and_figures_on_standard_output(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("train", "a.csv")
+    assert "Two rows are the same." in outcome.err
+    assert "Training plan" in outcome.err
+    assert "Epoch 1" in outcome.err
+    assert 'weitiao predict runs/a "your text"' in outcome.err
+    assert "Better than the simple methods." in outcome.out
+    assert "0.900 [0.800, 0.950]" in outcome.out
+    assert "Training plan" not in outcome.out
+
+
+def test_train_quiet_prints_the_path_of_the_run_and_nothing_else(command: Command, api: SimpleNamespace) -> None:
+    assert command("train", "a.csv", "--quiet") == (0, "runs/a\n", "")
+
+
+def test_train_json_is_the_record(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("train", "a.csv", "--json")
+    assert outcome.json == {"run": "runs/a", "status": "finished", "evaluation": EVALUATION}
+    assert outcome.err == ""
+
+
+def test_dry_run_plans_and_trains_nothing(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("train", "a.csv", "--dry-run", "--epochs", "3")
+    assert [call[0] for call in api.calls] == ["plan"]
+    assert "1 min 30 s, 1.0 GiB of memory" in outcome.out
+    assert "Training plan" in outcome.out
+    assert "Next: weitiao train a.csv --epochs 3" in outcome.err
+    assert command("train", "a.csv", "--dry-run", "--json").json["plan"] == PLAN
+
+
+def test_resume_needs_no_data(command: Command, api: SimpleNamespace) -> None:
+    assert command("train", "--resume", "runs/b", "--quiet") == (0, "runs/b\n", "")
+    assert api.calls == [("resume", "runs/b")]
+
+
+def test_evaluate_passes_on_how_to_read_the_file_as_values(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("evaluate", "runs/a", "test.csv", "--text", "title,body", "--max-bad-rows", "3")
+    assert api.calls == [("evaluate", "test.csv", {"text": ("title", "body"), "max_bad_rows": 3})]
+    assert "Better than the simple methods." in outcome.out
+    assert command("evaluate", "runs/a", "test.csv", "--json").json == EVALUATION
+    assert command("evaluate", "runs/a", "test.csv", "--quiet").out == "runs/a\n"
+
+
+def test_predict_texts(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("predict", "runs/a", "a lovely day", "never again")
+    assert api.calls == [("predict", ["a lovely day", "never again"])]
+    assert "0.750" in outcome.out
+    assert "bad 0.250" in outcome.out
+    assert "Next:" in outcome.err
+    assert len(command("predict", "runs/a", "a", "b", "--json").json["predictions"]) == 2
+    assert "good" in command("predict", "runs/a", "a", "--quiet").out
+
+
+def test_predict_reads_standard_input_one_text_a_line(command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\n\n two \r\nthree"))
+    outcome = command("predict", "runs/a")
+    assert api.calls == [("predict", ["one", " two ", "three"])]
+    assert "Lines without text were left out: 2." in outcome.err
+
+
+def test_standard_input_is_predicted_in_pieces_and_kept_in_order(
+    command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"text {i}\n" for i in range(1200))))
+    assert len(command("predict", "runs/a", "--json").json["predictions"]) == 1200
+    assert [len(texts) for _verb, texts in api.calls] == [512, 512, 176]
+    assert [text for _verb, texts in api.calls for text in texts] == [f"text {i}" for i in range(1200)]
+
+
+@pytest.mark.parametrize("manner", ["", "--json"])
+def test_nothing_to_predict_is_an_error_with_an_example(
+    command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, manner: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n\n"))
+    outcome = command("predict", "runs/a", *manner.split())
+    assert outcome.code == 2
+    assert 'weitiao predict runs/a "a lovely day"' in outcome.err
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr("sys.stdin", terminal)
+    assert command("predict", "runs/a").code == 2
+
+
+def test_predict_a_file_into_a_file(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("predict", "runs/a", "--file", "new.csv", "--out", "p.parquet", "--encoding", "gbk")
+    assert api.calls == [("predict_file", "new.csv", Path("p.parquet"), {"encoding": "gbk"})]
+    assert "p.parquet" in outcome.out
+    assert command("predict", "runs/a", "--file", "new.csv", "--out", "p.csv", "--quiet").out == "p.csv\n"
+    assert command("predict", "runs/a", "--file", "new.csv", "-o", "p.csv", "--json").json["rows"] == 3
+
+
+def test_predict_a_file_onto_standard_output(command: Command, api: SimpleNamespace) -> None:
+    lines = command("predict", "runs/a", "--file", "new.csv").out.splitlines()
+    assert [json.loads(line)["label"] for line in lines] == ["good", "bad", ""]
+    assert [p["text"] for p in command("predict", "runs/a", "--file", "new.csv", "--json").json["predictions"]] == ["一", "2", ""]
+
+
+def test_report_says_where_it_is(command: Command, api: SimpleNamespace) -> None:
+    assert str(Path("runs/a/report.html")) in command("report", "runs/a").out
+    assert command("report", "runs/a", "--json").json == {"run": "runs/a", "report": str(Path("runs/a/report.html"))}
+    assert command("report", "runs/a", "--quiet").out == "runs/a\n"
+
+
+def test_doctor_prints_facts_findings_and_what_to_type(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tests.doctor.test_judgement import machine
+    from weitiao import doctor
+    from weitiao.doctor import judge
+
+    facts = machine(torch={"version": None, "error": ""})
+    monkeypatch.setattr(doctor, "examine", lambda offline: {"facts": facts, "findings": judge(facts)})
+    outcome = command("doctor")
+    assert '      pip install "weitiao[train]"' in outcome.out.splitlines()
+    assert command("doctor", "--json").json["findings"][0]["code"] == "no_torch"
+    markdown = command("doctor", "--markdown").out
+    assert "- **error**: PyTorch is not installed" in markdown
+    assert "| weitiao | 0.1.0 |" in markdown
+
+
+def test_version(command: Command) -> None:
+    from weitiao import __version__
+
+    assert command("--version").out == f"weitiao {__version__}\n"

@@ -62,10 +62,36 @@ def test_shows_every_part_of_a_run(make_run):
     page = page_of(run)
     evaluation = run.record()["evaluation"]
     for part in (
-        *("Better than a simple baseline", "What to do next", "TF-IDF + logistic regression", "most frequent label", "What is taken for what"),
-        *("Label by label", "The most confident mistakes", "Can the scores be believed?", "How it learned", "Learning rate over training steps"),
-        *("3 test rows also stand in the training data.", "Row ledger", "empty_text", "The text is empty.", "Settings", "by its name", "torch"),
-        *("weitiao train 'my data.csv' --model offline", 'weitiao predict reviews "your text"', "7 min 14 s", "90.9 MB", "(6%) are cut there"),
+        *(
+            "Better than a simple baseline",
+            "What to do next",
+            "TF-IDF + logistic regression",
+            "most frequent label",
+            "What is taken for what",
+        ),
+        *(
+            "Label by label",
+            "The most confident mistakes",
+            "Can the scores be believed?",
+            "How it learned",
+            "Learning rate over training steps",
+        ),
+        *(
+            "3 test rows also stand in the training data.",
+            "Row ledger",
+            "empty_text",
+            "The text is empty.",
+            "Settings",
+            "by its name",
+            "torch",
+        ),
+        *(
+            "weitiao train 'my data.csv' --model offline",
+            'weitiao predict reviews "your text"',
+            "7 min 14 s",
+            "90.9 MB",
+            "(6%) are cut there",
+        ),
         f"{evaluation['metrics']['f1_macro']:.3f}",
         "{:.3f} – {:.3f}".format(*evaluation["intervals"]["f1_macro"]),
     ):

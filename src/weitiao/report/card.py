@@ -41,6 +41,7 @@ def write_card(run: RunFolder) -> Path:
         "card.md.j2",
         record=record,
         check=check,
+        warnings=_warnings(record, check),
         task=describe(record.get("task", "")),
         evaluation=evaluation,
         metric_rows=results.metric_rows(evaluation) if evaluation.get("metrics") else [],
@@ -86,6 +87,15 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:
         eval_results=figures or None,
     )
     return str(data.to_yaml()).strip()
+
+
+def _warnings(record: Mapping[str, Any], check: Mapping[str, Any]) -> list[str]:
+    """What the data check warns of, with files by their names alone."""
+    sources = {str(split.get("source") or "") for split in (record.get("data") or {}).get("splits", {}).values()} - {""}
+    warnings = [str(finding["message"]) for finding in check.get("findings", ()) if finding["severity"] != "info"]
+    for source in sorted(sources, key=len, reverse=True):
+        warnings = [warning.replace(source, file_name(source)) for warning in warnings]
+    return warnings
 
 
 def base_model(record: Mapping[str, Any]) -> str:

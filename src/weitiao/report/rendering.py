@@ -11,6 +11,11 @@ from weitiao.report import formats
 
 def render(template: str, **context: Any) -> str:
     """A template of this package, filled in, in the language in force."""
+    from markupsafe import Markup
+
+    if template.endswith(".md.j2"):
+        # In Markdown our own sentences keep their apostrophes; what is formatted into them is escaped all the same.
+        context["_"] = lambda text: Markup(messages._(text))
     return str(_environment().get_template(template).render(language=messages.language(), **context))
 
 

@@ -1,0 +1,102 @@
+"""The model card: metadata that the hub accepts, and a text that passes no path of this machine on."""
+
+import re
+
+import pytest
+from huggingface_hub import ModelCard
+
+from weitiao import messages
+from weitiao.report import write_card
+from weitiao.runs import RunFolder
+
+
+def card_of(run):
+    path = write_card(run)
+    assert path == run.card
+    return ModelCard(path.read_text(encoding="utf-8"))
+
+
+def test_metadata_is_what_the_hub_reads(make_run):
+    run = make_run()
+    data = card_of(run).data
+    assert (data.library_name, data.pipeline_tag, data.license, data.language) == (
+        "transformers",
+        "text-classification",
+        "apache-2.0",
+        "en",
+    )
+    assert data.base_model == "sentence-transformers/all-MiniLM-L6-v2" and data.tags == ["weitiao", "text-classification"]
+    assert data.metrics == ["accuracy", "balanced_accuracy", "f1", "matthews_correlation"]
+    results = {result.metric_name: result for result in data.eval_results}
+    figures = run.record()["evaluation"]["metrics"]
+    assert results["f1_macro"].metric_value == round(figures["f1_macro"], 4) and results["f1_macro"].metric_type == "f1"
+    assert (results["accuracy"].dataset_name, results["accuracy"].dataset_split) == ("test.csv", "test")
+    assert data.model_name == "reviews"
+
+
+def test_text_says_what_it_is_how_good_and_how_to_use_it(make_run):
+    run = make_run(labels=["账单", "物流"], texts=["包裹在哪里"])
+    card = card_of(run)
+    interval = "[{:.3f} – {:.3f}]".format(*run.record()["evaluation"]["intervals"]["accuracy"])
+    for part in (
+        *("# reviews", "`账单`, `物流`", 'pipeline("text-classification", model="./model")', "give the model's id", "weitiao predict ."),
+        *("| macro F1 |", "TF-IDF + logistic regression", interval, "It reads 128 tokens", "3 test rows also stand in the training data."),
+    ):
+        assert part in card.text, part
+    assert card.data.language == "zh"
+    table = [line for line in card.text.splitlines() if line.startswith("|")]
+    assert len(table) >= 9 and len({line.count("|") for line in table}) == 1
+
+
+@pytest.mark.parametrize("source", ["/home/somebody/secret/reviews.csv", "hub:owner/reviews"])
+def test_holds_no_path_of_this_machine(make_run, source):
+    run = make_run()
+    record = run.record()
+    for split in record["data"]["splits"].values():
+        split["source"] = source
+    base = {"id": "my-base", "source": "folder", "revision": None, "sha256": "1", "license": ""}
+    run.update(data=record["data"], evaluation={**record["evaluation"], "source": source}, base_model=base)
+    check = run.check_file.read_text(encoding="utf-8").replace("3 test rows", f"3 rows of {source}")
+    run.check_file.write_text(check, encoding="utf-8")
+    card = card_of(run)
+    assert "/home" not in str(card) and "reviews" in card.text
+    # A folder of somebody's machine is no lineage, and no license is not a license.
+    assert card.data.base_model is None and card.data.license is None and "Fine-tuned from my-base." in card.text
+
+
+def test_hub_ids_are_lineage(make_run):
+    base = {"id": "google-bert/bert-base-chinese", "source": "cache", "license": "Apache-2.0"}
+    assert card_of(make_run(base_model=base)).data.base_model == "google-bert/bert-base-chinese"
+
+
+def test_without_a_test_it_claims_nothing(make_run):
+    card = card_of(make_run(test=False))
+    assert card.data.eval_results is None and "has not been evaluated" in card.text and "| Metric |" not in card.text
+
+
+def test_a_run_that_holds_next_to_nothing(tmp_path):
+    run = RunFolder(tmp_path / "young")
+    run.create()
+    run.update(name="young", status="finished", task="my-own-task", weitiao="0.1.0")
+    card = card_of(run)
+    assert card.data.pipeline_tag is None and "# young" in card.text
+
+
+def test_labels_cannot_break_out(make_run):
+    run = make_run(labels=["a|b", "<script>alert(1)</script>", "tick ` tick", "two\nlines"])
+    run.update(name="<b>run")
+    card = card_of(run)
+    prose = re.sub(r"`[^`]*`", "", card.text)
+    assert "<script>" not in prose and "<b>" not in prose and "&lt;b&gt;run" in prose
+    assert "`tick ' tick`" in card.text and "`two lines`" in card.text
+
+
+def test_many_labels_are_counted_not_listed(make_run):
+    card = card_of(make_run(labels=[f"topic {i}" for i in range(60)], rows=400))
+    assert "`topic 39` and 20 more" in card.text and "topic 40" not in card.text
+
+
+def test_chinese_text_with_the_hubs_own_keys(make_run):
+    messages.set_language("zh")
+    card = card_of(make_run())
+    assert card.data.pipeline_tag == "text-classification" and card.data.eval_results

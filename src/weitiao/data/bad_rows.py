@@ -1,0 +1,64 @@
+"""Rows that cannot be read: each goes to the ledger until there are more than may be left out. It knows no format."""
+
+from collections.abc import Sequence
+
+from weitiao.data.ledger import Ledger
+from weitiao.errors import DataError
+from weitiao.messages import _
+
+_COUNTED = 1000  # bad rows that are looked for, so that the error can say how many there are
+
+
+class BadRows:
+    """Counts the unreadable rows of one file.
+
+    Args:
+        source: the file.
+        limit: how many may be left out (``--max-bad-rows``).
+        ledger: where those are listed.
+    """
+
+    def __init__(self, source: str, limit: int, ledger: Ledger) -> None:
+        self.source, self.limit, self.ledger = source, limit, ledger
+        self._found: list[tuple[int, str]] = []
+
+    def add(self, row: int, reason: str, problem: str) -> None:
+        """A row that cannot be read; ``problem`` is a sentence. Raises DataError once there is no point in counting on."""
+        self._found.append((row, problem))
+        if len(self._found) <= self.limit:
+            self.ledger.add(self.source, row, "dropped", reason, problem)
+        elif len(self._found) >= max(_COUNTED, self.limit + 1):
+            self.check()
+
+    @property
+    def exceeded(self) -> bool:
+        """Whether there are more than may be left out: rows are then only counted."""
+        return len(self._found) > self.limit
+
+    def check(self) -> None:
+        """Raises DataError, about the first row and the number of all, if there are more than may be left out."""
+        if not self.exceeded:
+            return
+        row, problem = self._found[0]
+        count = len(self._found)
+        if count == 1:
+            cure = _("Repair the row, or leave it out with --max-bad-rows 1.")
+        else:
+            rows = some(sorted(row for row, _problem in self._found))
+            cure = _("{count} rows cannot be read ({rows}): repair them, or leave them out with --max-bad-rows {count}.")
+            cure = cure.format(count=f"{count}+" if count >= _COUNTED else count, rows=rows)
+        raise self.error(row, problem, cure)
+
+    def error(self, row: int, problem: str, cure: str) -> DataError:
+        """The error about one row."""
+        message = _("{file}, row {row}: {problem}").format(file=self.source, row=row, problem=problem)
+        return DataError(f"{message} {cure}", file=self.source, row=row)
+
+
+def some(rows: Sequence[int], most: int = 5) -> str:
+    """The first few numbers of a long list.
+
+    >>> some([1, 2, 3, 4, 5, 6])
+    '1, 2, 3, 4, 5, ...'
+    """
+    return ", ".join(map(str, rows[:most])) + (", ..." if len(rows) > most else "")

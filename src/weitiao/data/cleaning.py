@@ -1,0 +1,124 @@
+"""A table becomes records under a task's field names: what is empty goes, what can be mended is mended, all of it in the ledger.
+
+It knows field types, not tasks. Texts stay exactly as they were written but for NUL characters; labels lose the white space around them.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from weitiao.data.columns import ColumnPlan, require_columns
+from weitiao.data.ledger import Ledger
+from weitiao.data.records import Records
+from weitiao.data.table import Table
+from weitiao.errors import DataError
+from weitiao.messages import _
+
+# How programs spell a blank that went through them. As labels they mean that nobody gave one; lower-case "none" is left alone.
+MISSING = frozenset({"", "nan", "NaN", "NAN", "null", "NULL", "None", "N/A", "#N/A", "<NA>"})
+_INVISIBLE = "\u200b\u2060\ufeff\x00"
+
+
+def to_records(table: Table, plan: ColumnPlan, ledger: Ledger, *, need_outputs: bool = True) -> Records:
+    """The records of a table, rows with an empty input or a missing label left out.
+
+    >>> table = Table.of(["t", "y"], [["good", " 1"], ["", "0"], ["bad", "nan"]], [2, 3, 4], "a.csv")
+    >>> ledger = Ledger()
+    >>> to_records(table, ColumnPlan({"text": ("t",), "label": ("y",)}, types={"text": "text", "label": "choice"}), ledger).columns
+    {'text': ['good'], 'label': ['1']}
+    >>> ledger.counts()
+    {'dropped:empty_text': 1, 'repaired:label_whitespace': 1, 'dropped:missing_label': 1}
+
+    Args:
+        table: the rows.
+        plan: which columns make each field; all must be in the table.
+        ledger: gets a line for every row that is dropped or repaired.
+        need_outputs: False keeps rows whose label is missing; their label is then None.
+
+    Returns:
+        One value a record under each field of the plan, and the rows' numbers.
+
+    Raises:
+        DataError: a column of the plan is missing.
+    """
+    require_columns(table, plan)
+    keep = np.ones(len(table), dtype=bool)
+    fields: dict[str, list[Any]] = {}
+    for name, columns in plan.fields.items():
+        if plan.types.get(name) == "text":
+            values = _texts(table, columns, plan.text_separator, ledger)
+            reason = f"empty_{name}"
+            required = True
+        else:
+            values = _labels(table, columns[0], name, ledger, choice=plan.types.get(name) == "choice")
+            reason, required = f"missing_{name}", need_outputs
+        fields[name] = values
+        if required:
+            gone = np.fromiter((value is None for value in values), dtype=bool, count=len(values)) & keep
+            for index in np.flatnonzero(gone):
+                ledger.add(table.source, table.rows[index], "dropped", reason, _spelling(table, columns, int(index)))
+            keep &= ~gone
+    if keep.all():
+        return Records(fields, table.rows, table.source)
+    chosen = np.flatnonzero(keep)
+    return Records({name: [values[i] for i in chosen] for name, values in fields.items()}, table.rows[chosen], table.source)
+
+
+def require_rows(records: Records, table: Table, plan: ColumnPlan) -> None:
+    """Raises DataError where a table had rows and none of them could be used."""
+    if len(records) or not len(table):
+        return
+    texts = [name for name in plan.fields if plan.types.get(name) == "text"]
+    empty = [name for name in texts if not any(any(filter(None, table.texts(column))) for column in plan.fields[name])]
+    if empty or len(texts) == len(plan.fields):
+        columns = plan.fields[(empty or texts)[0]]
+        message = _('{file}: the text is empty in all {rows} rows (column "{column}"). Name another column with --text NAME.')
+    else:
+        columns = next(columns for name, columns in plan.fields.items() if name not in texts)
+        message = _(
+            '{file}: no row has both a text and a label ({rows} rows, label column "{column}"). Name another column with --label NAME.'
+        )
+    message = message.format(file=table.source, rows=len(table), column=", ".join(columns))
+    raise DataError(message, file=table.source, column=columns[0])
+
+
+def _texts(table: Table, columns: tuple[str, ...], separator: str, ledger: Ledger) -> list[str | None]:
+    """A text a row, None where nothing in it can be seen; of several columns the empty ones are left out."""
+    parts = [table.texts(column) for column in columns]
+    if len(parts) == 1:
+        texts = parts[0]
+    else:
+        texts = [separator.join(part for part in row if part and not _is_blank(part)) for row in zip(*parts, strict=True)]
+    for index, text in enumerate(texts):
+        if text is None or _is_blank(text):
+            texts[index] = None
+        elif "\0" in text:
+            texts[index] = text.replace("\0", "")
+            ledger.add(table.source, table.rows[index], "repaired", "nul_character")
+    return texts
+
+
+def _labels(table: Table, column: str, name: str, ledger: Ledger, *, choice: bool) -> list[str | None]:
+    """A label a row, None for missing ones. The same label is one object, so that a million of them take no room."""
+    known: dict[str | None, tuple[str | None, bool]] = {None: (None, False)}  # as written -> the label, and whether that differs
+    labels = table.texts(column)
+    for index, raw in enumerate(labels):
+        if raw not in known:
+            clean = (raw or "").replace("\0", "").strip()
+            missing = not clean or (choice and clean in MISSING)
+            known[raw] = (None, False) if missing else (clean, clean != raw)
+        labels[index], mended = known[raw]
+        if mended:
+            ledger.add(table.source, table.rows[index], "repaired", f"{name}_whitespace")
+    return labels
+
+
+def _spelling(table: Table, columns: tuple[str, ...], index: int) -> str:
+    """How a missing value is written, where something is."""
+    raw = "".join(table.columns[column][index].as_py() or "" for column in columns).strip()
+    return _('It is written "{value}".').format(value=raw[:40]) if raw.strip(_INVISIBLE) else ""
+
+
+def _is_blank(text: str) -> bool:
+    stripped = text.strip()
+    return not stripped or (len(stripped) < 8 and not stripped.strip(_INVISIBLE))

@@ -1,0 +1,237 @@
+"""Which column is what: the column plan. It knows names and values, a task's fields by type, and no task by name.
+
+A column is taken because it was named, because of its own name, or because of what it holds, in this order; the plan says why. Where two
+are equally good, or none is, that is an error that lists them: a guess would cost a training run.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from weitiao.config import nearest
+from weitiao.data.column_content import LOOKS_LIKE, Profile, clearest, profiles
+from weitiao.data.delimited import shorten
+from weitiao.data.table import Table
+from weitiao.errors import DataError, UsageError
+from weitiao.fields import Field, FieldType
+from weitiao.messages import _
+
+_PARTS = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """Which columns make each field.
+
+    Attributes:
+        fields: field name -> its columns, joined in this order.
+        why: field name -> a sentence in the language of the run.
+        types: field name -> field type.
+        unused: the other columns.
+        text_separator: what joins several columns.
+    """
+
+    fields: dict[str, tuple[str, ...]]
+    why: dict[str, str] = field(default_factory=dict)
+    types: dict[str, FieldType] = field(default_factory=dict)
+    unused: tuple[str, ...] = ()
+    text_separator: str = "\n"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready: {"fields": {name: {"columns": [...], "why": "..."}}, "unused": [...], "text_separator": "..."}."""
+        fields = {name: {"columns": list(columns), "why": self.why.get(name, "")} for name, columns in self.fields.items()}
+        return {"fields": fields, "unused": list(self.unused), "text_separator": self.text_separator}
+
+    @classmethod
+    def from_dict(cls, plan: Mapping[str, Any], inputs: Sequence[Field], outputs: Sequence[Field]) -> "ColumnPlan":
+        """The plan that ``as_dict`` described, for the same task."""
+        types = {one.name: one.type for one in (*inputs, *outputs)}
+        fields = {name: tuple(value["columns"]) for name, value in plan["fields"].items() if name in types}
+        why = {name: value.get("why", "") for name, value in plan["fields"].items()}
+        return cls(fields, why, {name: types[name] for name in fields}, tuple(plan.get("unused", ())), plan.get("text_separator", "\n"))
+
+    def without(self, names: Iterable[str]) -> "ColumnPlan":
+        """The plan less some fields."""
+        gone = set(names)
+        kept = {name: columns for name, columns in self.fields.items() if name not in gone}
+        return ColumnPlan(kept, self.why, self.types, self.unused, self.text_separator)
+
+
+def plan_columns(
+    table: Table,
+    inputs: Sequence[Field],
+    outputs: Sequence[Field],
+    chosen: Mapping[str, str | Sequence[str]] = {},
+    text_separator: str = "\n",
+    *,
+    need_outputs: bool = True,
+) -> ColumnPlan:
+    """Finds the column or columns of every field.
+
+    >>> text, label = Field("text", "text", "Text", "text", ("text", "文本")), Field("label", "choice", "Label", "label", ("label", "标签"))
+    >>> table = Table.of(["序号", "文本", "标签"], [["1", "很好", "好"], ["2", "很差", "差"]], [2, 3])
+    >>> plan_columns(table, [text], [label]).fields
+    {'text': ('文本',), 'label': ('标签',)}
+
+    Args:
+        table: the rows, or the first piece of them.
+        inputs, outputs: the task's fields.
+        chosen: a field's flag -> the columns that the user named for it.
+        text_separator: what joins several columns of a text.
+        need_outputs: False where labels may be absent: outputs are then taken only where they are plain to see.
+
+    Raises:
+        DataError: a column that was named is not there, none fits a field, or several fit equally well.
+        UsageError: several columns, or one that is already taken, were named for a field.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    why: dict[str, str] = {}
+    for one in (*inputs, *outputs):
+        columns = _named(one, chosen, table, found)
+        if columns:
+            found[one.name], why[one.name] = columns, _("It was named with --{flag}.").format(flag=_flag(one))
+    for one in (*inputs, *outputs):
+        if one.name not in found:
+            needed = need_outputs or one in inputs
+            column, reason = _by_name(one, table, found, needed=needed)
+            if column:
+                found[one.name], why[one.name] = (column,), reason
+    wanting = [one for one in (*inputs, *(outputs if need_outputs else ())) if one.name not in found]
+    if wanting:
+        seen = profiles(table)
+        _need_header(table, seen, found)
+        for one in wanting:
+            column, reason = _by_content(one, table, seen, found)
+            found[one.name], why[one.name] = (column,), reason
+    order = [one for one in (*inputs, *outputs) if one.name in found]
+    taken = _taken(found)
+    return ColumnPlan(
+        fields={one.name: found[one.name] for one in order},
+        why={one.name: why[one.name] for one in order},
+        types={one.name: one.type for one in order},
+        unused=tuple(name for name in table.names if name not in taken),
+        text_separator=text_separator,
+    )
+
+
+def require_columns(table: Table, plan: ColumnPlan) -> None:
+    """Raises DataError, naming the file, where a table lacks a column of the plan (made from another file)."""
+    for name, columns in plan.fields.items():
+        for column in columns:
+            if column not in table.columns:
+                raise _no_column(column, table, name)
+
+
+def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, found: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The columns that the user named for a field, () for none."""
+    given = chosen.get(_flag(one)) or ()
+    columns = (given,) if isinstance(given, str) else tuple(given)
+    for column in columns:
+        if column not in table.columns:
+            raise _no_column(column, table, _flag(one))
+    if len(columns) > 1 and one.type != "text":
+        message = _("--{flag} takes one column; given are {columns}.").format(flag=_flag(one), columns=", ".join(columns))
+        raise UsageError(message)
+    again = [column for column in columns if column in _taken(found) or columns.count(column) > 1]
+    if again:
+        message = _('The column "{column}" was named twice; a column can be one thing only. Check --{flag}.')
+        raise UsageError(message.format(column=again[0], flag=_flag(one)))
+    return columns
+
+
+def _by_name(one: Field, table: Table, found: Mapping[str, tuple[str, ...]], *, needed: bool) -> tuple[str, str]:
+    """The column whose name means the field, and why; ("", "") for none. Raises DataError for several, if the field is needed."""
+    free = {name.lower(): name for name in table.names if name not in _taken(found)}
+    exact = [free[hint] for hint in one.hints if hint in free]
+    # The first hint of each language is the field's very name: beside it, any other is just another column.
+    first = [free[hint] for hint in _first_hints(one.hints) if hint in free]
+    if len(exact) == 1 or len(first) == 1:
+        name = (first or exact)[0]
+        return name, _('Its name is "{name}".').format(name=name)
+    if not exact:
+        exact = [name for lower, name in free.items() if any(_is_part(hint, lower) for hint in one.hints)]
+    if not exact:
+        return "", ""
+    seen = profiles(table)
+    looks = LOOKS_LIKE.get(one.type)
+    fitting = [name for name in exact if looks is None or looks(seen[name])]
+    if len(fitting) == 1:
+        return fitting[0], _('Its name, "{name}", and its values say so.').format(name=fitting[0])
+    if fitting and needed:
+        raise _ambiguous(one, table, [seen[name] for name in fitting])
+    return "", ""
+
+
+def _by_content(one: Field, table: Table, seen: Mapping[str, Profile], found: Mapping[str, tuple[str, ...]]) -> tuple[str, str]:
+    """The column whose values look like the field, and why. Raises DataError for none or several."""
+    free = [seen[name] for name in table.names if name not in _taken(found)]
+    if one.type == "text" and len(table.names) == 1 and free:
+        return free[0].name, _("It is the only column.")
+    looks = LOOKS_LIKE.get(one.type)
+    candidates = [column for column in free if looks is not None and looks(column)]
+    best = clearest(one.type, candidates)
+    if best is None and candidates:
+        raise _ambiguous(one, table, candidates)
+    if best is None:
+        message = _("{file}: no column looks like the {field}. There are: {columns}. Name it with --{flag} NAME.")
+        columns = _listed(seen[name] for name in table.names)
+        raise DataError(message.format(file=table.source, field=_(one.title), columns=columns, flag=_flag(one)), file=table.source)
+    if one.type == "choice":
+        return best.name, _("It is the only other column with few different values ({count}).").format(count=best.distinct)
+    return best.name, _("It holds the longest texts ({count} characters on average).").format(count=round(best.mean_length))
+
+
+def _need_header(table: Table, seen: Mapping[str, Profile], found: Mapping[str, tuple[str, ...]]) -> None:
+    """Raises DataError where the first row is plainly an example: a column's name occurs among its own few values."""
+    for name, column in seen.items():
+        if not found and column.counts.get(name, 0) > 0 and column.distinct <= max(2, column.filled // 2):
+            message = _(
+                '{file} seems to have no header: "{name}", in its first row, is also a value of that column. Add a first row such as'
+            )
+            example = "«" + ",".join("label" if other == name else "text" for other in table.names) + "»."
+            raise DataError(f"{message.format(file=table.source, name=name)} {example}", file=table.source, row=1, column=name)
+
+
+def _no_column(column: str, table: Table, flag: str) -> DataError:
+    message = _('{file} has no column "{column}".').format(file=table.source, column=column) + nearest(column, table.names)
+    there = shorten(", ".join(table.names), 300)
+    message += " " + _("Its columns are {columns}; name one with --{flag} NAME.").format(columns=there, flag=flag)
+    return DataError(message, file=table.source, column=column)
+
+
+def _ambiguous(one: Field, table: Table, candidates: Sequence[Profile]) -> DataError:
+    message = _("{file}: several columns could be the {field}: {columns}. Say which, for example --{flag} {first}")
+    first = f'"{candidates[0].name}"' if " " in candidates[0].name else candidates[0].name
+    message = message.format(file=table.source, field=_(one.title), columns=_listed(candidates), flag=_flag(one), first=first)
+    if one.type == "text":
+        names = ",".join(column.name for column in candidates)
+        message += " " + _('(or join them: --{flag} "{names}")').format(flag=_flag(one), names=names)
+    return DataError(message, file=table.source)
+
+
+def _listed(columns: Iterable[Profile]) -> str:
+    """The columns, each with one of its values."""
+    shown = list(columns)
+    listed = [f'"{column.name}" ({shorten(column.example, 40)})' for column in shown[:12]]
+    return ", ".join(listed) + (", ..." if len(shown) > 12 else "")
+
+
+def _first_hints(hints: Sequence[str]) -> list[str]:
+    english = [hint for hint in hints if hint.isascii()][:1]
+    return english + [hint for hint in hints if not hint.isascii()][:1]
+
+
+def _is_part(hint: str, name: str) -> bool:
+    """Whether a hint is one of the words of a name ("review_text"); Chinese names have no spaces ("评论内容")."""
+    if not hint.isascii():
+        return hint in name
+    return len(hint) > 1 and hint in _PARTS.split(name)
+
+
+def _flag(one: Field) -> str:
+    return one.flag or one.name
+
+
+def _taken(found: Mapping[str, tuple[str, ...]]) -> set[str]:
+    return {column for columns in found.values() for column in columns}

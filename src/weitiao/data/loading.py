@@ -1,0 +1,338 @@
+"""From what the user named to clean splits: files, folders and hub data sets; the column plan; seeded shares; the ledger; fingerprints.
+
+Given files win: where a validation file is given and nothing is said about a test set, none is cut from the training file. Where only a
+test file is given, validation rows are still cut from train, because training needs them to pick its best checkpoint.
+"""
+
+import hashlib
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weitiao.config import DataSettings
+from weitiao.data.cleaning import require_rows, to_records
+from weitiao.data.columns import ColumnPlan, plan_columns, require_columns
+from weitiao.data.duplicates import drop_duplicates, record_keys
+from weitiao.data.hub_tables import PREFIX, hub_splits
+from weitiao.data.ledger import Ledger
+from weitiao.data.reading import ENDINGS, Reading, iter_tables, read
+from weitiao.data.records import Records
+from weitiao.data.splitting import split
+from weitiao.data.table import Table
+from weitiao.errors import DataError, UsageError
+from weitiao.fields import Field
+from weitiao.messages import _
+from weitiao.observer import SILENT, Observer
+
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "eval"),
+    "test": ("test", "testing"),
+}
+_SHARD = re.compile(r"-\d{5}-of-\d{5}$")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Clean data, ready to train on.
+
+    Attributes:
+        splits: "train", and where there are such, "validation" and "test".
+        plan: which columns were taken.
+        ledger: what was done to rows.
+        fingerprints: split -> sha256 of its content, the same on every machine.
+        sources: split -> the file it came from.
+    """
+
+    splits: dict[str, Records]
+    plan: ColumnPlan
+    ledger: Ledger
+    fingerprints: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+
+
+def load(
+    source: str,
+    settings: DataSettings,
+    *,
+    inputs: Sequence[Field],
+    outputs: Sequence[Field],
+    seed: int = 42,
+    offline: bool = False,
+    observer: Observer = SILENT,
+) -> Loaded:
+    """Reads, plans, cleans and splits.
+
+    Args:
+        source: a file, a folder with train, validation and test files, or ``hub:NAME``.
+        settings: how to read it, and what to hold out.
+        inputs, outputs: the task's fields.
+        seed: of the split.
+        offline: open no socket.
+        observer: told what was decided.
+
+    Raises:
+        DataError, UsageError, NetworkError: with file, row or column, and what to type.
+    """
+    ledger = Ledger()
+    reading = Reading(settings.encoding, settings.delimiter, settings.max_bad_rows, offline)
+    shares, named = _wanted(settings)
+    tables = _tables(source, reading, ledger, observer, skip=named)
+    for name, path in named.items():
+        tables[name] = _read(path, reading, ledger, observer)
+    for note in dict.fromkeys(note for table in tables.values() for note in table.notes):
+        observer.note(note)
+    plan = plan_columns(tables["train"], inputs, outputs, _chosen(settings, inputs, outputs), settings.text_separator)
+    splits = {}
+    for name in list(tables):
+        table = tables.pop(name)  # the text stands in memory twice while it becomes records, one split at a time
+        splits[name] = to_records(table, plan, ledger)
+        if name == "test" and not len(splits[name]) and source.startswith(PREFIX):
+            observer.note(_("The test split of {source} has no labels; it is left out.").format(source=source))
+            del splits[name]
+        else:
+            require_rows(splits[name], table, plan)
+    if settings.drop_duplicates:
+        splits = drop_duplicates(splits, ledger, [one.name for one in inputs])
+    wanted = _shares_to_cut(shares, set(splits), observer)
+    if wanted:
+        splits |= split(splits["train"], wanted, _strata(splits["train"], outputs), seed, _keys(splits["train"], inputs))
+    splits = {name: splits[name] for name in ("train", "validation", "test") if name in splits}
+    return Loaded(
+        splits=splits,
+        plan=plan,
+        ledger=ledger,
+        fingerprints={name: fingerprint(records) for name, records in splits.items()},
+        sources={name: records.source for name, records in splits.items()},
+    )
+
+
+def read_records(
+    source: str,
+    plan: ColumnPlan,
+    *,
+    inputs: Sequence[Field],
+    outputs: Sequence[Field],
+    chosen: Mapping[str, str | Sequence[str]] = {},
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+    need_outputs: bool = True,
+    observer: Observer = SILENT,
+) -> tuple[Records, Ledger]:
+    """All records of another file, for evaluation, and what was done to its rows; the arguments are those of ``iter_records``.
+
+    A folder or a hub's data set gives its test split, else its validation split, else train.
+    """
+    ledger = Ledger()
+    if Path(source).is_dir() or source.startswith(PREFIX):
+        tables = _tables(source, reading, ledger, observer, need_train=False)
+        table = tables.get("test") or tables.get("validation") or tables["train"]
+    else:
+        table = _read(source, reading, ledger, observer)
+    fitted = fit_plan(table, plan, inputs, outputs, chosen, need_outputs=need_outputs)
+    records = to_records(table, fitted, ledger, need_outputs=need_outputs)
+    require_rows(records, table, fitted)
+    return records, ledger
+
+
+def iter_records(
+    source: str,
+    plan: ColumnPlan,
+    ledger: Ledger,
+    *,
+    inputs: Sequence[Field],
+    outputs: Sequence[Field],
+    chosen: Mapping[str, str | Sequence[str]] = {},
+    reading: Reading = Reading(),  # noqa: B008 - frozen
+    need_outputs: bool = False,
+) -> Iterator[tuple[Records, Table]]:
+    """A file in pieces of bounded size, for prediction: the records that have an input, and the table of all rows with all their columns.
+
+    A table's row numbers rise, so ``np.searchsorted(table.rows, records.rows)`` is where the records stand in it.
+
+    Args:
+        source: the file.
+        plan: the run's.
+        ledger: gets the rows that are left out; entries grow with them, nothing else does.
+        inputs, outputs: the task's fields.
+        chosen: columns named for this file, by a field's flag.
+        reading: encoding, delimiter, how many bad rows, rows a piece.
+        need_outputs: whether a label is needed. Where it is not, it is read if the file has its column and is None where missing.
+    """
+    fitted = None
+    for table in iter_tables(source, reading, ledger):
+        fitted = fitted or fit_plan(table, plan, inputs, outputs, chosen, need_outputs=need_outputs)
+        yield to_records(_with_columns(table, fitted), fitted, ledger, need_outputs=need_outputs), table
+
+
+def fit_plan(
+    table: Table,
+    plan: ColumnPlan,
+    inputs: Sequence[Field],
+    outputs: Sequence[Field],
+    chosen: Mapping[str, str | Sequence[str]] = {},
+    *,
+    need_outputs: bool = True,
+) -> ColumnPlan:
+    """The plan of a run for another file: columns named for it win, then those of the plan; a file with one column needs no name.
+
+    Raises:
+        DataError: a column is missing; the message names the file and its columns.
+    """
+    if any(chosen.values()):
+        merged = {one.flag or one.name: plan.fields[one.name] for one in (*inputs, *outputs) if _stands(plan, one.name, table)}
+        merged |= {flag: (columns,) if isinstance(columns, str) else tuple(columns) for flag, columns in chosen.items() if columns}
+        return plan_columns(table, inputs, outputs, merged, plan.text_separator, need_outputs=need_outputs)
+    if not need_outputs:
+        plan = plan.without(one.name for one in outputs if not _stands(plan, one.name, table))
+        if len(table.names) == 1 and len(inputs) == 1:
+            return plan_columns(table, inputs, (), {}, plan.text_separator)
+    require_columns(table, plan)
+    return plan
+
+
+def fingerprint(records: Records) -> str:
+    """sha256 over the values of all fields: the same content gives the same fingerprint, whatever its file format.
+
+    >>> fingerprint(Records({"text": ["a"]}, np.array([2]))) == fingerprint(Records({"text": ["a"]}, np.array([7]), "b.csv"))
+    True
+    """
+    digest = hashlib.sha256()
+    for name in sorted(records.columns):
+        values = records.columns[name]
+        digest.update(f"\x1d{name}\x1d{len(values)}".encode())
+        for start in range(0, len(values), 10_000):
+            part = "\x1e".join("\x1f" if value is None else str(value) for value in values[start : start + 10_000])
+            digest.update(b"\x1e" + part.encode("utf-8", "replace"))
+    return digest.hexdigest()
+
+
+def _wanted(settings: DataSettings) -> tuple[dict[str, float], dict[str, str]]:
+    """What --valid and --test ask for: shares to cut, and files to read."""
+    shares, files = {}, {}
+    for name, flag, value in (("validation", "--valid", settings.valid), ("test", "--test", settings.test)):
+        try:
+            share = float(value or 0)
+        except ValueError:
+            files[name] = value
+            continue
+        if not math.isfinite(share) or not 0 <= share < 1:
+            message = _("{flag} is {value}; a share must be at least 0 and less than 1 (10% is 0.1), anything else is read as a file name.")
+            raise UsageError(message.format(flag=flag, value=value))
+        shares[name] = share
+    if sum(shares.values()) >= 0.95:
+        message = _("--valid {valid} and --test {test} together leave too little to train on; 0.1 each is usual.")
+        raise UsageError(message.format(valid=settings.valid, test=settings.test))
+    return shares, files
+
+
+def _shares_to_cut(shares: Mapping[str, float], given: set[str], observer: Observer) -> dict[str, float]:
+    """The shares that are still to be cut from train: none for a split that is given, and no unasked test share beside given files."""
+    wanted = {name: share for name, share in shares.items() if share and name not in given}
+    if "validation" in given and "test" in wanted and wanted["test"] == float(DataSettings().test):
+        observer.note(_("No test set was given and none is cut from train, because the validation set is a file. Give one with --test."))
+        del wanted["test"]
+    return wanted
+
+
+def _tables(
+    source: str, reading: Reading, ledger: Ledger, observer: Observer, *, skip: Collection[str] = (), need_train: bool = True
+) -> dict[str, Table]:
+    """The source's tables by split; those in ``skip`` are given elsewhere and not read."""
+    if source.startswith(PREFIX):
+        found = {_split_of(name): table for name, table in hub_splits(source, offline=reading.offline).items()}
+        known = {name: table for name, table in found.items() if name and name not in skip and len(table)}
+        if not known or (need_train and "train" not in known):
+            message = _("{source} has no train split; it has {splits}.").format(source=source, splits=", ".join(filter(None, found)) or "-")
+            raise DataError(message, file=source)
+        return known
+    folder = Path(source).expanduser()
+    if not folder.is_dir():
+        return {"train": _read(source, reading, ledger, observer)}
+    files = _split_files(folder, source, need_train=need_train)
+    return {name: _read_files(paths, reading, ledger, observer) for name, paths in files.items() if name not in skip}
+
+
+def _split_files(folder: Path, source: str, *, need_train: bool) -> dict[str, list[Path]]:
+    """The files of a folder by the split that their names say; shards of one split together."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted(folder.iterdir()):
+        name = _split_of(_SHARD.sub("", path.stem))
+        if name and path.is_file() and path.suffix.lower() in ENDINGS:
+            found.setdefault(name, []).append(path)
+    for name, paths in found.items():
+        if len(paths) > 1 and not all(_SHARD.search(path.stem) for path in paths):
+            message = _(
+                "{folder} holds several files for {split}: {names}. Keep one of them, or give the files: FILE --valid FILE --test FILE"
+            )
+            raise DataError(message.format(folder=source, split=name, names=", ".join(path.name for path in paths)), file=source)
+    if not found or (need_train and "train" not in found):
+        there = ", ".join(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS)
+        message = _("{folder} is a folder without a train file (train.csv, train.jsonl, ...), where a file or such a folder was meant.")
+        message = message.format(folder=source)
+        message += " " + (_("Give one of its files: {names}.").format(names=there) if there else _("It holds no data file."))
+        raise DataError(message, file=source)
+    return found
+
+
+def _split_of(name: str) -> str:
+    """The split that a file's or a hub split's name means, or ""."""
+    return next((split_name for split_name, names in SPLIT_NAMES.items() if name.lower() in names), "")
+
+
+def _read_files(paths: list[Path], reading: Reading, ledger: Ledger, observer: Observer) -> Table:
+    """One file, or the shards of one, whose rows are then counted on."""
+    tables = [_read(str(path), reading, ledger, observer) for path in paths]
+    if len(tables) == 1:
+        return tables[0]
+    joined = Table.concat(tables)
+    source = _SHARD.sub("-*", str(paths[0].with_suffix(""))) + paths[0].suffix
+    return Table(joined.columns, np.arange(1, len(joined) + 1, dtype=np.int64), source, joined.notes)
+
+
+def _read(source: str, reading: Reading, ledger: Ledger, observer: Observer) -> Table:
+    return read(
+        source,
+        encoding=reading.encoding,
+        delimiter=reading.delimiter,
+        max_bad_rows=reading.max_bad_rows,
+        ledger=ledger,
+        offline=reading.offline,
+        observer=observer,
+    )
+
+
+def _chosen(settings: DataSettings, inputs: Sequence[Field], outputs: Sequence[Field]) -> dict[str, Any]:
+    """The columns that settings name, by flag: every field's flag is a setting."""
+    return {one.flag: getattr(settings, one.flag) for one in (*inputs, *outputs) if one.flag and getattr(settings, one.flag, None)}
+
+
+def _strata(records: Records, outputs: Sequence[Field]) -> list[str] | None:
+    """What the split keeps in proportion: the first output that is one of a few labels."""
+    return next((records.columns[one.name] for one in outputs if one.type == "choice" and one.name in records.columns), None)
+
+
+def _keys(records: Records, inputs: Sequence[Field]) -> np.ndarray | None:
+    texts = [one.name for one in inputs if one.type == "text"]
+    return record_keys(records, texts) if texts else None
+
+
+def _stands(plan: ColumnPlan, name: str, table: Table) -> bool:
+    return name in plan.fields and all(column in table.columns for column in plan.fields[name])
+
+
+def _with_columns(table: Table, plan: ColumnPlan) -> Table:
+    """The table with null columns for those of the plan that this piece of a JSON Lines file happens not to mention."""
+    import pyarrow as pa
+
+    from weitiao.data.table import TEXT
+
+    lacking = {column for columns in plan.fields.values() for column in columns} - set(table.columns)
+    if not lacking:
+        return table
+    nulls = {column: pa.chunked_array([pa.nulls(len(table), TEXT)]) for column in lacking}
+    return Table({**table.columns, **nulls}, table.rows, table.source, table.notes)

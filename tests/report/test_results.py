@@ -80,7 +80,7 @@ def test_advice_on_how_long_to_train(record, words):
 
 
 def per_class(**f1):
-    return [{"label": label, "f1": value, "support": 20} for label, value in f1.items()]
+    return [{"label": label, "f1": value, "support": 20, "predicted": 20} for label, value in f1.items()]
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,11 @@ def per_class(**f1):
         ({"headline": "f1_macro", "intervals": {"f1_macro": [0.5, 0.8]}, "rows": 40}, {}, "With 40 rows"),
         ({"metrics": {"ece": 0.2}}, {}, "calibration error 0.200"),
         ({"per_class": per_class(a=0.9, b=0.2)}, {}, "Weakest on “b”. Read"),
+        (
+            {"per_class": [{**row, "predicted": 40 * (row["label"] == "a")} for row in per_class(a=0.8, b=0.0)]},
+            {},
+            "every row the same answer",
+        ),
         ({"per_class": per_class(a=0.9, b=0.2)}, {"labels": [{"label": "b", "train": 9}]}, "--class-weights balanced"),
         ({"per_class": per_class(a=0.9, b=0.0)}, {"labels": [{"label": "b", "train": 0}]}, "Not a single training row has the label “b”"),
         (
@@ -118,7 +123,7 @@ def test_curves_come_from_the_log_or_from_the_record():
     assert [chart["title"] for chart in shown] == ["Loss over training steps", "Validation macro F1 over training steps"]
     assert shown[0]["legend"] == [("second", "validation")] and shown[1]["note"]
     log = [{"step": 1, "loss": 0.9, "lr": 1e-5}, {"step": 2, "validation": {"loss": 0.8, "f1_macro": 0.4}}]
-    assert [len(chart["legend"]) for chart in learning.learning_charts(record, log)] == [2, 0, 0]
+    assert [len(chart["legend"]) for chart in learning.learning_charts(record, log)] == [2, 0]
     assert learning.learning_charts({}, []) == []
 
 

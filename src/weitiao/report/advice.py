@@ -76,6 +76,12 @@ def _classes(evaluation: Mapping[str, Any], check: Mapping[str, Any]) -> list[st
         text = _("Not a single training row has the label {labels}, so the model can never answer it. Add some.")
         advice.append(text.format(labels=_quoted(unseen)))
     classes = [row for row in evaluation.get("per_class", ()) if row["support"] and row["label"] not in unseen]
+    if len(classes) > 1 and sum(row["predicted"] > 0 for row in evaluation["per_class"]) == 1:
+        # What follows would only describe the same failure label by label.
+        return [
+            *advice,
+            _("The model gives every row the same answer: it has not learned yet. Try more --epochs, more rows or a higher --lr."),
+        ]
     average = evaluation["metrics"].get("f1_macro")
     weak = sorted((row for row in classes if average is not None and row["f1"] < average - WEAK), key=lambda row: row["f1"])
     if weak:

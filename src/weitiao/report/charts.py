@@ -51,6 +51,7 @@ def curves(
     if best is not None:
         axes.plot(*best, marker="o", markersize=11, markerfacecolor="none", markeredgecolor=lines[-1][0], markeredgewidth=1.5)
     axes.margins(x=0.03, y=0.12)
+    axes.locator_params(axis="x", integer=True)
     return _svg(figure, name, label)
 
 

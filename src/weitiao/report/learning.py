@@ -37,7 +37,7 @@ def learning_charts(record: Mapping[str, Any], log: Sequence[Mapping[str, Any]])
         svg = charts.curves("loss", [lines[i] for i in there], label=text, marked=True)
         shown.append({"title": text, "legend": [legend[i] for i in there], "svg": svg, "note": _("Lower is better.")})
     scores = _points(seen, metric)
-    if scores:
+    if len(scores) > 1:
         best = (record.get("training") or {}).get("best") or {}
         point = next(((x, y) for x, y in scores if x == best.get("step")), None)
         text = _("Validation {metric} over training steps").format(metric=title(metric))

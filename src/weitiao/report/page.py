@@ -88,10 +88,14 @@ def _standing(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[
 
 
 def _command(words: Any) -> str:
-    """The command as it would be typed, the program by its name alone."""
-    if not isinstance(words, list) or not words:
-        return str(words or "")
-    return shlex.join([PurePath(words[0]).name, *words[1:]])
+    """The command as it would be typed, the program by its name alone; "" where a program of somebody's own made the run.
+
+    >>> _command(["/usr/bin/weitiao", "train", "my data.csv"]), _command(["/lib/weitiao/__main__.py", "check"]), _command(["-c"])
+    ("weitiao train 'my data.csv'", 'python -m weitiao check', '')
+    """
+    program = PurePath(words[0]).stem if isinstance(words, list) and words else ""
+    typed = {"weitiao": ["weitiao"], "__main__": ["python", "-m", "weitiao"]}.get(program)
+    return shlex.join([*typed, *words[1:]]) if typed else ""
 
 
 def _lengths(lengths: Mapping[str, Any]) -> Any:

@@ -72,7 +72,7 @@ def test_scripts_get_silence_but_the_check_is_remembered() -> None:
         assert type(silent) is Recorder
         silent.checked({"rows": {}}, {"fields": {}}, {"dropped:x": 1})
         silent.planned({"steps": 3})
-        assert (silent.check, silent.columns, silent.ledger, silent.plan) == ({"rows": {}}, {"fields": {}}, {"dropped:x": 1}, {"steps": 3})
+        assert (silent.check, silent.columns, silent.ledger) == ({"rows": {}}, {"fields": {}}, {"dropped:x": 1})
 
 
 def test_only_evaluations_during_training_are_lines() -> None:
@@ -80,3 +80,21 @@ def test_only_evaluations_during_training_are_lines() -> None:
     watching.evaluated({"split": "validation", "epoch": 1, "step": 3, "metrics": {"accuracy": 0.5}})
     watching.evaluated({"split": "test", "rows": 3, "metrics": {"accuracy": 0.5}})
     assert len(stream.getvalue().splitlines()) == 1
+
+
+def test_how_to_go_on_reaches_those_who_asked_for_silence() -> None:
+    with pytest.raises(KeyboardInterrupt, match="--resume"), Recorder() as silent:
+        silent.note("Saved; go on with --resume.")
+        raise KeyboardInterrupt
+
+
+def test_a_stage_without_an_end_ends_when_something_else_begins() -> None:
+    watching, _stream, _clock = observer(terminal=True)
+    with watching:
+        watching.progress("read", 5000, None, {})
+        watching.progress("train", 1, 4, {})
+        assert watching._bars is not None
+        assert list(watching._bars._tasks) == ["train"]
+        watching.progress("fetch", 10, None, {})
+        watching.checked({"rows": {"train": 3}, "findings": []}, {"fields": {}}, {})
+        assert list(watching._bars._tasks) == ["train"]

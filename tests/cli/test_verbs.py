@@ -36,7 +36,7 @@ def test_train_shows_check_plan_and_epochs_on_standard_error_and_figures_on_stan
     assert "Epoch 1" in outcome.err
     assert 'weitiao predict runs/a "your text"' in outcome.err
     assert "Better than the simple methods." in outcome.out
-    assert "0.900 [0.800, 0.950]" in outcome.out
+    assert "0.900 (0.80–0.95)" in outcome.out
     assert "Training plan" not in outcome.out
 
 
@@ -145,6 +145,27 @@ def test_doctor_prints_facts_findings_and_what_to_type(command: Command, monkeyp
     markdown = command("doctor", "--markdown").out
     assert "- **error**: PyTorch is not installed" in markdown
     assert "| weitiao | 0.1.0 |" in markdown
+
+
+def test_fetch_packs_and_unpacks(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    from weitiao.engine import bundles, hub
+
+    calls: list[object] = []
+
+    def fetch(name: str, **settings: object) -> dict[str, object]:
+        calls.append((name, settings["bundle"], settings.get("revision")))
+        return {"id": name, "kind": "dataset" if name.startswith("hub:") else "model", "path": "/cache/a", "bytes": 2**20, "bundle": None}
+
+    monkeypatch.setattr(hub, "fetch", fetch)
+    monkeypatch.setattr(bundles, "unpack", lambda path, observer: {"id": "some/model", "kind": "model", "path": "/home/a", "bytes": 5})
+    outcome = command("fetch", "some/model", "--revision", "v1")
+    assert "/cache/a" in outcome.out
+    assert "Next: weitiao train DATA --model some/model" in outcome.err
+    assert "Next: weitiao train hub:some/data" in command("fetch", "hub:some/data").err
+    outcome = command("fetch", "some/model", "--bundle", "b.zip", "--quiet")
+    assert outcome.out == "b.zip\n"
+    assert "--model some/model" in command("fetch", "--unpack", "b.zip").err
+    assert calls == [("some/model", None, "v1"), ("hub:some/data", None, None), ("some/model", Path("b.zip"), None)]
 
 
 def test_version(command: Command) -> None:

@@ -5,7 +5,7 @@ It knows no model.
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -19,22 +19,24 @@ CHUNK = 512
 
 def predict_texts(screen: Screen, path: str, texts: Iterable[str]) -> None:
     """Predict texts in order and print them: tables for people, one object for ``--json``. Lines without text are left out and named."""
-    from weitiao import api
     from weitiao.cli import figures
+    from weitiao.cli.progress import working
 
-    run = api.load(path)
     blank: list[int] = []
     waiting = Spool() if screen.json else None
-    done = 0
-    for chunk in chunks(_texts(texts, blank)):
-        predictions = run.predict(chunk)
+    pieces = chunks(_texts(texts, blank))
+    first = next(pieces, None)
+    if first is None:
+        raise UsageError(_('Standard input holds no text. Give one: weitiao predict {run} "a lovely day"').format(run=path))
+    # The spinner turns while the model loads; from then on the answers themselves show that it goes on.
+    with working(screen) as (api, _observer):
+        run = api.load(path)
+        answers = run.predict(first)
+    for at, (chunk, predictions) in enumerate(chain([(first, answers)], ((piece, run.predict(piece)) for piece in pieces))):
         if waiting is not None:
             waiting.write(predictions)
         else:
-            screen.out.print(figures.predictions(chunk, predictions, width=screen.out.width, header=done == 0))
-        done += len(chunk)
-    if not done:
-        raise UsageError(_('Standard input holds no text. Give one: weitiao predict {run} "a lovely day"').format(run=path))
+            screen.out.print(figures.predictions(chunk, predictions, width=screen.out.width, header=at == 0))
     if waiting is not None:
         waiting.print()
     if blank:
@@ -45,21 +47,21 @@ def predict_texts(screen: Screen, path: str, texts: Iterable[str]) -> None:
 
 def predict_file(screen: Screen, path: str, file: str, out: str | None, reading: Mapping[str, Any]) -> None:
     """Predict a file's rows into another, or as JSON Lines onto standard output."""
-    from weitiao import api
-    from weitiao.cli.progress import observer_for
+    from weitiao.cli.progress import working
     from weitiao.cli.tables import pairs
 
-    run = api.load(path)
     if out is not None:
-        with observer_for(screen, results=True) as observer:
-            done = run.predict_file(file, Path(out), observer=observer, **reading)
+        with working(screen, results=True) as (api, observer):
+            done = api.load(path).predict_file(file, Path(out), observer=observer, **reading)
         speed = _("{count:,.0f} rows/s").format(count=done["rows_per_s"]) if done.get("rows_per_s") else ""
         lines = {_("predictions"): str(done["out"]), _("rows"): f"{done['rows']:,}", _("speed"): speed}
         screen.result(done, pairs({name: value for name, value in lines.items() if value}), path=str(done["out"]))
         return screen.next(("weitiao", "evaluate", path, "DATA"))
     waiting = Spool() if screen.json else None
-    with observer_for(screen, results=True) as observer:
-        for batch in run.predict_rows(file, observer=observer, **reading):
+    # Bars on the terminal that the answers are printed to would run through them.
+    silent = screen.out.is_terminal
+    with working(Screen(quiet=True) if silent else screen, results=True) as (api, observer):
+        for batch in api.load(path).predict_rows(file, observer=observer, **reading):
             for row, _answered in batch:
                 _print_line(row) if waiting is None else waiting.write_one(row)
     if waiting is not None:

@@ -16,13 +16,14 @@ from weitiao.messages import N_, _
 METRICS = {
     "accuracy": N_("accuracy"),
     "balanced_accuracy": N_("balanced accuracy"),
-    "f1_macro": N_("F1, macro"),
-    "f1_weighted": N_("F1, weighted"),
+    "f1_macro": N_("macro F1"),
+    "f1_weighted": N_("weighted F1"),
     "mcc": N_("Matthews correlation"),
-    "log_loss": N_("log loss ↓"),
-    "ece": N_("calibration error ↓"),
+    "log_loss": N_("log loss"),
+    "ece": N_("calibration error"),
 }
-BASELINES = {"majority": N_("most frequent label"), "tfidf_logistic_regression": N_("TF-IDF + linear model")}
+LOWER_IS_BETTER = ("log_loss", "ece")
+BASELINES = {"majority": N_("most frequent label"), "tfidf_logistic_regression": N_("TF-IDF + logistic regression")}
 MANY_LABELS = 30
 ROOM_FOR_OTHERS = 72
 
@@ -75,8 +76,9 @@ def predictions(texts: Sequence[str], predicted: Sequence[Mapping[str, Any]], *,
 def epoch_line(evaluation: Mapping[str, Any]) -> Text:
     """One validation during training, on one line."""
     metrics = {**({"loss": evaluation["validation"].get("loss")} if evaluation.get("validation") else {}), **evaluation.get("metrics", {})}
+    titles = {"loss": N_("loss"), **METRICS}
     shown = [name for name in ("loss", "accuracy", "f1_macro") if metrics.get(name) is not None] or list(metrics)[:3]
-    figures = " · ".join(f"{_(METRICS.get(name, name))} {number(metrics[name])}" for name in shown)
+    figures = " · ".join(f"{_(titles.get(name, name))} {number(metrics[name])}" for name in shown)
     best = evaluation.get("best") or {}
     mark = Text("  " + _("best so far"), style="green") if best and best.get("step") == evaluation.get("step") else Text()
     return Text.assemble((_("Epoch {epoch}").format(epoch=evaluation.get("epoch", "–")), "bold"), f"  {figures}", mark)
@@ -91,7 +93,7 @@ def _metrics(evaluation: Mapping[str, Any]) -> RenderableType:
         table.add_column(_(BASELINES.get(name, name)), overflow="fold")
     everyone = [evaluation, *baselines.values()]
     for name in [n for n in METRICS if n in evaluation["metrics"]] + [n for n in evaluation["metrics"] if n not in METRICS]:
-        title = Text(_(METRICS.get(name, name)))
+        title = Text(_(METRICS.get(name, name)) + (" ↓" if name in LOWER_IS_BETTER else ""))
         if name == evaluation.get("headline"):
             title.append(" ◂", style="cyan")
         table.add_row(title, *(_with_interval(one, name) for one in everyone))
@@ -102,7 +104,8 @@ def _with_interval(scored: Mapping[str, Any], name: str) -> Text:
     text = Text(number(scored.get("metrics", {}).get(name)))
     interval = (scored.get("intervals") or {}).get(name)
     if interval:
-        text.append(f" [{number(interval[0])}, {number(interval[1])}]", style="not bold dim")
+        # Two decimals: three columns of them must stand side by side on a terminal 80 wide.
+        text.append(f" ({interval[0]:.2f}–{interval[1]:.2f})", style="not bold dim")
     return text
 
 

@@ -53,7 +53,8 @@ def findings(found: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType]:
     for finding in sorted(found, key=lambda f: list(MARKS).index(f["severity"])):
         yield marked(finding["severity"], finding["message"])
         for example in finding.get("examples", [])[:EXAMPLES]:
-            where = _("{file}, rows {rows}").format(file=example["source"], rows=some(example["rows"], 4))
+            place = _("{file}, row {rows}") if len(example["rows"]) == 1 else _("{file}, rows {rows}")
+            where = place.format(file=example["source"], rows=some(example["rows"], 4))
             labels = " [" + some(example.get("labels", []), 4) + "]" if example.get("labels") else ""
             yield Padding(Text(f"{where}: {one_line(example.get('text', ''), 70)}{labels}", style="dim"), (0, 0, 0, 6), expand=False)
 
@@ -77,11 +78,11 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
         _("model"): " · ".join(str(part) for part in (model["id"], model.get("why")) if part),
         _("trained weights"): trained,
         _("device"): f"{plan['device']} · {plan['precision']}",
-        _("step"): plan.get("path") or "",
+        _("padding"): plan.get("path") or "",
         _("steps"): steps,
         _("learning rate"): rate,
         _("length"): length,
-        _("about"): ", ".join(expected),
+        _("estimate"): ", ".join(expected),
         _("run"): str(plan.get("out") or ""),
     }
     yield pairs({name: value for name, value in lines.items() if value})
@@ -91,7 +92,7 @@ def pairs(lines: Mapping[str, str]) -> RenderableType:
     """Names and values in two columns."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, style="dim")
-    table.add_column()
+    table.add_column(overflow="fold")  # a path is cut nowhere
     for name, value in lines.items():
         table.add_row(name, Text(value))
     return Padding(table, (0, 0, 0, 2), expand=False)

@@ -29,7 +29,7 @@ from weitiao.cli.parameters import (
 from weitiao.cli.screen import Screen
 from weitiao.config import Recipe, read_config
 from weitiao.errors import UsageError
-from weitiao.messages import N_, _
+from weitiao.messages import N_, _, language
 
 MAIN, INSIDE, BEFORE = N_("The main job"), N_("Looking inside"), N_("Getting ready")
 
@@ -86,10 +86,10 @@ def _command(panel: str, help: str, *examples: str) -> Any:
 @verb(settings_of("data", "model"))
 def check(screen: Screen, data: DataOrConfig = None, config: Config = None, **settings: Any) -> None:
     source, given = _given(screen, data, config, settings)
-    from weitiao import api
-    from weitiao.cli import progress, tables
+    from weitiao.cli import tables
+    from weitiao.cli.progress import working
 
-    with progress.observer_for(screen, results=True) as observer:
+    with working(screen, results=True) as (api, observer):
         found = api.check(source, observer=observer, **given)
     screen.result(found, *tables.checked(found["check"], found["plan"], found["ledger"]))
     screen.next(("weitiao", *("train" if word == "check" else word for word in screen.arguments)))
@@ -114,27 +114,25 @@ def train(
 ) -> None:
     if resume is not None:
         _alone_with_resume(data, config, save_config, dry_run, settings)
-        from weitiao import api
-        from weitiao.cli import progress
+        from weitiao.cli.progress import working
 
-        with progress.observer_for(screen) as observer:
+        with working(screen) as (api, observer):
             run = api.resume(resume, observer=observer)
         return _trained(screen, run)
-    # Everything typed is judged before the heavy imports begin.
     source, given = _given(screen, data, config, settings)
-    from weitiao import api
-    from weitiao.cli import progress, tables
+    from weitiao.cli import tables
+    from weitiao.cli.progress import working
 
     if save_config is not None:
         _save_config(screen, save_config, Recipe.of({**given, "data": source}))
     if dry_run:
-        with progress.observer_for(screen, results=True) as observer:
+        with working(screen, results=True) as (api, observer):
             plan = api.plan(source, observer=observer, **given)
         shown = [*tables.checked(observer.check, observer.columns, observer.ledger), *tables.training_plan(plan)]
         values = {"plan": plan, "columns": observer.columns, "check": observer.check, "ledger": observer.ledger}
         screen.result(values, *shown, path=str(plan.get("out") or ""))
         return screen.next(("weitiao", *(word for word in screen.arguments if word != "--dry-run")))
-    with progress.observer_for(screen) as observer:
+    with working(screen) as (api, observer):
         run = api.train(source, observer=observer, command=["weitiao", *screen.arguments], **given)
     return _trained(screen, run)
 
@@ -148,10 +146,10 @@ def train(
 @verb(reading_settings())
 def evaluate(screen: Screen, run: Run, data: Data, **settings: Any) -> None:
     reading = _checked(settings)
-    from weitiao import api
-    from weitiao.cli import figures, progress
+    from weitiao.cli import figures
+    from weitiao.cli.progress import working
 
-    with progress.observer_for(screen, results=True) as observer:
+    with working(screen, results=True) as (api, observer):
         evaluation = api.load(run).evaluate(data, observer=observer, **reading)
     screen.result(evaluation, *figures.evaluated(evaluation), path=run)
     screen.next(("weitiao", "report", run), ("weitiao", "predict", run, "--file", data, "--out", "predictions.csv"))
@@ -183,10 +181,11 @@ def predict(screen: Screen, run: Run, texts: Texts = None, file: File = None, ou
 @_command(INSIDE, N_("Write a run's report again: one HTML file that opens anywhere."), "weitiao report runs/reviews")
 @verb()
 def report(screen: Screen, run: Run) -> None:
-    from weitiao import api
+    from weitiao.cli.progress import working
     from weitiao.cli.tables import pairs
 
-    path = api.load(run).write_report()
+    with working(screen) as (api, _observer):
+        path = api.load(run).write_report()
     screen.result({"run": run, "report": str(path)}, pairs({_("report"): str(path)}), path=run)
     screen.next(("weitiao", "predict", run, _("your text")))
 
@@ -218,27 +217,32 @@ def doctor(screen: Screen, markdown: Markdown = False, offline: Offline = False)
     "weitiao fetch bert-base-chinese --bundle model.zip",
     "weitiao fetch --unpack model.zip",
 )
-@verb(("revision",))
+@verb(("revision", "offline"))
 def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpack = None, **settings: Any) -> None:
-    if (name is None) == (unpack is None):
+    if (name is None) == (unpack is None) or (bundle is not None and unpack is not None):
         raise UsageError(_("Say what to fetch: weitiao fetch NAME, or weitiao fetch --unpack FILE."))
-    from weitiao.cli import progress
+    from weitiao.cli.progress import observer_for
+    from weitiao.cli.quantities import size
     from weitiao.cli.tables import pairs
-    from weitiao.engine import hub
+    from weitiao.engine import bundles, hub
 
-    with progress.observer_for(screen) as observer:
+    with observer_for(screen) as observer:
         if unpack is not None:
-            got = hub.unpack(Path(unpack), observer=observer)
+            got = bundles.unpack(Path(unpack), observer=observer)
         else:
-            got = hub.fetch(name, bundle=Path(bundle) if bundle else None, observer=observer, **_checked(settings))
-    screen.result(
-        got, pairs({key: str(value) for key, value in got.items() if value}), path=str(got.get("bundle") or got.get("path") or "")
-    )
-    screen.next(("weitiao", "fetch", "--unpack", bundle) if bundle else ("weitiao", "train", "DATA", "--model", str(got.get("id") or name)))
+            packed = Path(bundle) if bundle is not None else None
+            got = hub.fetch(str(name), bundle=packed, language=language(), observer=observer, **_checked(settings))
+    lines = {_("name"): got["id"], _("folder"): got["path"], _("size"): size(got["bytes"])}
+    lines |= {_("bundle"): bundle} if bundle is not None else {}
+    screen.result(got, pairs(lines), path=bundle or str(got["path"]))
+    if bundle is not None:
+        return screen.next(("weitiao", "fetch", "--unpack", bundle))
+    known = name or ("offline" if got["id"].startswith("offline:") else got["id"])
+    return screen.next(("weitiao", "train", known) if got["kind"] == "dataset" else ("weitiao", "train", "DATA", "--model", known))
 
 
 def _given(screen: Screen, data: str | None, config: str | None, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The data's name and the settings that were given: the config file's under the flags'. All are checked before any work begins."""
+    """The data's name and the settings that were given: the config file's under the flags'. Judged before anything heavy is imported."""
     values = {**(read_config(config) if config is not None else {}), **settings}
     source = str(data if data is not None else values.get("data") or "")
     values.pop("data", None)

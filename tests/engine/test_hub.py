@@ -1,8 +1,10 @@
 """Where a base model is looked for, in which order, and what is said when it cannot be had. Everything happens on 127.0.0.1."""
 
+import errno
 import hashlib
 import re
 import socket
+import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator
@@ -164,6 +166,16 @@ def test_remote_code_is_refused_before_the_weights_are_fetched(stand_in: HubStan
         hub.resolve(NAME, offline=True)
 
 
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_cache_that_cannot_be_written(stand_in: HubStandIn, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def full(*_arguments: object, **_settings: object) -> None:
+        raise OSError(number, "the disk says no")
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", full)
+    with pytest.raises(ResourceError, match=r"cannot be written: the disk says no.*HF_HOME"):
+        hub.resolve(NAME)
+
+
 def test_no_room_for_it(stand_in: HubStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(endpoint, "_free_bytes", lambda folder: 0)
     with pytest.raises(ResourceError, match="HF_HOME"):
@@ -174,6 +186,7 @@ def test_no_room_for_it(stand_in: HubStandIn, monkeypatch: pytest.MonkeyPatch) -
     ("status", "code", "cause", "step"),
     [
         (401, "", "it does not exist, or is private (401)", "hf auth login"),
+        (401, "RepoNotFound", "it does not exist, or is private (401)", "Check the name"),
         (403, "GatedRepo", "its conditions have to be accepted", "hf auth login"),
         (403, "", "access was refused (403)", "hf auth login"),
         (429, "", "too many requests", "--bundle tiny-bert.zip"),
@@ -323,3 +336,8 @@ def test_what_the_hub_says_is_told_in_chinese_too(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(NetworkError) as caught:
         hub.resolve(NAME)
     assert NAME in caught.value.message and "--model offline" in caught.value.message
+
+
+def test_nothing_heavy_is_imported() -> None:
+    code = "import sys, weitiao.engine.hub; print({'torch', 'transformers', 'huggingface_hub', 'pyarrow'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "set()"

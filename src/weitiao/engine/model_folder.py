@@ -13,6 +13,7 @@ from typing import Any
 
 from weitiao.errors import ModelError
 from weitiao.messages import _
+from weitiao.runs import RunFolder
 
 SINGLE, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
@@ -55,7 +56,7 @@ NEEDED = (
 _MAX_HEADER = 100_000_000  # bytes; safetensors' own bound
 _CONVERT = (
     "python -c \"import torch, safetensors.torch as s; w = torch.load('pytorch_model.bin', map_location='cpu', weights_only=True); "
-    "s.save_file({k: v.clone() for k, v in w.items()}, 'model.safetensors', metadata={'format': 'pt'})\""
+    "s.save_file({k: v.clone().contiguous() for k, v in w.items()}, 'model.safetensors', metadata={'format': 'pt'})\""
 )
 
 
@@ -134,9 +135,10 @@ def verify_folder(path: Path, *, where: str = "") -> None:
     if not path.is_dir():
         raise ModelError(_("{where} does not exist.").format(where=where))
     names = [file.name for file in path.iterdir() if file.is_file()]
-    if "run.json" in names and (path / "model").is_dir():
+    run = RunFolder(path)
+    if run.record_file.is_file() and run.model.is_dir():
         message = _("{where} is a run of weitiao; to go on training from its model, type --model {model}.")
-        raise ModelError(message.format(where=where, model=path / "model"))
+        raise ModelError(message.format(where=where, model=run.model))
     check_names(names, where)
     _json(path / "config.json", where)
     for name in weight_files(path, where=where):

@@ -57,7 +57,8 @@ def next_steps(failure: NotHad, *, dataset: bool = False) -> list[str]:
     hub = next((attempt.hub for attempt in failure.attempts if attempt.hub), OFFICIAL)
     if failure.offline:
         steps.append(_("To let it be fetched, leave out --offline and unset HF_HUB_OFFLINE."))
-    if "missing" in kinds:
+    # The official hub says 401 for a misspelt name too, to whoever is not logged in.
+    if kinds & {"missing", "forbidden"}:
         known = [] if dataset else [choice.id for choice in TABLE]
         steps.append(_("Check the name at {hub}.").format(hub=f"{hub}/{'datasets' if dataset else 'models'}") + nearest(name, known))
     if "forbidden" in kinds:

@@ -40,6 +40,20 @@ def test_verbs_are_grouped(command: Command) -> None:
     assert places == sorted(places)
 
 
+class Solid(messages.gettext.NullTranslations):
+    """A language without spaces, as Chinese is."""
+
+    def gettext(self, message: str) -> str:
+        return re.sub(r"\{[^}]*\}|.", lambda found: found[0] if found[0].startswith("{") else "文", message)
+
+
+def test_a_language_without_spaces_is_never_cut_off(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("weitiao.cli.set_language", lambda language: None)
+    monkeypatch.setattr(messages, "_active", Solid())
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "…" not in command("train", "--help").out
+
+
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_no_word_of_help_stays_untranslated(command: Command, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
     monkeypatch.setattr("weitiao.cli.set_language", lambda language: None)

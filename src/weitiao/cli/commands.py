@@ -33,6 +33,17 @@ class Command(TyperCommand):
             raise UsageError(message.format(word=rest[0], command=ctx.command_path) + _see_help(ctx))
         return rest
 
+    def get_short_help_str(self, limit: int = 45) -> str:
+        """What a shell shows beside the verb, in the language in force."""
+        return _(self.help or "")
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """The flags, with their help in the language in force."""
+        items = super().shell_complete(ctx, incomplete)
+        for item in items:
+            item.help = _(item.help or "")
+        return items
+
     def get_help_option(self, ctx: Any) -> Any:
         """The help option, with our text."""
         return _with_our_help(super().get_help_option(ctx))
@@ -98,7 +109,7 @@ def _usage_message(error: Any) -> str:
         return message + nearest(error.option_name, known) + dashes + _see_help(ctx)
     if kind == "MissingParameter":
         name = error.param.metavar or error.param.name.upper()
-        return _("{command} needs {name}: {help}").format(command=ctx.command_path, name=name, help=error.param.help) + _see_help(ctx)
+        return _("{command} needs {name}: {help}").format(command=ctx.command_path, name=name, help=_(error.param.help)) + _see_help(ctx)
     if kind == "BadOptionUsage":
         option = next((p for p in ctx.command.params if error.option_name in [*p.opts, *p.secondary_opts]), None)
         text = _("{name} takes no value.") if option is None or option.is_flag else _("{name} needs a value behind it.")

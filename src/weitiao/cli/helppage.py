@@ -79,7 +79,7 @@ def _panel(title: str, rows: list[tuple[Text, Text]], width: int) -> RenderableT
     # The names stay whole where there is room, and give way on a narrow terminal.
     widest = max(name.cell_len for name, _text in rows)
     table.add_column(max_width=widest if widest <= width // 2 else width // 2, overflow="fold")
-    table.add_column(ratio=1)
+    table.add_column(ratio=1, overflow="fold")  # Chinese has no spaces to break at
     for row in rows:
         table.add_row(*row)
     return Panel(table, title=title, title_align="left", border_style="dim", padding=(0, 1))

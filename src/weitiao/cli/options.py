@@ -16,7 +16,7 @@ import typer
 from weitiao.cli.screen import Screen
 from weitiao.config import GROUPS
 from weitiao.errors import UsageError
-from weitiao.messages import LANGUAGES, N_, _, language
+from weitiao.messages import LANGUAGES, N_, _
 
 PANELS = {"data": N_("Data"), "model": N_("Model"), "training": N_("Training"), "output": N_("Result")}
 EVERYWHERE = N_("Everywhere")
@@ -140,8 +140,7 @@ def details(name: str) -> str:
         parts.append(_("from {low} to {high}").format(low=_plain(low), high=_plain(high)))
     elif low is not None:
         parts.append(_("at least {low}").format(low=_plain(low)))
-    separator = "；" if language() == "zh" else "; "
-    return f"[{separator.join(parts)}]" if parts else ""
+    return f"[{_('; ').join(parts)}]" if parts else ""
 
 
 def _plain(number: float) -> str:

@@ -70,7 +70,7 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
     trained = (_("all {all:,}") if counts["trainable"] == counts["all"] else _("{trainable:,} of {all:,}")).format(**counts)
     length = _("up to {length} tokens a text").format(length=plan["max_length"])
     if plan.get("truncated_rows"):
-        length += "; " + _("{rows:,} rows are longer and will be cut").format(rows=plan["truncated_rows"])
+        length += _("; ") + _("{rows:,} rows are longer and will be cut").format(rows=plan["truncated_rows"])
     expected = [duration(estimate["seconds"])] if estimate.get("seconds") is not None else []
     expected += [_("{size} of memory").format(size=size(estimate["memory_bytes"]))] if estimate.get("memory_bytes") is not None else []
     lines = {
@@ -82,7 +82,7 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
         _("steps"): steps,
         _("learning rate"): rate,
         _("length"): length,
-        _("estimate"): ", ".join(expected),
+        _("estimate"): _(", ").join(expected),
         _("run"): str(plan.get("out") or ""),
     }
     yield pairs({name: value for name, value in lines.items() if value})
@@ -153,6 +153,8 @@ def _ledger(ledger: Mapping[str, int]) -> Iterator[RenderableType]:
 def marked(severity: str, message: str) -> RenderableType:
     """A message behind the mark of its severity."""
     table = Table.grid(padding=(0, 1))
+    table.add_column()
+    table.add_column(overflow="fold")  # Chinese has no spaces to break at
     table.add_row(Text(*MARKS[severity]), Text(message))
     return Padding(table, (0, 0, 0, 2), expand=False)
 

@@ -17,6 +17,11 @@ from typing import TYPE_CHECKING, Any
 from weitiao import __version__, report, tasks
 from weitiao.config import Recipe
 from weitiao.data import loading, writing
+from weitiao.data.cleaning import to_records
+from weitiao.data.columns import ColumnPlan
+from weitiao.data.ledger import Ledger
+from weitiao.data.reading import Reading, iter_tables
+from weitiao.data.records import Records
 from weitiao.engine.session import Session, read_examples
 from weitiao.errors import INTERRUPTED, RunError, UsageError, WeitiaoError
 from weitiao.messages import _
@@ -192,10 +197,14 @@ class Run:
         Args:
             data: a file; its columns are found as in training.
             settings: reading settings: text, label, encoding, delimiter, max_bad_rows.
+
+        Raises:
+            DataError: the file cannot be read, or lacks a column.
         """
         from weitiao.engine.evaluation import evaluate
 
-        records, ledger = loading.read_records(data, **self._reading(settings), need_outputs=True)
+        ledger = Ledger()
+        records = loading.read_records(data, ledger=ledger, observer=observer, **self._reading(settings))
         evaluation, _predictions, _speed = evaluate(self.predictor(), records, split="data", train=self._training_records(), observer=observer)
         evaluation["ledger"] = ledger.counts()
         observer.evaluated(evaluation)
@@ -213,7 +222,9 @@ class Run:
         ending = writing.check_ending(out)
         began = time.perf_counter()
         rows = unanswered = 0
-        with atomic(Path(out)) as temporary, writing.writer(temporary, ending, self._number_columns()) as sink:
+        columns = self.task.columns(self.record["spec"])
+        numbers = {prefix + name for name, kind in columns.items() if kind == "number" for prefix in ("", "predicted_")}
+        with atomic(Path(out)) as temporary, writing.writer(temporary, ending, numbers) as sink:
             for batch in self.predict_rows(data, observer=observer, **settings):
                 sink.write([flat for flat, _answered in batch])
                 rows += len(batch)
@@ -222,6 +233,31 @@ class Run:
         if unanswered:
             observer.warn(_("{count} of {rows} rows have no text; their answers are left empty.").format(count=unanswered, rows=rows))
         return {"rows": rows, "unanswered": unanswered, "seconds": seconds, "rows_per_s": rows / max(seconds, 1e-9), "out": str(out)}
+
+    def predict_rows(self, data: str, *, observer: Observer = SILENT, **settings: Any) -> Iterator[list[tuple[dict[str, Any], bool]]]:
+        """Batches of (the row's columns and answer as one flat dict, whether it could be answered), in the file's order."""
+        task, ledger = self.task, Ledger()
+        reading = self._reading(settings)
+        empty = dict.fromkeys(task.columns(self.record["spec"]))
+        plan, done = None, 0
+        for table in iter_tables(data, reading["reading"], ledger):
+            plan = plan or loading.fit_plan(table, reading["plan"], task.inputs, (), reading["chosen"], need_outputs=False)
+            # Rows without a text stay in the output, so what would drop them is not a loss to be listed.
+            records = to_records(table, plan, Ledger(), need_outputs=False)
+            answers = dict(zip(records.rows.tolist(), self.predictor().predict(records), strict=True))
+            # An answer never takes the place of a column of the file.
+            names = {name: f"predicted_{name}" if name in table.columns else name for name in empty}
+            columns = [table.texts(name) for name in table.names]
+            batch = []
+            for row, *values in zip(table.rows.tolist(), *columns, strict=True):
+                flat = task.flat(answers[row]) if row in answers else empty
+                kept = dict(zip(table.names, values, strict=True))
+                batch.append(({**kept, **{names[name]: value for name, value in flat.items()}}, row in answers))
+            yield batch
+            done += len(batch)
+            observer.progress("predict", done, None, {})
+        for what, count in ledger.counts().items():
+            observer.warn(_("{file}: {what}, {count} rows.").format(file=data, what=what, count=count))
 
     def write_report(self) -> Path:
         """Write report.html and the model card again, in the language in force."""
@@ -252,6 +288,37 @@ class Run:
                 message = _('Input {number}: "{name}" must be a text, and it is {value!r}.').format(number=at + 1, name=name, value=record.get(name))
                 raise UsageError(message)
         return record
+
+
+    def _reading(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """What ``loading`` needs to read another file as the training data was read."""
+        task = self.task
+        chosen = Recipe.of(settings).data
+        return {
+            "plan": ColumnPlan.from_dict(self.record["data"]["plan"], task.inputs, task.outputs),
+            "inputs": task.inputs,
+            "outputs": task.outputs,
+            "chosen": {field.flag: getattr(chosen, field.flag) for field in (*task.inputs, *task.outputs) if getattr(chosen, field.flag, None)},
+            "reading": Reading(chosen.encoding, chosen.delimiter, chosen.max_bad_rows),
+        }
+
+    def _training_records(self) -> Records | None:
+        """The training split, read again for the baselines; None where the data is gone or has changed."""
+        record = self.record
+        recipe = Recipe.of(record["settings"])
+        try:
+            loaded = loading.load(
+                recipe.source,
+                recipe.data,
+                inputs=self.task.inputs,
+                outputs=self.task.outputs,
+                seed=recipe.training.seed,
+                offline=True,
+            )
+        except WeitiaoError:
+            return None
+        same = loaded.fingerprints["train"] == record["data"]["splits"]["train"]["fingerprint"]
+        return loaded.splits["train"] if same else None
 
 
 def _out(recipe: Recipe) -> Path:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from weitiao import sample
 from weitiao.data.bad_rows import BadRows
 from weitiao.data.binary_tables import arrow_file_tables, parquet_tables, workbook_tables
 from weitiao.data.delimited import delimited_tables, find_dialect, wanted_delimiter
@@ -100,13 +101,18 @@ def iter_tables(source: str, reading: Reading = Reading(), ledger: Ledger | None
     ledger = Ledger() if ledger is None else ledger
     rows = 0
     names: list[str] = []
-    for table in _hub_tables(source, reading) if source.startswith(PREFIX) else _file_tables(Path(source), source, reading, ledger):
+    for table in _hub_tables(source, reading) if source.startswith(PREFIX) else _file_tables(_path(source), source, reading, ledger):
         names = names or table.names
         if len(table):
             rows += len(table)
             yield table
     if not rows:
         raise no_rows(source, names) if names else empty(source)
+
+
+def _path(source: str) -> Path:
+    """Where a source stands: ``sample:en`` inside this package, anything else where it says."""
+    return sample.path(source.removeprefix("sample:")) if source.startswith("sample:") else Path(source)
 
 
 def _hub_tables(source: str, reading: Reading) -> Iterator[Table]:

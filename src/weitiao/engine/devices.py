@@ -44,9 +44,14 @@ def machine_for(settings: TrainingSettings) -> Machine:
 
     Raises:
         ResourceError: a device that is not there, or a number format that it cannot compute.
+        UsageError: several processes were launched.
     """
     import torch
 
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        # Every process would train the whole run and write over the others' files.
+        message = _("weitiao trains in one process so far, and {count} were launched. Start it without torchrun or accelerate launch.")
+        raise UsageError(message.format(count=os.environ["WORLD_SIZE"]))
     there = available_devices()
     device = there[0] if settings.device == "auto" else settings.device
     if device not in there:

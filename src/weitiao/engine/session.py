@@ -4,7 +4,7 @@ knows neither reports nor the command line.
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from weitiao.data.records import Records
 from weitiao.engine import hub
 from weitiao.errors import ModelError, NetworkError, RunError, UsageError
 from weitiao.messages import _
-from weitiao.observer import Observer
+from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic, write_lines, write_text
 from weitiao.tasks.base import Spec, Task
 
@@ -75,8 +75,6 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
         observer=observer,
     )
     spec = task.learn(loaded.splits["train"])
-    if recipe.data.drop_duplicates:
-        loaded = replace(loaded, splits=checking.drop_duplicates(loaded.splits, loaded.ledger, text_field=text))
     base = _base(recipe, language.language_of(loaded.splits["train"].columns[text]), observer, needed=base_needed)
     check = checking.check(
         loaded.splits,
@@ -101,7 +99,8 @@ def _base(recipe: Recipe, spoken: str, observer: Observer, *, needed: bool) -> h
             offline=settings.offline or not needed,
             language=spoken,
             trust_remote_code=settings.trust_remote_code,
-            observer=observer,
+            gpu=needed and _has_gpu(),
+            observer=observer if needed else SILENT,
         )
     except (NetworkError, ModelError):
         if needed:
@@ -110,6 +109,12 @@ def _base(recipe: Recipe, spoken: str, observer: Observer, *, needed: bool) -> h
     if needed:
         observer.note(_("Base model: {id}. {why}").format(id=base.id, why=base.why))
     return base
+
+
+def _has_gpu() -> bool:
+    from weitiao.engine.devices import available_devices
+
+    return "cuda" in available_devices()
 
 
 def _token_lengths(folder: Path) -> Callable[[Sequence[str]], list[int]] | None:

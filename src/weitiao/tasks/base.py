@@ -93,7 +93,10 @@ class Task:
         """Predictions of simple methods on the same split, by name, most trivial first: what a model must beat to be worth anything."""
         return {}
 
-    def target_of(self, prediction: Prediction) -> str:
-        """One short text that a person reads as the answer."""
-        return str(prediction[self.outputs[0].name])
+    def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
+        """The columns a prediction becomes in a table, in order, with what they hold."""
+        raise NotImplementedError
 
+    def flat(self, prediction: Prediction) -> dict[str, Any]:
+        """A prediction under the names of ``columns``."""
+        raise NotImplementedError

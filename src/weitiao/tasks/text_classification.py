@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -90,6 +90,15 @@ class TextClassification(Task):
             "score": float(probabilities[best]),
             "probabilities": dict(zip(spec["labels"], probabilities.tolist(), strict=True)),
         }
+
+    def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
+        """The label, its probability, and every label's."""
+        return {"label": "text", "score": "number", **dict.fromkeys((f"probability_{label}" for label in spec["labels"]), "number")}
+
+    def flat(self, prediction: Prediction) -> dict[str, Any]:
+        """See ``columns``."""
+        probabilities = {f"probability_{label}": value for label, value in prediction["probabilities"].items()}
+        return {"label": prediction["label"], "score": prediction["score"], **probabilities}
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.classification_scores``."""

@@ -59,7 +59,18 @@ def _weitiao(folder: Path, options: argparse.Namespace, seed: int, epochs: int, 
     out = scratch / f"run-{seed}"
     command = [sys.executable, "-m", "weitiao", "train", str(folder / "train.csv"), "--valid", str(folder / "val.csv")]
     command += ["--test", str(folder / "test.csv"), "--text", options.text, "--label", options.label, "--model", "offline", "--lr", "5e-5"]
-    command += ["--epochs", str(epochs), "--batch-size", "32", "--max-length", str(options.max_length), "--seed", str(seed), "--out", str(out)]
+    command += [
+        "--epochs",
+        str(epochs),
+        "--batch-size",
+        "32",
+        "--max-length",
+        str(options.max_length),
+        "--seed",
+        str(seed),
+        "--out",
+        str(out),
+    ]
     whole, peak, _output = _timed([*command, "--quiet", "--overwrite"])
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     training, evaluation = record["training"], record["evaluation"]
@@ -101,7 +112,11 @@ def _slice(options: argparse.Namespace, scratch: Path) -> Path:
         source = Path(options.data) / f"{name}.csv" if options.data else sample.path("en")
         with source.open(encoding="utf-8-sig", newline="") as file:
             rows = list(csv.reader(file))
-        body = rows[1 : end - start + 1] if options.data else [rows[1 + at] for at in range(len(rows) - 1) if start <= (at * 7) % (len(rows) - 1) < end]
+        body = (
+            rows[1 : end - start + 1]
+            if options.data
+            else [rows[1 + at] for at in range(len(rows) - 1) if start <= (at * 7) % (len(rows) - 1) < end]
+        )
         with (scratch / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([rows[0], *body])
     return scratch
@@ -112,7 +127,10 @@ def _print(results: dict[str, list[dict[str, Any]]]) -> None:
     print(f"{'':28}{'accuracy':>10}{'rows/s':>10}{'train s':>10}{'whole s':>10}{'train time, ours/theirs (median, range)':>44}")
     for name, runs in results.items():
         ratios = [mine["train_s"] / theirs["train_s"] for mine, theirs in zip(ours, runs, strict=True)]
-        figures = [mean(run["accuracy"] for run in runs), *(median(run[key] for run in runs) for key in ("rows_per_s", "train_s", "whole_s"))]
+        figures = [
+            mean(run["accuracy"] for run in runs),
+            *(median(run[key] for run in runs) for key in ("rows_per_s", "train_s", "whole_s")),
+        ]
         ratio = "" if name == "weitiao" else f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
         print(f"{name:28}{figures[0]:10.4f}{figures[1]:10.1f}{figures[2]:10.1f}{figures[3]:10.1f}{ratio:>44}")
 

@@ -10,10 +10,10 @@ import pytest
 from weitiao import messages
 
 WORDS = {
-    "good": "lovely great fine sunny happy bright kind warm".split(),
-    "bad": "awful sad broken cold angry dark late rude".split(),
+    "good": ["lovely", "great", "fine", "sunny", "happy", "bright", "kind", "warm"],
+    "bad": ["awful", "sad", "broken", "cold", "angry", "dark", "late", "rude"],
 }
-FILLER = "the a day room was is and it we my service box very so today then".split()
+FILLER = ["the", "a", "day", "room", "was", "is", "and", "it", "we", "my", "service", "box", "very", "so", "today", "then"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *FILLER, *WORDS["good"], *WORDS["bad"], *"!.,", *"0123456789"]
 
 SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "max_position_embeddings": 64}
@@ -51,7 +51,9 @@ def make_model(folder: Path, family: str = "bert", **changes: object) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
-    names = ["input_ids", "attention_mask"] if family in ("distilbert", "roberta", "xlm-roberta") else ["input_ids", "token_type_ids", "attention_mask"]
+    names = ["input_ids", "attention_mask"]
+    if family not in ("distilbert", "roberta", "xlm-roberta"):
+        names.append("token_type_ids")
     transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         pad_token="[PAD]",
@@ -97,7 +99,8 @@ def train_tiny(tiny_model: Path, reviews: Path, tmp_path: Path) -> Callable[...,
     def train(**settings: object) -> object:
         import weitiao
 
-        values = {"model": str(tiny_model), "out": str(tmp_path / "run"), "epochs": 2, "batch_size": 16, "lr": 3e-3, "max_length": 32, "threads": 1}
+        places = {"model": str(tiny_model), "out": str(tmp_path / "run")}
+        values = {**places, "epochs": 2, "batch_size": 16, "lr": 3e-3, "max_length": 32, "threads": 1}
         return weitiao.train(str(settings.pop("data", reviews)), **{**values, **settings})
 
     return train

@@ -39,7 +39,8 @@ def test_the_declaration_is_complete(task: tasks.Task) -> None:
 @pytest.mark.parametrize("path", sorted(Path(tasks.__file__).parent.glob("*.py")), ids=lambda p: p.name)
 def test_no_task_imports_torch_even_inside_a_function(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         assert not any(name.split(".")[0] in ("torch", "transformers") for name in names)
 
 

@@ -203,9 +203,10 @@ class Run:
         """
         from weitiao.engine.evaluation import evaluate
 
-        ledger = Ledger()
-        records = loading.read_records(data, ledger=ledger, observer=observer, **self._reading(settings))
-        evaluation, _predictions, _speed = evaluate(self.predictor(), records, split="data", train=self._training_records(), observer=observer)
+        records, ledger = loading.read_records(data, observer=observer, **self._reading(settings))
+        evaluation, _predictions, _speed = evaluate(
+            self.predictor(), records, split="data", train=self._training_records(), observer=observer
+        )
         evaluation["ledger"] = ledger.counts()
         observer.evaluated(evaluation)
         return evaluation
@@ -285,10 +286,11 @@ class Run:
         record = {names[0]: value} if isinstance(value, str) else dict(value)
         for name in names:
             if not isinstance(record.get(name), str):
-                message = _('Input {number}: "{name}" must be a text, and it is {value!r}.').format(number=at + 1, name=name, value=record.get(name))
+                message = _('Input {number}: "{name}" must be a text, and it is {value!r}.').format(
+                    number=at + 1, name=name, value=record.get(name)
+                )
                 raise UsageError(message)
         return record
-
 
     def _reading(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """What ``loading`` needs to read another file as the training data was read."""
@@ -298,7 +300,9 @@ class Run:
             "plan": ColumnPlan.from_dict(self.record["data"]["plan"], task.inputs, task.outputs),
             "inputs": task.inputs,
             "outputs": task.outputs,
-            "chosen": {field.flag: getattr(chosen, field.flag) for field in (*task.inputs, *task.outputs) if getattr(chosen, field.flag, None)},
+            "chosen": {
+                field.flag: getattr(chosen, field.flag) for field in (*task.inputs, *task.outputs) if getattr(chosen, field.flag, None)
+            },
             "reading": Reading(chosen.encoding, chosen.delimiter, chosen.max_bad_rows),
         }
 

@@ -76,7 +76,9 @@ class TrainingSettings:
     precision: str = setting("auto", N_("Number format of the forward pass."), choices=("auto", "fp32", "bf16", "fp16"))
     device: str = setting("auto", N_("Where to compute."), choices=("auto", "cpu", "cuda", "mps"))
     gradient_checkpointing: bool = setting(False, N_("Trade time for memory: recompute activations in the backward pass."))
-    token_budget: int = setting(0, N_("Most tokens in one micro-batch (0 = the whole batch, lowered by itself when memory runs out)."), low=0)
+    token_budget: int = setting(
+        0, N_("Most tokens in one micro-batch (0 = the whole batch, lowered by itself when memory runs out)."), low=0
+    )
     threads: int = setting(0, N_("CPU threads (0 = one a physical core)."), low=0, high=1024)
     save_every: int = setting(0, N_("Steps between checkpoints (0 = after every epoch)."), low=0)
     track: str = setting("", N_("Also log to an experiment tracker that Accelerate knows (tensorboard, wandb, ...)."))

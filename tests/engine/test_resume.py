@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_an_interrupt_saves_and_resumes_to_the_same_weights(setting: tuple, tmp_
     out = tmp_path / "run"
 
     class Interrupter(Observer):
-        notes: list[str] = []
+        notes: ClassVar[list[str]] = []
 
         def progress(self, stage: str, done: int, total: int | None, figures: object) -> None:
             if stage == "train" and done == 5:

@@ -1,5 +1,6 @@
 """The loop's promises: normalised over the step, however it is cut; memory running out; stopping early; keeping the best."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -97,7 +98,7 @@ def test_memory_running_out_lowers_the_budget_and_keeps_the_step(trainer: Callab
 
     def forward(batch: Any) -> Any:
         if sum(batch.lengths) > 50:
-            raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes")
+            raise RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99")
         return honest(batch)
 
     monkeypatch.setattr(tight.job.loaded, "forward", forward)
@@ -179,7 +180,7 @@ def test_the_learning_rate_rises_and_falls(schedule: str) -> None:
     settings = TrainingSettings(lr=1.0, warmup=0.1, schedule=schedule)
     rates = [learning_rate(step, 100, settings) for step in range(100)]
     assert rates[:10] == sorted(rates[:10]) and rates[9] == 1.0
-    assert all(a >= b for a, b in zip(rates[9:], rates[10:], strict=False))
+    assert all(a >= b for a, b in itertools.pairwise(rates[9:]))
     assert rates[-1] == 1.0 if schedule == "constant" else rates[-1] < 0.02
 
 

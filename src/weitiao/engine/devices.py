@@ -35,7 +35,9 @@ def require_torch() -> None:
     """Raises UsageError with the install command where the ``train`` extra is missing."""
     missing = [name for name in ("torch", "transformers", "accelerate") if not _installed(name)]
     if missing:
-        message = _('This needs {packages}, which are not installed. Type: pip install "weitiao[train]"').format(packages=", ".join(missing))
+        message = _('This needs {packages}, which are not installed. Type: pip install "weitiao[train]"').format(
+            packages=", ".join(missing)
+        )
         raise UsageError(message)
 
 
@@ -62,7 +64,9 @@ def machine_for(settings: TrainingSettings) -> Machine:
     if precision == "auto":
         precision = "bf16" if bf16 else "fp16" if device == "cuda" else "fp32"
     if (precision == "fp16" and device != "cuda") or (precision == "bf16" and device == "cuda" and not bf16):
-        message = _("--precision {precision} cannot be trained on {device}. Use --precision auto.").format(precision=precision, device=device)
+        message = _("--precision {precision} cannot be trained on {device}. Use --precision auto.").format(
+            precision=precision, device=device
+        )
         raise ResourceError(message)
     threads = settings.threads or physical_cores()
     torch.set_num_threads(threads)

@@ -148,12 +148,17 @@ def load_model(
     prefix = network.base_model_prefix + "."
     lost = [name for name in fresh if name.startswith(prefix) and "pooler" not in name]
     if len(lost) > len(list(network.parameters())) // 2:
-        message = _("{folder}: {count} of its weights are missing or of another shape, such as {name}. The weights do not belong to this config.json.")
+        message = _(
+            "{folder}: {count} of its weights are missing or of another shape, such as {name}. The weights do not "
+            "belong to this config.json."
+        )
         raise ModelError(message.format(folder=folder.name, count=len(lost), name=lost[0]))
     if network.config.get_text_config().pad_token_id is None:
         network.config.pad_token_id = tokenizer.pad_token_id
     network.to(machine.device)
-    loaded = LoadedModel(network, tokenizer, processor_for(tokenizer), _length_limit(network.config, tokenizer), machine, fresh=tuple(fresh))
+    loaded = LoadedModel(
+        network, tokenizer, processor_for(tokenizer), _length_limit(network.config, tokenizer), machine, fresh=tuple(fresh)
+    )
     # On a GPU the buckets' many small kernels cost more than the padding they save.
     if packed and machine.device == "cpu":
         loaded.packing = pack(network, _probe(loaded))
@@ -176,7 +181,11 @@ def _probe(loaded: LoadedModel) -> dict[str, torch.Tensor]:
     names = tuple(loaded.tokenizer.model_input_names)
     rows = []
     for length in (23, 21, 9, 4):
-        columns = {"input_ids": generator.integers(vocabulary, size=length).tolist(), "attention_mask": [1] * length, "token_type_ids": [0] * length}
+        columns = {
+            "input_ids": generator.integers(vocabulary, size=length).tolist(),
+            "attention_mask": [1] * length,
+            "token_type_ids": [0] * length,
+        }
         # The padding id must not stand inside a row: RoBERTa counts positions by it.
         columns["input_ids"] = [i if i != loaded.padding["input_ids"] else (i + 1) % vocabulary for i in columns["input_ids"]]
         rows.append(Features({name: columns[name] for name in names}))
@@ -216,5 +225,7 @@ def _model_errors(folder: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
-        message = _('The model in "{folder}" cannot be loaded: {reason}. Check that it is a complete transformers model, or choose another --model.')
+        message = _(
+            'The model in "{folder}" cannot be loaded: {reason}. Check that it is a complete transformers model, or choose another --model.'
+        )
         raise ModelError(message.format(folder=folder.name, reason=reason.rstrip("."))) from error

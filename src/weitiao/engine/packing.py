@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 ATTENTION = "weitiao_packed"
+PACKING = "_weitiao_packing"  # where an attention module finds its model's packing
 BUCKET = 8  # how many tokens shorter than its longest a row of a bucket may be
 TOLERANCE = 1e-4  # largest difference from the unpacked model's logits, as a share of the largest of them
 # Model type -> the attribute of its base model that holds the layer stack. Left out on purpose: DeBERTa, whose attention ignores the
@@ -79,7 +80,7 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
         model: the model with its head.
         probe: a padded batch, longest row first, with an "attention_mask"; the packed and the plain logits must agree on it.
 
-    A family that is not listed, whose registered attention is never called, or whose logits differ by more than ``TOLERANCE`` is not packed.
+    Not packed is a family that is not listed, whose registered attention is never called, or whose logits differ by more than ``TOLERANCE``.
     """
     base = getattr(model, model.base_model_prefix, None)
     stack = getattr(base, STACKS.get(model.config.model_type, ""), None)
@@ -91,7 +92,7 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
     _register()
     model.set_attn_implementation(ATTENTION)
     for module in stack.modules():
-        module.weitiao_packing = packing
+        setattr(module, PACKING, packing)
     # Bound to the module, not to its class: other models of the same family stay as they are.
     stack.forward = _packed_forward(stack.forward, packing)
     packing.plan(probe["attention_mask"].sum(dim=1).tolist())
@@ -104,7 +105,7 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
         return packing
     del stack.forward
     for module in stack.modules():
-        del module.weitiao_packing
+        delattr(module, PACKING)
     model.set_attn_implementation(implementation)
     return None
 
@@ -145,7 +146,7 @@ def _packed_forward(forward: Any, packing: Packing) -> Any:
 def _attention(
     module: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: Any, dropout: float = 0.0, scaling: Any = None, **_: Any
 ) -> tuple[torch.Tensor, None]:
-    packing: Packing = module.weitiao_packing
+    packing: Packing = getattr(module, PACKING)
     packing.calls += 1
     assert packing.current is not None
     heads, _tokens, width = query.shape[1:]  # (1, heads, tokens, width)

@@ -154,7 +154,9 @@ class Session:
         self.examples = examples = read_examples(recipe, observer)
         self.task = examples.task
         if not self.task.trainable:
-            raise UsageError(_("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=self.task.name))
+            raise UsageError(
+                _("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=self.task.name)
+            )
         assert examples.base is not None
         self.base = examples.base
         self.train_records = examples.splits["train"]
@@ -298,7 +300,9 @@ class Session:
         """Take up the run's newest checkpoint, after making sure that data and base are the same; False where there is none yet."""
         for name, split in record["data"]["splits"].items():
             if self.examples.loaded.fingerprints.get(name) != split["fingerprint"]:
-                message = _("{source} has changed since this run began, so it cannot go on. Put the old file back, or train anew with --overwrite.")
+                message = _(
+                    "{source} has changed since this run began, so it cannot go on. Put the old file back, or train anew with --overwrite."
+                )
                 raise RunError(message.format(source=split["source"]))
         if record["base_model"]["sha256"] != self.base.sha256:
             message = _("The base model {id} has changed since this run began, so it cannot go on. Train anew with --overwrite.")

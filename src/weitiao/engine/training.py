@@ -104,7 +104,9 @@ class Trainer:
         # The network's own autocast and placement are the loaded model's; Accelerate scales, clips and steps.
         self.prepared = accelerator.prepare(self.optimizer)
         padded = job.loaded.packing is None
-        self.progress = Progress(token_budget=job.settings.token_budget or (PADDED_TOKENS if padded else 0), threads=job.loaded.machine.threads)
+        self.progress = Progress(
+            token_budget=job.settings.token_budget or (PADDED_TOKENS if padded else 0), threads=job.loaded.machine.threads
+        )
 
     def resume(self) -> bool:
         """Continue from the newest checkpoint; False where there is none."""
@@ -208,7 +210,9 @@ class Trainer:
     def _gradients(self, rows: list[Features]) -> float:
         loaded, objective = self.job.loaded, self.job.objective
         terms, total = objective.terms(rows), 0.0
-        groups = micro_batches([len(row) for row in rows], self.progress.token_budget if objective.divisible else 0, padded=loaded.packing is None)
+        groups = micro_batches(
+            [len(row) for row in rows], self.progress.token_budget if objective.divisible else 0, padded=loaded.packing is None
+        )
         for group in groups:
             batch = objective.collate([rows[i] for i in group], loaded.padding)
             targets = batch.targets.to(loaded.machine.device)
@@ -221,7 +225,10 @@ class Trainer:
         longest, tokens = max(map(len, rows)), sum(map(len, rows))
         used = min(self.progress.token_budget or tokens, tokens)
         if used <= longest or not self.job.objective.divisible:
-            message = _("Memory ran out on a single text of {tokens} tokens. Lower --max-length, switch on --gradient-checkpointing, or choose a smaller --model.")
+            message = _(
+                "Memory ran out on a single text of {tokens} tokens. Lower --max-length, switch on "
+                "--gradient-checkpointing, or choose a smaller --model."
+            )
             raise ResourceError(message.format(tokens=longest))
         self.progress.token_budget = max(longest, used // 2)
         message = _("Memory ran out: micro-batches now hold at most {tokens} tokens. The optimizer still sees {rows} rows a step.")
@@ -232,7 +239,11 @@ class Trainer:
         job, progress = self.job, self.progress
         progress.epoch += 1
         progress.position = 0
-        entry: dict[str, Any] = {"epoch": progress.epoch, "step": progress.step, "train_loss": progress.loss_sum / max(1, progress.loss_steps)}
+        entry: dict[str, Any] = {
+            "epoch": progress.epoch,
+            "step": progress.step,
+            "train_loss": progress.loss_sum / max(1, progress.loss_steps),
+        }
         progress.loss_sum, progress.loss_steps = 0.0, 0
         if job.evaluate:
             metrics = job.evaluate()
@@ -268,7 +279,13 @@ class Trainer:
         job.observer.progress("train", progress.step, job.steps, figures)
         if progress.step % every == 0:
             memory = memory_in_use(job.loaded.machine.device)
-            line = {"loss": round(loss, 6), "lr": rate, "tokens_per_s": round(speed, 1), "seconds": round(progress.seconds, 3), "memory_bytes": memory}
+            line = {
+                "loss": round(loss, 6),
+                "lr": rate,
+                "tokens_per_s": round(speed, 1),
+                "seconds": round(progress.seconds, 3),
+                "memory_bytes": memory,
+            }
             job.log({"step": progress.step, "epoch": round(done, 4), **line})
             job.tracker({"train/loss": loss, "train/lr": rate, "train/tokens_per_s": speed}, progress.step)
 

@@ -7,7 +7,7 @@ A task knows its own meaning. It does not know how weights move (``engine``), wh
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class Task:
     answers_by: Literal["logits", "generate"] = "logits"
     headline: Headline
     trainable: bool = True
-    example: Record
+    example: ClassVar[Record]
 
     def learn(self, records: Records) -> Spec:
         """What must be remembered from the training records, as plain JSON. Raises DataError where nothing can be learned from them."""

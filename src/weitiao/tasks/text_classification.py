@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class TextClassification(Task):
     model_class = "AutoModelForSequenceClassification"
     objective = "classification"
     headline = Headline("f1_macro", "max")
-    example = {"text": "The parcel arrived broken and nobody answers the phone.", "label": "complaint"}
+    example: ClassVar[Record] = {"text": "The parcel arrived broken and nobody answers the phone.", "label": "complaint"}
 
     def learn(self, records: Records) -> Spec:
         """The labels in a fixed order: by number where all are whole numbers, else by text."""

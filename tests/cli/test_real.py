@@ -1,0 +1,49 @@
+"""The verbs over the real interface, with a tiny model: what the stand-in of the other tests takes for granted."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Outcome
+
+Command = Callable[..., Outcome]
+
+
+def test_from_a_file_to_predictions(
+    command: Command, tiny_model: Path, reviews: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run, quick = str(tmp_path / "run"), ["--model", str(tiny_model), "--max-length", "32", "--epochs", "1", "--threads", "1"]
+    planned = command("train", str(reviews), *quick, "--out", run, "--dry-run", "--json")
+    assert planned.json["plan"]["epochs"] == 1
+    assert planned.json["check"]["rows"]["train"] > 0
+    assert not Path(run).exists()
+
+    trained = command("train", str(reviews), *quick, "--out", run, "--json")
+    assert (trained.code, trained.err) == (0, "")
+    assert trained.json["status"] == "finished"
+    assert trained.json["command"][:2] == ["weitiao", "train"]
+
+    refused = command("train", str(reviews), *quick, "--out", run)
+    assert refused.code == 7
+    assert "--overwrite" in refused.err
+
+    assert command("evaluate", run, str(reviews), "--json").json["metrics"]["accuracy"] >= 0
+    assert set(command("predict", run, "a lovely day", "--json").json["predictions"][0]["probabilities"]) == {"bad", "good"}
+    assert command("predict", run, "--file", str(reviews), "--out", str(tmp_path / "p.csv"), "--json").json["rows"] == 120
+    assert len(command("predict", run, "--file", str(reviews)).out.splitlines()) == 120
+    assert Path(command("report", run, "--json").json["report"]).is_file()
+
+
+def test_check_draws_what_the_data_says(command: Command, reviews: Path) -> None:
+    outcome = command("check", str(reviews), "--offline")
+    assert outcome.code == 0
+    assert "good" in outcome.out
+    assert "bad" in outcome.out
+
+
+def test_a_missing_file_is_a_data_error(command: Command) -> None:
+    outcome = command("check", "nowhere.csv", "--json")
+    assert outcome.code == 3
+    assert outcome.json["error"]["file"] == "nowhere.csv"

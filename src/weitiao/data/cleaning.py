@@ -69,7 +69,7 @@ def require_rows(records: Records, table: Table, plan: ColumnPlan) -> None:
     if len(records) or not len(table):
         return
     texts = [name for name in plan.fields if plan.types.get(name) == "text"]
-    empty = [name for name in texts if not any(any(filter(None, table.texts(column))) for column in plan.fields[name])]
+    empty = [name for name in texts if all(is_blank(text) for column in plan.fields[name] for text in table.texts(column))]
     if empty or len(texts) == len(plan.fields):
         columns = plan.fields[(empty or texts)[0]]
         message = _('{file}: the text is empty in all {rows} rows (column "{column}"). Name another column with --text NAME.')
@@ -88,9 +88,9 @@ def _texts(table: Table, columns: tuple[str, ...], separator: str, ledger: Ledge
     if len(parts) == 1:
         texts = parts[0]
     else:
-        texts = [separator.join(part for part in row if part and not _is_blank(part)) for row in zip(*parts, strict=True)]
+        texts = [separator.join(part for part in row if part and not is_blank(part)) for row in zip(*parts, strict=True)]
     for index, text in enumerate(texts):
-        if text is None or _is_blank(text):
+        if text is None or is_blank(text):
             texts[index] = None
         elif "\0" in text:
             texts[index] = text.replace("\0", "")
@@ -119,6 +119,13 @@ def _spelling(table: Table, columns: tuple[str, ...], index: int) -> str:
     return _('It is written "{value}".').format(value=raw[:40]) if raw.strip(_INVISIBLE) else ""
 
 
-def _is_blank(text: str) -> bool:
+def is_blank(text: str | None) -> bool:
+    """Whether nothing in a text can be seen.
+
+    >>> is_blank(" \\u200b"), is_blank("?")
+    (True, False)
+    """
+    if not text:
+        return True
     stripped = text.strip()
     return not stripped or (len(stripped) < 8 and not stripped.strip(_INVISIBLE))

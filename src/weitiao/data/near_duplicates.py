@@ -12,7 +12,7 @@ THRESHOLD = 0.8
 _BANDS, _ROWS = 14, 5  # a pair that overlaps by 0.8 is met with probability 0.996, one by 0.4 with 0.13
 _MOST_CHARACTERS = 1500  # of a text that are looked at
 _BLOCK = 2_000_000  # characters hashed at once: 16 MB for each of a few arrays
-_MOST_PARTNERS = 3  # in one bucket, so that a million variants of one text stay linear
+_MOST_VERIFIED = 2  # likeliest partners of a text in each block whose overlap is computed: a million variants of one text stay linear
 _PRIMES = np.random.Generator(np.random.PCG64(20240229)).integers(1, 2**63, size=_BANDS * _ROWS, dtype=np.uint64) | np.uint64(1)
 
 
@@ -33,9 +33,9 @@ def near_pairs(texts: Sequence[str], shingle: int, block: np.ndarray | None = No
     cut = [text[:_MOST_CHARACTERS] for text in texts]
     signatures = np.concatenate([_signatures(part, shingle) for part in _blocks(cut)])  # (texts, bands * rows)
     blocks = np.zeros(len(texts), dtype=np.int64) if block is None else np.asarray(block)
-    pairs = _candidates(signatures, blocks)  # (pairs, 2)
+    pairs, likely = _likeliest(signatures, _candidates(signatures, blocks), blocks)  # (pairs, 2)
     # The share of equal minima estimates the overlap; what is far below is not worth the exact computation.
-    pairs = pairs[_agreement(signatures, pairs) >= THRESHOLD - 0.15]
+    pairs = pairs[likely >= THRESHOLD - 0.15]
     best: dict[tuple[int, int], tuple[int, float]] = {}
     sets: dict[int, frozenset[str]] = {}
     for a, b in pairs.tolist():
@@ -103,14 +103,26 @@ def _candidates(signatures: np.ndarray, blocks: np.ndarray) -> np.ndarray:
         first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
         size = np.diff(np.r_[first, len(ordered)])
         start = np.repeat(first, size)  # where each position's bucket begins
-        for back in range(_MOST_PARTNERS):
-            # Its nearest predecessors, and the bucket's first members: those of the lowest block.
-            for partner in (np.arange(len(order)) - 1 - back, start + back):
-                inside = (partner >= start) & (partner < np.arange(len(order)))
-                found.append(np.stack([order[partner[inside]], order[inside]], axis=1))
-    pairs = np.concatenate(found)
-    pairs.sort(axis=1)
-    return np.unique(pairs, axis=0)
+        at = np.arange(len(order))
+        # Its neighbour in the bucket, and the bucket's first member, which is of the lowest block.
+        for partner in (at - 1, start):
+            inside = (partner >= start) & (partner < at)
+            low, high = np.sort(np.stack([order[partner[inside]], order[inside]]), axis=0)
+            found.append(np.unique(low * len(order) + high))
+    pairs = np.unique(np.concatenate(found))
+    return np.stack(np.divmod(pairs, len(signatures)), axis=1)
+
+
+def _likeliest(signatures: np.ndarray, pairs: np.ndarray, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The pairs worth verifying and their estimated overlap: for every later text its likeliest partners in each block."""
+    likely = _agreement(signatures, pairs)
+    order = np.lexsort((pairs[:, 0], -likely, blocks[pairs[:, 0]], pairs[:, 1]))
+    pairs, likely = pairs[order], likely[order]
+    group = np.stack([pairs[:, 1], blocks[pairs[:, 0]]])
+    new = np.ones(len(pairs), dtype=bool)
+    new[1:] = (group[:, 1:] != group[:, :-1]).any(axis=0)
+    rank = np.arange(len(pairs)) - np.maximum.accumulate(np.where(new, np.arange(len(pairs)), 0))
+    return pairs[rank < _MOST_VERIFIED], likely[rank < _MOST_VERIFIED]
 
 
 def _agreement(signatures: np.ndarray, pairs: np.ndarray) -> np.ndarray:

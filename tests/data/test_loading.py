@@ -9,9 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from weitiao.config import DataSettings
+from weitiao.data.cleaning import to_records
 from weitiao.data.ledger import Ledger
-from weitiao.data.loading import iter_records, load, read_records
-from weitiao.data.reading import Reading
+from weitiao.data.loading import fit_plan, load, read_records
+from weitiao.data.reading import Reading, iter_tables
 from weitiao.errors import DataError
 from weitiao.observer import Observer
 
@@ -144,35 +145,35 @@ def test_prediction_streams(write: Callable[..., str]) -> None:
     plan = loaded(write("a.csv", rows_csv())).plan
     lines = ["id,text,label", *(f"{i},{'' if i == 4 else f'row {i}'},{'good' if i % 2 else ''}" for i in range(10))]
     ledger = Ledger()
-    pieces = list(iter_records(write("b.csv", "\n".join(lines)), plan, ledger, **FIELDS, reading=Reading(chunk_rows=4)))
-    assert [(len(records), len(table)) for records, table in pieces] == [(4, 4), (3, 4), (2, 2)]
-    assert [row["label"] for records, _table in pieces for row in records] == [
-        None,
-        "good",
-        None,
-        "good",
-        "good",
-        None,
-        "good",
-        None,
-        "good",
-    ]
-    records, table = pieces[1]
-    assert [table[i]["id"] for i in np.searchsorted(table.rows, records.rows)] == ["5", "6", "7"]
+    tables = list(iter_tables(write("b.csv", "\n".join(lines)), Reading(chunk_rows=4), ledger))
+    assert [len(table) for table in tables] == [4, 4, 2]
+    fitted = fit_plan(tables[0], plan, [TEXT], [LABEL], need_outputs=False)
+    pieces = [to_records(table, fitted, ledger, need_outputs=False) for table in tables]
+    assert [row["label"] for records in pieces for row in records] == [None, "good", None, "good", "good", None, "good", None, "good"]
+    # Row numbers rise, so that the answers find their rows again.
+    assert [tables[1][i]["id"] for i in np.searchsorted(tables[1].rows, pieces[1].rows)] == ["5", "6", "7"]
     assert ledger.counts() == {"dropped:empty_text": 1}
 
 
 def test_prediction_needs_no_label_and_no_name(write: Callable[..., str]) -> None:
     plan = loaded(write("a.csv", rows_csv())).plan
-    for source in (write("b.csv", "text\ngood\n"), write("c.txt", "good\n"), write("d.csv", "评价\ngood\n")):
-        ((records, _table),) = iter_records(source, plan, Ledger(), **FIELDS)
-        assert records.columns == {"text": ["good"]}
-    with pytest.raises(DataError, match=r'e\.csv has no column "text"'):
-        list(iter_records(write("e.csv", "a,b\ngood,bad\n"), plan, Ledger(), **FIELDS))
+    for source in (
+        write("b.csv", "text\ngood\n"),
+        write("c.txt", "good\n"),
+        write("d.csv", "评价\ngood\n"),
+        write("e.csv", "id,text\n1,good\n"),
+    ):
+        for outputs in ([LABEL], []):
+            (table,) = iter_tables(source)
+            fitted = fit_plan(table, plan, [TEXT], outputs, need_outputs=False)
+            assert to_records(table, fitted, Ledger(), need_outputs=False).columns == {"text": ["good"]}
+    (table,) = iter_tables(write("f.csv", "a,b\ngood,bad\n"))
+    with pytest.raises(DataError, match=r'f\.csv has no column "text"'):
+        fit_plan(table, plan, [TEXT], [], need_outputs=False)
 
 
-def test_json_lines_may_leave_a_key_out(write: Callable[..., str]) -> None:
-    plan = loaded(write("a.csv", rows_csv())).plan
+def test_a_key_that_json_lines_leave_out_is_null_in_every_later_piece(write: Callable[..., str]) -> None:
     path = write("b.jsonl", '{"text": "one", "label": "good"}\n{"text": "two"}\n{"id": 3}\n')
-    pieces = list(iter_records(path, plan, Ledger(), **FIELDS, reading=Reading(chunk_rows=1)))
-    assert [records.columns["text"] for records, _table in pieces] == [["one"], ["two"], []]
+    tables = list(iter_tables(path, Reading(chunk_rows=1)))
+    assert [table.names for table in tables] == [["text", "label"], ["text", "label"], ["text", "label", "id"]]
+    assert [table.texts("text") for table in tables] == [["one"], ["two"], [None]]

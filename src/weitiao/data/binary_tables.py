@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from weitiao.data.headers import column_names
 from weitiao.data.ledger import Ledger
 from weitiao.data.table import TEXT, Table
-from weitiao.errors import DataError
+from weitiao.errors import DataError, WeitiaoError
 from weitiao.messages import _
 
 _BYTES = 1 << 26  # of one piece, so that long texts come in smaller pieces
@@ -77,6 +77,8 @@ def arrow_tables(schema: pa.Schema, pieces: Callable[..., Iterable[pa.RecordBatc
     fractional = _fractional(pieces(floats), floats) if floats else set()
     at, begun = 0, False
     for batch in pieces():
+        # A damaged file can hold offsets that point anywhere and bytes that are no UTF-8; nothing below looks again.
+        batch.validate(full=True)
         columns = {}
         for name, field, column in zip(names, schema, batch.columns, strict=True):
             columns[name] = pa.chunked_array([written(column, whole=field.name in floats and field.name not in fractional)], type=TEXT)
@@ -112,16 +114,14 @@ def written(column: pa.Array, *, whole: bool = False) -> pa.Array:
 def workbook_tables(path: Path, source: str, ledger: Ledger, chunk_rows: int) -> Iterator[Table]:
     """The first sheet of an Excel workbook; rows are the sheet's own. Raises DataError where it is damaged or has no cells."""
     import warnings
-    import zipfile
 
     from openpyxl import load_workbook
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about styles and extensions, which do not matter here
             book = load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError, EOFError) as error:
+    except Exception as error:  # zip, zlib, XML and a workbook's own rules: a dozen types
         raise _damaged(source, _("an Excel workbook"), error) from error
     try:
         sheet = book.worksheets[0]
@@ -149,7 +149,9 @@ def workbook_tables(path: Path, source: str, ledger: Ledger, chunk_rows: int) ->
                 cells, rows, begun = [], [], True
         if cells or (names and not begun):
             yield _noted(Table.of(names, cells, rows, source, ledger), sheet.title, book.sheetnames)
-    except (zipfile.BadZipFile, KeyError, EOFError, OSError) as error:
+    except WeitiaoError:
+        raise
+    except Exception as error:
         raise _damaged(source, _("an Excel workbook"), error) from error
     finally:
         book.close()
@@ -210,7 +212,9 @@ def _readable(source: str, kind: str) -> Iterator[None]:
     """Turns what Arrow says about a damaged file into a DataError."""
     try:
         yield
-    except (pa.ArrowException, OSError, EOFError) as error:
+    except WeitiaoError:
+        raise
+    except Exception as error:  # Arrow's own errors, and whatever its damaged names and offsets lead to
         raise _damaged(source, kind, error) from error
 
 

@@ -124,6 +124,9 @@ def first_failure(path: Path, encoding: str) -> Failure | None:
         # error.object is what was left of the last piece plus this one.
         lines += bytes(error.object[: error.start]).decode(encoding, "ignore").count("\n")
         return Failure(lines, bytes(error.object[error.start : error.start + 4]))
+    except UnicodeError:  # UTF-16 or UTF-32 that was asked for by name and does not begin with its mark
+        with path.open("rb") as file:
+            return Failure(lines, file.read(4))
     return None
 
 

@@ -7,7 +7,7 @@ test file is given, validation rows are still cut from train, because training n
 import hashlib
 import math
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from weitiao.data.columns import ColumnPlan, plan_columns, require_columns
 from weitiao.data.duplicates import drop_duplicates, record_keys
 from weitiao.data.hub_tables import PREFIX, hub_splits
 from weitiao.data.ledger import Ledger
-from weitiao.data.reading import ENDINGS, Reading, iter_tables, read
+from weitiao.data.reading import ENDINGS, Reading, read
 from weitiao.data.records import Records
 from weitiao.data.splitting import split
 from weitiao.data.table import Table
@@ -123,9 +123,19 @@ def read_records(
     need_outputs: bool = True,
     observer: Observer = SILENT,
 ) -> tuple[Records, Ledger]:
-    """All records of another file, for evaluation, and what was done to its rows; the arguments are those of ``iter_records``.
+    """All records of another file, for evaluation, and what was done to its rows.
 
-    A folder or a hub's data set gives its test split, else its validation split, else train.
+    Args:
+        source: a file; a folder or a hub's data set gives its test split, else its validation split, else train.
+        plan: the run's.
+        inputs, outputs: the task's fields.
+        chosen: columns named for this file, by a field's flag.
+        reading: encoding, delimiter, how many bad rows.
+        need_outputs: False keeps rows without a label; it is None then.
+        observer: told how many rows were read.
+
+    Raises:
+        DataError, UsageError, NetworkError: as ``load`` does.
     """
     ledger = Ledger()
     if Path(source).is_dir() or source.startswith(PREFIX):
@@ -137,36 +147,6 @@ def read_records(
     records = to_records(table, fitted, ledger, need_outputs=need_outputs)
     require_rows(records, table, fitted)
     return records, ledger
-
-
-def iter_records(
-    source: str,
-    plan: ColumnPlan,
-    ledger: Ledger,
-    *,
-    inputs: Sequence[Field],
-    outputs: Sequence[Field],
-    chosen: Mapping[str, str | Sequence[str]] = {},
-    reading: Reading = Reading(),  # noqa: B008 - frozen
-    need_outputs: bool = False,
-) -> Iterator[tuple[Records, Table]]:
-    """A file in pieces of bounded size, for prediction: the records that have an input, and the table of all rows with all their columns.
-
-    A table's row numbers rise, so ``np.searchsorted(table.rows, records.rows)`` is where the records stand in it.
-
-    Args:
-        source: the file.
-        plan: the run's.
-        ledger: gets the rows that are left out; entries grow with them, nothing else does.
-        inputs, outputs: the task's fields.
-        chosen: columns named for this file, by a field's flag.
-        reading: encoding, delimiter, how many bad rows, rows a piece.
-        need_outputs: whether a label is needed. Where it is not, it is read if the file has its column and is None where missing.
-    """
-    fitted = None
-    for table in iter_tables(source, reading, ledger):
-        fitted = fitted or fit_plan(table, plan, inputs, outputs, chosen, need_outputs=need_outputs)
-        yield to_records(_with_columns(table, fitted), fitted, ledger, need_outputs=need_outputs), table
 
 
 def fit_plan(
@@ -188,7 +168,8 @@ def fit_plan(
         merged |= {flag: (columns,) if isinstance(columns, str) else tuple(columns) for flag, columns in chosen.items() if columns}
         return plan_columns(table, inputs, outputs, merged, plan.text_separator, need_outputs=need_outputs)
     if not need_outputs:
-        plan = plan.without(one.name for one in outputs if not _stands(plan, one.name, table))
+        needless = plan.fields.keys() - {one.name for one in inputs}
+        plan = plan.without(name for name in needless if name not in {one.name for one in outputs} or not _stands(plan, name, table))
         if len(table.names) == 1 and len(inputs) == 1:
             return plan_columns(table, inputs, (), {}, plan.text_separator)
     require_columns(table, plan)
@@ -323,16 +304,3 @@ def _keys(records: Records, inputs: Sequence[Field]) -> np.ndarray | None:
 
 def _stands(plan: ColumnPlan, name: str, table: Table) -> bool:
     return name in plan.fields and all(column in table.columns for column in plan.fields[name])
-
-
-def _with_columns(table: Table, plan: ColumnPlan) -> Table:
-    """The table with null columns for those of the plan that this piece of a JSON Lines file happens not to mention."""
-    import pyarrow as pa
-
-    from weitiao.data.table import TEXT
-
-    lacking = {column for columns in plan.fields.values() for column in columns} - set(table.columns)
-    if not lacking:
-        return table
-    nulls = {column: pa.chunked_array([pa.nulls(len(table), TEXT)]) for column in lacking}
-    return Table({**table.columns, **nulls}, table.rows, table.source, table.notes)

@@ -35,6 +35,9 @@ demo: $(READY)
 	  'I was charged twice for the same pair of headphones.' \
 	  'The courier says he rang the bell, but we were home all day.' \
 	  'Since the last update the app closes as soon as I open the camera.'
+	@echo
+	@echo 'The report: runs/demo/report.html (open it in a browser).'
+	@echo 'To type weitiao yourself: source .venv/bin/activate'
 
 test: $(READY)
 	@$(BIN)/python tools/no_network.py $(BIN)/python -m pytest

@@ -268,16 +268,16 @@ class Run:
     def predictor(self) -> "Predictor":
         """The run as a function from records to predictions, loaded on first use."""
         if self._predictor is None:
-            from weitiao.config import TrainingSettings
             from weitiao.engine.devices import machine_for, require_torch
+
+            require_torch()
             from weitiao.engine.hub import verify_folder
             from weitiao.engine.models import load_model
             from weitiao.engine.prediction import Predictor
 
-            require_torch()
             record, task = self.record, self.task
             verify_folder(self.folder.model)
-            loaded = load_model(self.folder.model, task.model_class, {}, machine_for(TrainingSettings(precision="fp32")))
+            loaded = load_model(self.folder.model, task.model_class, {}, machine_for(Recipe.of({"precision": "fp32"}).training))
             self._predictor = Predictor(task, record["spec"], loaded, loaded.processor, record["training"]["max_length"])
         return self._predictor
 

@@ -75,7 +75,7 @@ class RunFolder:
         if not run.record_file.is_file():
             runs = sorted(str(p.parent) for p in run.path.parent.glob("*/run.json")) if run.path.parent.is_dir() else []
             there = " " + _("There are: {runs}.").format(runs=", ".join(runs[:8])) if runs else ""
-            message = _("{path} is no run: it has no run.json. Make one with: weitiao train DATA --out {path}").format(path=path)
+            message = _("{path} is no run: it has no run.json. Make one with: weitiao train DATA --out {path}.").format(path=path)
             raise RunError(message + there)
         schema = run.record().get("schema")
         if not isinstance(schema, int) or schema > SCHEMA:

@@ -147,9 +147,11 @@ class Session:
     """
 
     def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder) -> None:
-        from weitiao.engine import devices, models
+        from weitiao.engine import devices
 
         devices.require_torch()
+        from weitiao.engine import models
+
         self.recipe, self.observer, self.folder = recipe, observer, folder
         self.examples = examples = read_examples(recipe, observer)
         self.task = examples.task

@@ -52,7 +52,8 @@ messages: $(READY)
 	$(BIN)/python tools/messages.py
 
 bench: $(READY)
-	@for file in benchmarks/[!_]*.py; do echo "$$file"; $(BIN)/python "$$file" --short || exit 1; done
+	$(BIN)/python benchmarks/check_rows.py --rows 20000
+	$(BIN)/python benchmarks/finetune.py --short
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

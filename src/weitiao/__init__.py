@@ -25,11 +25,12 @@ __all__ = [
     "__version__",
     "check",
     "load",
+    "resume",
     "train",
 ]
 
 if TYPE_CHECKING:
-    from weitiao.api import Run, check, load, train
+    from weitiao.api import Run, check, load, resume, train
     from weitiao.errors import DataError, GateError, ModelError, NetworkError, ResourceError, RunError, UsageError, WeitiaoError
 
 

@@ -103,6 +103,7 @@ def resume(path: str | Path, *, observer: Observer = SILENT) -> "Run":
         raise RunError(message)
     if "settings" not in record:
         raise RunError(_("{path} was stopped before it began; train again with --overwrite.").format(path=path))
+    folder.sweep()
     base = record["base_model"]
     # The base that was chosen then, even if "auto" would choose another today.
     model = record["settings"]["model"] if base["source"] == "folder" else "offline" if base["source"] == "offline" else base["id"]

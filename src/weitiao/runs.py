@@ -83,6 +83,11 @@ class RunFolder:
             raise RunError(message.format(path=path, schema=schema, known=SCHEMA))
         return run
 
+    def sweep(self) -> None:
+        """Remove what a killed process left half-written under temporary names."""
+        for left in (*self.path.glob(".*.tmp"), *self.path.glob(".*.old")):
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
     def record(self) -> dict[str, Any]:
         """run.json. Raises RunError when it cannot be read."""
         return dict(self._json(self.record_file))

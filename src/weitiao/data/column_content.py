@@ -14,6 +14,7 @@ _SAMPLE = 5000  # rows
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 # Two words, or three characters of a script that puts no space between words.
 _WORDS = re.compile(r"[^\W\d_]{2,}\W+\w+|[\u0e00-\u0eff\u3041-\u30ff\u3400-\u9fff\uac00-\ud7a3]{3}")
+_DATE = re.compile(r"\d{4}[-/.年]\d{1,2}([-/.月]\d{1,2})?.*|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}.*")
 _ADDRESS = re.compile(r"\S+://\S+|\S+@\S+\.\S+")
 
 
@@ -27,7 +28,7 @@ class Profile:
         filled: rows in it that hold something.
         distinct: different values among them.
         mean_length, longest: characters.
-        numeric, fractional, wordy: shares of the filled rows that are numbers, numbers with a fraction, several words.
+        fractional, dates, wordy: shares of the filled rows that are numbers with a fraction, dates, several words.
         example: a typical value.
         counts: how often each value occurs in the sample.
     """
@@ -38,8 +39,8 @@ class Profile:
     distinct: int
     mean_length: float
     longest: int
-    numeric: float
     fractional: float
+    dates: float
     wordy: float
     example: str
     counts: Counter[str]
@@ -64,8 +65,8 @@ def _profile(name: str, texts: list[str | None]) -> Profile:
         distinct=len(counts := Counter(filled)),
         mean_length=sum(map(len, filled)) * share,
         longest=max(map(len, filled), default=0),
-        numeric=len(numbers) * share,
         fractional=sum(not float(number).is_integer() for number in numbers) * share,
+        dates=sum(_DATE.fullmatch(text[:40]) is not None for text in filled) * share,
         wordy=words * share,
         example=sorted(filled, key=len)[len(filled) // 2] if filled else "",
         counts=counts,
@@ -78,7 +79,12 @@ def _looks_like_text(column: Profile) -> bool:
 
 
 def _looks_like_choice(column: Profile) -> bool:
-    return 2 <= column.distinct <= max(2, min(1000, column.filled // 2)) and column.longest <= 60 and column.fractional == 0
+    return (
+        2 <= column.distinct <= max(2, min(1000, column.filled // 2))
+        and column.longest <= 60
+        and not column.fractional
+        and column.dates < 0.5
+    )
 
 
 # A type that is not listed here is found by its columns' names alone.

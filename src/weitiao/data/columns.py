@@ -148,6 +148,9 @@ def _by_name(one: Field, table: Table, found: Mapping[str, tuple[str, ...]], *, 
     first = [free[hint] for hint in _first_hints(one.hints) if hint in free]
     if len(exact) == 1 or len(first) == 1:
         name = (first or exact)[0]
+        rivals = _rivals(one, name, table, found) if needed and not first else []
+        if rivals:
+            raise _ambiguous(one, table, rivals)
         return name, _('Its name is "{name}".').format(name=name)
     if not exact:
         exact = [name for lower, name in free.items() if any(_is_part(hint, lower) for hint in one.hints)]
@@ -161,6 +164,17 @@ def _by_name(one: Field, table: Table, found: Mapping[str, tuple[str, ...]], *, 
     if fitting and needed:
         raise _ambiguous(one, table, [seen[name] for name in fitting])
     return "", ""
+
+
+def _rivals(one: Field, name: str, table: Table, found: Mapping[str, tuple[str, ...]]) -> list[Profile]:
+    """A text column that is only probably the right one ("title"), with those of longer texts beside it ("abstract"); [] without such."""
+    looks = LOOKS_LIKE.get(one.type)
+    if one.type != "text" or looks is None:
+        return []
+    seen = profiles(table)
+    free = [seen[other] for other in table.names if other != name and other not in _taken(found)]
+    longer = [column for column in free if looks(column) and column.mean_length > seen[name].mean_length]
+    return [seen[name], *longer] if longer else []
 
 
 def _by_content(one: Field, table: Table, seen: Mapping[str, Profile], found: Mapping[str, tuple[str, ...]]) -> tuple[str, str]:

@@ -98,8 +98,8 @@ def _meaning(error: Exception, name: HubName, offline: bool) -> Exception:
     kinds = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
     if "scripts are no longer supported" in text:
         copy = HubName(name.repository, name.config, PARQUET_COPY)
-        message = _("{source} needs a loading script, which is code and is not run. Most have a Parquet copy: type {copy} in its place")
-        message += _(", or download the Parquet files from its page and give their folder.")
+        message = _("{source} needs a loading script, which is code and is not run. Most have a Parquet copy: type {copy} in its place.")
+        message += " " + _("Or download the Parquet files from its page and give their folder.")
         return DataError(message.format(source=name, copy=copy), file=str(name))
     if kinds & {"ConnectionError", "OfflineModeIsEnabled", "ConnectError", "TimeoutException", "LocalEntryNotFoundError"}:
         return _unreachable(name, offline, text)
@@ -119,10 +119,8 @@ def _unreachable(name: HubName, offline: bool, reason: str) -> NetworkError:
         return NetworkError(f"{message.format(source=name)} weitiao fetch {name}")
     import datasets
 
-    message = _(
-        "{source} cannot be reached at {endpoint} ({reason}). Try a mirror, HF_ENDPOINT=https://hf-mirror.com, or download the files"
-    )
-    message += _(" elsewhere and give their folder in its place.")
+    message = _("{source} cannot be reached at {endpoint} ({reason}). Try a mirror: HF_ENDPOINT=https://hf-mirror.com.")
+    message += " " + _("Or download the files elsewhere and give their folder in its place.")
     return NetworkError(message.format(source=name, endpoint=datasets.config.HF_ENDPOINT, reason=reason[:200]))
 
 

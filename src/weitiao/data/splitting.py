@@ -67,11 +67,9 @@ def split(
     chosen = {name: np.flatnonzero(row_destination == names.index(name)) for name in ("train", *shares)}
     lacking = [name for name in chosen if not len(chosen[name])]
     if lacking:
-        message = _("{file}: no rows are left for {name}, because nearly all rows hold the same few texts. Remove the duplicates with")
-        message = (
-            message.format(file=records.source, name=lacking[0]) + " --drop-duplicates" + _(", or give files with --valid and --test.")
-        )
-        raise DataError(message, file=records.source)
+        message = _("{file}: no rows are left for {name}, because nearly all rows hold the same few texts.")
+        message += " " + _("Remove the repeated ones with --drop-duplicates, or give files of their own with --valid and --test.")
+        raise DataError(message.format(file=records.source, name=lacking[0]), file=records.source)
     return {name: records.select(indices) for name, indices in chosen.items()}
 
 

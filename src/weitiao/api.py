@@ -284,7 +284,7 @@ class Run:
 
     def _as_record(self, value: str | Mapping[str, Any], at: int) -> dict[str, Any]:
         names = [field.name for field in self.task.inputs]
-        record = {names[0]: value} if isinstance(value, str) else dict(value)
+        record = dict(value) if isinstance(value, Mapping) else {names[0]: value}
         for name in names:
             if not isinstance(record.get(name), str):
                 message = _('Input {number}: "{name}" must be a text, and it is {value!r}.').format(

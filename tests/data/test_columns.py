@@ -61,6 +61,18 @@ def test_ambiguity_lists_the_candidates() -> None:
         columns_of(table(title=unlike("a"), review=unlike("b"), label=["1", "0"]))
 
 
+def test_a_longer_text_beside_a_likely_one_is_asked_about() -> None:
+    given = table(title=unlike("a"), abstract=unlike("quite a bit longer than that"), label=["1", "0"])
+    with pytest.raises(DataError, match=r'could be the Text: "title".*"abstract"'):
+        columns_of(given)
+    assert columns_of(table(text=unlike("a"), abstract=unlike("quite a bit longer than that"), label=["1", "0"]))["text"] == ("text",)
+
+
+def test_dates_are_no_labels() -> None:
+    given = table(day=["2024-01-31", "2024-02-01"], words=unlike("some"), kind=["a", "b"])
+    assert columns_of(given)["label"] == ("kind",)
+
+
 def test_what_was_named_wins() -> None:
     given = table(title=unlike("a"), review=unlike("b"), label=["1", "0"], other=["p", "q"])
     plan = plan_columns(given, [TEXT], [LABEL], {"text": ("title", "review"), "label": "other"}, " / ")

@@ -171,7 +171,7 @@ def _fetch(repository: Repository, names: list[str], cache: Path, meter: _Meter)
         for attempt in range(TRIES):
             meter.current = 0
             try:
-                hf_hub_download(
+                hf_hub_download(  # type: ignore[call-overload]
                     repository.name,
                     name,
                     revision=repository.commit,
@@ -179,7 +179,7 @@ def _fetch(repository: Repository, names: list[str], cache: Path, meter: _Meter)
                     cache_dir=cache,
                     etag_timeout=CONNECT_SECONDS,
                     library_name="weitiao",
-                    tqdm_class=meter,  # type: ignore[arg-type]
+                    tqdm_class=meter,
                 )
                 break
             except Exception as error:

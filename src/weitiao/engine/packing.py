@@ -80,7 +80,8 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
         model: the model with its head.
         probe: a padded batch, longest row first, with an "attention_mask"; the packed and the plain logits must agree on it.
 
-    Not packed is a family that is not listed, whose registered attention is never called, or whose logits differ by more than ``TOLERANCE``.
+    Not packed is a family that is not listed, whose registered attention is never called, or whose logits differ by more than the
+    ``TOLERANCE``.
     """
     base = getattr(model, model.base_model_prefix, None)
     stack = getattr(base, STACKS.get(model.config.model_type, ""), None)

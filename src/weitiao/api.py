@@ -330,7 +330,7 @@ def _out(recipe: Recipe) -> Path:
     """--out, or runs/NAME after the data, with a number where that is taken."""
     if recipe.output.out:
         return Path(recipe.output.out)
-    name = Path(recipe.source.removeprefix("hub:").split(":")[-1]).stem or "run"
+    name = Path(recipe.source.removeprefix("hub:").replace(":", "-")).stem or "run"
     path = Path("runs") / name
     number = 2
     while path.exists():

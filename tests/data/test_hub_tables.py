@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from weitiao.data import hub_tables
 from weitiao.data.hub_cache import dataset_folder
 from weitiao.data.hub_tables import HubName, hub_splits
 from weitiao.errors import DataError, NetworkError, UsageError
@@ -33,6 +34,7 @@ def answer(monkeypatch: pytest.MonkeyPatch, result: Any) -> list[Any]:
         return result
 
     monkeypatch.setattr(datasets, "load_dataset", load_dataset)
+    monkeypatch.setattr(hub_tables, "_silence", lambda endpoint, repository: "")
     return calls
 
 
@@ -92,6 +94,12 @@ def test_an_unreachable_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NetworkError, match=r"hub:owner/reviews cannot be reached at https?://.*HF_ENDPOINT=") as caught:
         hub_splits("hub:owner/reviews")
     assert caught.value.exit_code == 5
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(datasets.config, "HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(NetworkError, match=r"hub:nobody/has-this cannot be reached at http://127\.0\.0\.1:9 \(ConnectError"):
+        hub_splits("hub:nobody/has-this")
 
 
 def test_an_unknown_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from weitiao.messages import _
 
 PREFIX = "hub:"
 PARQUET_COPY = "refs/convert/parquet"
+ANSWER_SECONDS = 10.0  # that a hub has to answer in
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,13 @@ def hub_splits(source: str, *, offline: bool = False) -> dict[str, Table]:
     except ImportError as error:
         message = _('{source} needs the "datasets" package. Install it: pip install "weitiao[hub-data]"')
         raise UsageError(message.format(source=source)) from error
-    with _quiet(offline):
+    silence = "" if offline else _silence(datasets.config.HF_ENDPOINT, name.repository)
+    with _quiet(offline=offline or bool(silence)):
         try:
             # The prefix keeps a folder that happens to have this name from being read in its place.
             loaded = datasets.load_dataset(f"hf://datasets/{name.repository}", name.config or None, revision=name.revision or None)
         except Exception as error:  # datasets and what it stands on raise dozens of types
-            raise _meaning(error, name, offline) from error
+            raise _meaning(error, name, offline, silence) from error
     return {str(split): _table(data, source) for split, data in loaded.items()}
 
 
@@ -92,7 +94,18 @@ def _table(data: Any, source: str) -> Table:
     return Table(columns, table.rows, source)
 
 
-def _meaning(error: Exception, name: HubName, offline: bool) -> Exception:
+def _silence(endpoint: str, repository: str) -> str:
+    """What keeps a hub from answering, "" if it answers anything at all: ``datasets`` would ask again and again for minutes."""
+    from huggingface_hub import get_session
+
+    try:
+        get_session().get(f"{endpoint}/api/datasets/{repository}", timeout=ANSWER_SECONDS)
+    except Exception as error:  # of whichever HTTP library this huggingface_hub stands on; a refusal by the hub is an answer, not an error
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def _meaning(error: Exception, name: HubName, offline: bool, silence: str) -> Exception:
     """What one of the many errors means for the person who typed the name."""
     text = " ".join(str(error).split())
     kinds = {kind.__name__ for cause in _causes(error) for kind in type(cause).__mro__}
@@ -102,7 +115,7 @@ def _meaning(error: Exception, name: HubName, offline: bool) -> Exception:
         message += " " + _("Or download the Parquet files from its page and give their folder.")
         return DataError(message.format(source=name, copy=copy), file=str(name))
     if kinds & {"ConnectionError", "OfflineModeIsEnabled", "ConnectError", "TimeoutException", "LocalEntryNotFoundError"}:
-        return _unreachable(name, offline, text)
+        return _unreachable(name, offline, silence or text)
     if "DatasetNotFoundError" in kinds or "RepositoryNotFoundError" in kinds:
         message = _("{source}: the hub has no data set of this name that you may read ({reason}). Check the name, or log in: hf auth login")
         return DataError(message.format(source=name, reason=text[:200]), file=str(name))

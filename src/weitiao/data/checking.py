@@ -70,7 +70,7 @@ def check(
     searched, near = _near_findings(corpus, texts, seed)
     findings = [
         *(ledger_findings(ledger) if ledger else ()),
-        *(label_findings(counts, rows) if label_field else ()),
+        *(label_findings(counts, rows, lambda label: _example(splits, label_field, text_field, label)) if label_field else ()),
         *_exact_findings(corpus, label_field),
         *near,
         *_length_findings(corpus, texts, lengths),
@@ -95,6 +95,14 @@ def _label_counts(splits: Mapping[str, Records], field: str | None, labels: Sequ
             if label is not None:
                 counts.setdefault(label, {})[name] = count
     return counts
+
+
+def _example(splits: Mapping[str, Records], label_field: str, text_field: str, label: str) -> dict[str, Any]:
+    """The first row that has a label, which one of the splits must have."""
+    records = next(records for records in splits.values() if label in records.columns[label_field])
+    at = records.columns[label_field].index(label)
+    text = brief(str(records.columns[text_field][at]))
+    return {"source": records.source, "rows": [int(records.rows[at])], "text": text, "labels": [label]}
 
 
 def _exact_findings(corpus: Corpus, label_field: str | None) -> list[Finding]:

@@ -113,9 +113,7 @@ class Corpus:
         at = int(positions[0])
         sources = list(dict.fromkeys(self.source(other) for other in positions))
         rows = [[self.row(other) for other in positions if self.source(other) == source][:10] for source in sources]
-        shown: dict[str, Any] = {"source": sources[0], "rows": rows[0], "text": brief(self.text(at))}
-        if labels:
-            shown["labels"] = list(labels)
+        shown: dict[str, Any] = {"source": sources[0], "rows": rows[0], "text": brief(self.text(at)), "labels": list(labels)}
         if len(sources) > 1:
             shown["also"] = [{"source": source, "rows": found} for source, found in zip(sources[1:], rows[1:], strict=True)]
         return shown

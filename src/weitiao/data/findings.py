@@ -1,7 +1,7 @@
 """What a finding of the data check is, and those that come from labels and the row ledger. It knows no terminal and no report."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ from weitiao.data.normalising import normalise
 from weitiao.messages import _
 
 Severity = Literal["info", "warning", "error"]
+Example = dict[str, Any]
 EXAMPLES = 5
 _ORDER = ("error", "warning", "info")
 
@@ -31,7 +32,7 @@ class Finding:
     severity: Severity
     count: int
     message: str
-    examples: list[dict[str, Any]] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -62,7 +63,7 @@ def ledger_findings(ledger: Ledger) -> list[Finding]:
         if code == "missing_label":
             spelled = Counter(entry.detail for entry in entries if entry.detail).most_common(3)
             message = " ".join([message, *(detail for detail, _count in spelled)])
-        examples = [{"source": entry.source, "rows": [entry.row], "text": entry.detail} for entry in entries[:EXAMPLES]]
+        examples = [{"source": entry.source, "rows": [entry.row], "text": entry.detail, "labels": []} for entry in entries[:EXAMPLES]]
         findings.append(Finding(code, _LEDGER_SEVERITY[code], len(entries), message, examples))
     return findings
 
@@ -104,12 +105,13 @@ def _ledger_message(code: str) -> str:
     }[code]
 
 
-def label_findings(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> list[Finding]:
+def label_findings(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int], example: Callable[[str], Example]) -> list[Finding]:
     """What the number of rows a label says.
 
     Args:
         counts: label -> split -> rows.
         rows: split -> rows.
+        example: gives a row with a label, as a finding shows it.
     """
     train = {label: by_split.get("train", 0) for label, by_split in counts.items()}
     known = {label: count for label, count in train.items() if count}
@@ -123,33 +125,55 @@ def label_findings(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, i
         message = _(
             "Rows of validation or test whose label no training row has: {count} ({labels}); add training rows with it, or remove them."
         )
-        findings.append(Finding("unseen_labels", "error", held, message.format(count=held, labels=_names(unseen)), _shown(unseen)))
+        findings.append(
+            Finding(
+                "unseen_labels",
+                "error",
+                held,
+                message.format(count=held, labels=_names(unseen)),
+                [example(label) for label in unseen[:EXAMPLES]],
+            )
+        )
     single = [label for label, count in known.items() if count == 1]
     if single and len(known) > 1:
         message = _("Labels with a single training row: {count} ({labels}); add rows, or merge them with another label.")
         findings.append(
-            Finding("single_row_classes", "warning", len(single), message.format(count=len(single), labels=_names(single)), _shown(single))
+            Finding(
+                "single_row_classes",
+                "warning",
+                len(single),
+                message.format(count=len(single), labels=_names(single)),
+                [example(label) for label in single[:EXAMPLES]],
+            )
         )
     few = [label for label, count in known.items() if 1 < count < 8]
     if few and len(known) > 1:
         message = _("Labels with fewer than 8 training rows: {count} ({labels}); expect little of them until there are more.")
-        findings.append(Finding("small_classes", "info", len(few), message.format(count=len(few), labels=_names(few)), _shown(few)))
+        findings.append(
+            Finding(
+                "small_classes",
+                "info",
+                len(few),
+                message.format(count=len(few), labels=_names(few)),
+                [example(label) for label in few[:EXAMPLES]],
+            )
+        )
     if len(known) > 1 and max(known.values()) >= 10 * min(known.values()) and max(known.values()) >= 20:
         most, least = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
         message = _(
             'The label "{most}" has {times} times as many training rows as "{least}": look at macro F1, and try --class-weights balanced.'
         )
         message = message.format(most=most, least=least, times=round(known[most] / known[least]))
-        findings.append(Finding("class_imbalance", "warning", known[most], message, _shown([most, least])))
+        findings.append(Finding("class_imbalance", "warning", known[most], message))
     if len(known) > 50 and len(known) * 3 > rows.get("train", 0):
         message = _(
             "Different labels: {count}, for {rows} training rows; the label column may be an id, a number or a text, so check --label."
         )
         findings.append(Finding("many_labels", "warning", len(known), message.format(count=len(known), rows=rows["train"])))
-    return [*findings, *_similar(counts), *_unmeasured(counts, rows)]
+    return [*findings, *_similar(counts, example), *_unmeasured(counts, rows)]
 
 
-def _similar(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+def _similar(counts: Mapping[str, Mapping[str, int]], example: Callable[[str], Example]) -> list[Finding]:
     """Labels that differ only in case, width or white space: nearly always one label spelled in two ways."""
     spelled: defaultdict[str, list[str]] = defaultdict(list)
     for label in counts:
@@ -161,7 +185,7 @@ def _similar(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
         "Labels that seem to be spelled in several ways: {count} ({labels}); they are learned as different labels, so use one spelling."
     )
     message = message.format(count=len(pairs), labels="; ".join(" / ".join(map(_quoted, labels)) for labels in pairs[:3]))
-    return [Finding("similar_labels", "warning", len(pairs), message, [{"labels": labels} for labels in pairs])]
+    return [Finding("similar_labels", "warning", len(pairs), message, [example(label) for labels in pairs for label in labels][:EXAMPLES])]
 
 
 def _unmeasured(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]) -> list[Finding]:
@@ -177,7 +201,7 @@ def _unmeasured(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]
         if absent:
             message = _("Labels that do not occur in the {split} split: {count} ({labels}); nothing can be said about them there.")
             message = message.format(count=len(absent), split=split, labels=_names(absent))
-            findings.append(Finding(f"absent_from_{split}", "info", len(absent), message, _shown(absent)))
+            findings.append(Finding(f"absent_from_{split}", "info", len(absent), message))
     return findings
 
 
@@ -187,7 +211,3 @@ def _names(labels: Sequence[str]) -> str:
 
 def _quoted(label: str) -> str:
     return f'"{label}"'
-
-
-def _shown(labels: Sequence[str]) -> list[dict[str, Any]]:
-    return [{"labels": list(labels[:20])}]

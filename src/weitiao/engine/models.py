@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from weitiao.engine.devices import Machine
+from weitiao.engine.dropout import make_dropout_cheap
 from weitiao.engine.objectives import Collated, Objective
 from weitiao.engine.packing import Packing, pack
 from weitiao.errors import ModelError
@@ -160,6 +161,8 @@ def load_model(
         network, tokenizer, processor_for(tokenizer), _length_limit(network.config, tokenizer), machine, fresh=tuple(fresh)
     )
     # On a GPU the buckets' many small kernels cost more than the padding they save.
+    if machine.device == "cpu":
+        make_dropout_cheap(network)
     if packed and machine.device == "cpu":
         loaded.packing = pack(network, _probe(loaded))
     return loaded

@@ -16,9 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from weitiao.engine.dropout import dropout as drop
+
 ATTENTION = "weitiao_packed"
 PACKING = "_weitiao_packing"  # where an attention module finds its model's packing
-BUCKET = 8  # how many tokens shorter than its longest a row of a bucket may be
+BUCKET = 4  # how many tokens shorter than its longest a row of a bucket may be
 TOLERANCE = 1e-4  # largest difference from the unpacked model's logits, as a share of the largest of them
 # Model type -> the attribute of its base model that holds the layer stack. Left out on purpose: DeBERTa, whose attention ignores the
 # registry, and MPNet and T5, whose stacks add a position bias computed for the padded shape.
@@ -170,4 +172,4 @@ def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tenso
     scores = torch.matmul(q * scale, k.transpose(-1, -2))  # (rows, heads, length, length)
     if mask is not None:
         scores = scores + mask.to(scores.dtype)
-    return torch.matmul(F.dropout(torch.softmax(scores, dim=-1), p=dropout), v)
+    return torch.matmul(drop(torch.softmax(scores, dim=-1), dropout), v)

@@ -150,6 +150,7 @@ class Session:
         from weitiao.engine import devices
 
         devices.require_torch()
+        devices.keep_freed_memory()
         from weitiao.engine import models
 
         self.recipe, self.observer, self.folder = recipe, observer, folder

@@ -25,7 +25,7 @@ class _Dropout(torch.autograd.Function):
         return x * mask
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         (mask,) = context.saved_tensors
         return gradient * mask, None
 

@@ -90,7 +90,10 @@ def test_labels() -> None:
     }
     assert (found["unseen_labels"]["severity"], found["unseen_labels"]["count"]) == ("error", 1)
     assert '"d"' in found["unseen_labels"]["message"]
-    assert found["similar_labels"]["examples"] == [{"labels": ["a", "A "]}]
+    assert [example["labels"] for example in found["similar_labels"]["examples"]] == [["a"], ["A "]]
+    assert found["unseen_labels"]["examples"] == [{"source": "t.csv", "rows": [62], "text": "nobody has seen this", "labels": ["d"]}]
+    for finding in found.values():
+        assert all(example.keys() >= {"source", "rows", "text", "labels"} for example in finding["examples"])
 
 
 def test_one_class() -> None:

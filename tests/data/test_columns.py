@@ -105,3 +105,10 @@ def test_labels_may_be_absent_when_predicting() -> None:
 def test_numbers_are_no_labels() -> None:
     with pytest.raises(DataError, match="no column looks like the Label"):
         columns_of(table(text=unlike("a"), measured=[f"{i / 7:.3f}" for i in range(24)]))
+
+
+def test_a_name_does_not_make_texts_labels() -> None:
+    with pytest.raises(DataError, match="no column looks like the Label"):
+        columns_of(table(text=unlike("a"), target=unlike("a translation")))
+    assert columns_of(table(text=unlike("a"), target=unlike("b")), chosen={"label": "target"})["label"] == ("target",)
+    assert columns_of(table(text=unlike("a"), label=["always"]))["label"] == ("label",)

@@ -87,6 +87,14 @@ def _looks_like_choice(column: Profile) -> bool:
     )
 
 
+def cannot_be(kind: FieldType, column: Profile) -> bool:
+    """Whether the values rule out what the column's name says: a choice that is nearly always another one is a text, an id or a number.
+
+    A few rows prove nothing, and one label everywhere is for the task to refuse.
+    """
+    return kind == "choice" and column.filled >= 20 and column.distinct > column.filled // 2
+
+
 # A type that is not listed here is found by its columns' names alone.
 LOOKS_LIKE: dict[FieldType, Callable[[Profile], bool]] = {"text": _looks_like_text, "choice": _looks_like_choice}
 

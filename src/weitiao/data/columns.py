@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weitiao.config import nearest
-from weitiao.data.column_content import LOOKS_LIKE, Profile, clearest, profiles
+from weitiao.data.column_content import LOOKS_LIKE, Profile, cannot_be, clearest, profiles
 from weitiao.data.delimited import shorten
 from weitiao.data.table import Table
 from weitiao.errors import DataError, UsageError
@@ -91,15 +91,15 @@ def plan_columns(
         columns = _named(one, chosen, table, found)
         if columns:
             found[one.name], why[one.name] = columns, _("It was named with --{flag}.").format(flag=_flag(one))
+    seen = profiles(table)
     for one in (*inputs, *outputs):
         if one.name not in found:
             needed = need_outputs or one in inputs
-            column, reason = _by_name(one, table, found, needed=needed)
+            column, reason = _by_name(one, table, seen, found, needed=needed)
             if column:
                 found[one.name], why[one.name] = (column,), reason
     wanting = [one for one in (*inputs, *(outputs if need_outputs else ())) if one.name not in found]
     if wanting:
-        seen = profiles(table)
         _need_header(table, seen, found)
         for one in wanting:
             column, reason = _by_content(one, table, seen, found)
@@ -140,41 +140,31 @@ def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, 
     return columns
 
 
-def _by_name(one: Field, table: Table, found: Mapping[str, tuple[str, ...]], *, needed: bool) -> tuple[str, str]:
+def _by_name(
+    one: Field, table: Table, seen: Mapping[str, Profile], found: Mapping[str, tuple[str, ...]], *, needed: bool
+) -> tuple[str, str]:
     """The column whose name means the field, and why; ("", "") for none. Raises DataError for several, if the field is needed."""
-    free = {name.lower(): name for name in table.names if name not in _taken(found)}
+    free = {name.lower(): name for name in table.names if name not in _taken(found) and not cannot_be(one.type, seen[name])}
     exact = [free[hint] for hint in one.hints if hint in free]
     # The first hint of each language is the field's very name: beside it, any other is just another column.
     first = [free[hint] for hint in _first_hints(one.hints) if hint in free]
-    if len(exact) == 1 or len(first) == 1:
-        name = (first or exact)[0]
-        rivals = _rivals(one, name, table, found) if needed and not first else []
-        if rivals:
-            raise _ambiguous(one, table, rivals)
-        return name, _('Its name is "{name}".').format(name=name)
-    if not exact:
-        exact = [name for lower, name in free.items() if any(_is_part(hint, lower) for hint in one.hints)]
-    if not exact:
-        return "", ""
-    seen = profiles(table)
     looks = LOOKS_LIKE.get(one.type)
-    fitting = [name for name in exact if looks is None or looks(seen[name])]
+    if len(first) == 1 or len(exact) == 1:
+        name = (first or exact)[0]
+        if needed and not first and one.type == "text" and looks is not None:
+            # Only probably the right one ("title"): a longer text beside it ("abstract") is as good.
+            others = [seen[other] for other in free.values() if other != name]
+            longer = [column for column in others if looks(column) and column.mean_length > seen[name].mean_length]
+            if longer:
+                raise _ambiguous(one, table, [seen[name], *longer])
+        return name, _('Its name is "{name}".').format(name=name)
+    likely = exact or [name for lower, name in free.items() if any(_is_part(hint, lower) for hint in one.hints)]
+    fitting = [name for name in likely if looks is None or looks(seen[name])]
     if len(fitting) == 1:
         return fitting[0], _('Its name, "{name}", and its values say so.').format(name=fitting[0])
     if fitting and needed:
         raise _ambiguous(one, table, [seen[name] for name in fitting])
     return "", ""
-
-
-def _rivals(one: Field, name: str, table: Table, found: Mapping[str, tuple[str, ...]]) -> list[Profile]:
-    """A text column that is only probably the right one ("title"), with those of longer texts beside it ("abstract"); [] without such."""
-    looks = LOOKS_LIKE.get(one.type)
-    if one.type != "text" or looks is None:
-        return []
-    seen = profiles(table)
-    free = [seen[other] for other in table.names if other != name and other not in _taken(found)]
-    longer = [column for column in free if looks(column) and column.mean_length > seen[name].mean_length]
-    return [seen[name], *longer] if longer else []
 
 
 def _by_content(one: Field, table: Table, seen: Mapping[str, Profile], found: Mapping[str, tuple[str, ...]]) -> tuple[str, str]:

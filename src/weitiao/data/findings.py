@@ -113,6 +113,7 @@ def label_findings(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, i
         rows: split -> rows.
         example: gives a row with a label, as a finding shows it.
     """
+    counts = {label: by_split for label, by_split in counts.items() if sum(by_split.values())}
     train = {label: by_split.get("train", 0) for label, by_split in counts.items()}
     known = {label: count for label, count in train.items() if count}
     findings = []

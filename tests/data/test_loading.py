@@ -177,3 +177,10 @@ def test_a_key_that_json_lines_leave_out_is_null_in_every_later_piece(write: Cal
     tables = list(iter_tables(path, Reading(chunk_rows=1)))
     assert [table.names for table in tables] == [["text", "label"], ["text", "label"], ["text", "label", "id"]]
     assert [table.texts("text") for table in tables] == [["one"], ["two"], [None]]
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("\\n", "\n"), ("\n", "\n"), ("\\t", "\t"), (" / ", " / ")])
+def test_a_separator_as_a_shell_hands_it_over(typed: str, meant: str, write: Callable[..., str]) -> None:
+    rows = "title,body,label\n" + "".join(f"t{i},b{i},{i % 2}\n" for i in range(40))
+    data = loaded(write("a.csv", rows), text=("title", "body"), label="label", text_separator=typed, valid="0", test="0")
+    assert data.splits["train"].columns["text"][3] == f"t3{meant}b3"

@@ -87,7 +87,7 @@ def load(
         tables[name] = _read(path, reading, ledger, observer)
     for note in dict.fromkeys(note for table in tables.values() for note in table.notes):
         observer.note(note)
-    plan = plan_columns(tables["train"], inputs, outputs, _chosen(settings, inputs, outputs), settings.text_separator)
+    plan = plan_columns(tables["train"], inputs, outputs, _chosen(settings, inputs, outputs), _separator(settings.text_separator))
     splits = {}
     for name in list(tables):
         table = tables.pop(name)  # the text stands in memory twice while it becomes records, one split at a time
@@ -285,6 +285,11 @@ def _read(source: str, reading: Reading, ledger: Ledger, observer: Observer) -> 
         offline=reading.offline,
         observer=observer,
     )
+
+
+def _separator(written: str) -> str:
+    r"""What was typed for a separator: a shell hands over ``"\n"`` as two characters, and a line break is meant."""
+    return written.replace("\\n", "\n").replace("\\t", "\t")
 
 
 def _chosen(settings: DataSettings, inputs: Sequence[Field], outputs: Sequence[Field]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ It knows settings and runs; it prints nothing. Whoever wants to watch passes an 
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,16 +49,8 @@ def check(source: str, *, observer: Observer = SILENT, **settings: Any) -> dict[
 
 def plan(source: str, *, observer: Observer = SILENT, **settings: Any) -> dict[str, Any]:
     """Everything ``train`` does before its first step: data, base model, steps, estimated time and memory. Nothing is written."""
-    recipe = Recipe.of({"data": source, **settings})
-    folder = RunFolder(_out(recipe))
-    folder.check_free(overwrite=recipe.output.overwrite)
-    session = Session(recipe, observer, folder)
-    try:
-        planned = session.plan()
-        observer.planned(planned)
-    finally:
-        session.close()
-    return planned
+    with _planned(source, settings, observer) as (_session, planned):
+        return planned
 
 
 def train(source: str = "", *, observer: Observer = SILENT, command: Sequence[str] = (), **settings: Any) -> "Run":
@@ -76,18 +68,11 @@ def train(source: str = "", *, observer: Observer = SILENT, command: Sequence[st
         WeitiaoError: by kind, see ``errors``. Nothing is left behind by what fails before the first step.
         KeyboardInterrupt: interrupted; the state was saved, ``resume`` goes on from there.
     """
-    recipe = Recipe.of({"data": source, **settings})
-    folder = RunFolder(_out(recipe))
-    folder.check_free(overwrite=recipe.output.overwrite)
-    session = Session(recipe, observer, folder)
-    try:
-        planned = session.plan()
-        observer.planned(planned)
-        folder.create(overwrite=recipe.output.overwrite)
+    with _planned(source, settings, observer) as (session, _plan):
+        folder = session.folder
+        folder.create(overwrite=session.recipe.output.overwrite)
         session.begin({"weitiao": __version__, "name": folder.path.name, "started": _now(), "command": list(command or sys.argv)})
         return _finish(session, folder, observer)
-    finally:
-        session.close()
 
 
 def resume(path: str | Path, *, observer: Observer = SILENT) -> "Run":
@@ -130,6 +115,21 @@ def load(path: str | Path) -> "Run":
         message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=path)
         raise RunError(message)
     return Run(folder)
+
+
+@contextmanager
+def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> Iterator[tuple[Session, dict[str, Any]]]:
+    """A session with everything done that comes before the first write, and its plan, which the observer has heard."""
+    recipe = Recipe.of({"data": source, **settings})
+    folder = RunFolder(_out(recipe))
+    folder.check_free(overwrite=recipe.output.overwrite)
+    session = Session(recipe, observer, folder)
+    try:
+        plan = session.plan()
+        observer.planned(plan)
+        yield session, plan
+    finally:
+        session.close()
 
 
 def _finish(session: Session, folder: RunFolder, observer: Observer) -> "Run":

@@ -36,8 +36,9 @@ def require_torch() -> None:
     """Make ready for torch's first import, and raise UsageError with the install command where the ``train`` extra is missing.
 
     OpenMP's threads spin while they wait for each other: 300,000 turns in GNU's. On a machine that does anything else beside, the thread
-    that was sent away keeps the others spinning, and training ran at a quarter of its speed here (10 rows/s for 40); with 10,000
-    turns it keeps most of it, and loses nothing when alone. OpenMP reads this once, when torch is loaded, and a person's own setting wins.
+    that was sent away keeps the others spinning. Beside one busy process training ran here at 11 rows/s with 100,000 turns, at 30 with
+    10,000 and at 41 with none; alone, the least count costs some of the speed. OpenMP reads this once, when torch is loaded, and a
+    person's own setting wins.
     """
     missing = [name for name in ("torch", "transformers", "accelerate") if not _installed(name)]
     if missing:

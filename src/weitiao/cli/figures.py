@@ -11,19 +11,11 @@ from rich.text import Text
 
 from weitiao.cli.quantities import number, one_line
 from weitiao.cli.tables import SPLITS, heading, marked
-from weitiao.messages import N_, _
+from weitiao.messages import _
+from weitiao.metrics import TITLES
+from weitiao.metrics import title as spoken
 
-METRICS = {
-    "accuracy": N_("accuracy"),
-    "balanced_accuracy": N_("balanced accuracy"),
-    "f1_macro": N_("macro F1"),
-    "f1_weighted": N_("weighted F1"),
-    "mcc": N_("Matthews correlation"),
-    "log_loss": N_("log loss"),
-    "ece": N_("calibration error"),
-}
 LOWER_IS_BETTER = ("log_loss", "ece")
-BASELINES = {"majority": N_("most frequent label"), "tfidf_logistic_regression": N_("TF-IDF + logistic regression")}
 MANY_LABELS = 30
 ROOM_FOR_OTHERS = 72
 
@@ -76,9 +68,8 @@ def predictions(texts: Sequence[str], predicted: Sequence[Mapping[str, Any]], *,
 def epoch_line(evaluation: Mapping[str, Any]) -> Text:
     """One validation during training, on one line."""
     metrics = {**({"loss": evaluation["validation"].get("loss")} if evaluation.get("validation") else {}), **evaluation.get("metrics", {})}
-    titles = {"loss": N_("loss"), **METRICS}
     shown = [name for name in ("loss", "accuracy", "f1_macro") if metrics.get(name) is not None] or list(metrics)[:3]
-    figures = " · ".join(f"{_(titles.get(name, name))} {number(metrics[name])}" for name in shown)
+    figures = " · ".join(f"{spoken(name)} {number(metrics[name])}" for name in shown)
     best = evaluation.get("best") or {}
     mark = Text("  " + _("best so far"), style="green") if best and best.get("step") == evaluation.get("step") else Text()
     return Text.assemble((_("Epoch {epoch}").format(epoch=evaluation.get("epoch", "–")), "bold"), f"  {figures}", mark)
@@ -90,10 +81,10 @@ def _metrics(evaluation: Mapping[str, Any]) -> RenderableType:
     table.add_column(_("this model"), style="bold")
     baselines = evaluation.get("baselines") or {}
     for name in baselines:
-        table.add_column(_(BASELINES.get(name, name)), overflow="fold")
+        table.add_column(spoken(name), overflow="fold")
     everyone = [evaluation, *baselines.values()]
-    for name in [n for n in METRICS if n in evaluation["metrics"]] + [n for n in evaluation["metrics"] if n not in METRICS]:
-        title = Text(_(METRICS.get(name, name)) + (" ↓" if name in LOWER_IS_BETTER else ""))
+    for name in sorted(evaluation["metrics"], key=lambda name: list(TITLES).index(name) if name in TITLES else len(TITLES)):
+        title = Text(spoken(name) + (" ↓" if name in LOWER_IS_BETTER else ""))
         if name == evaluation.get("headline"):
             title.append(" ◂", style="cyan")
         table.add_row(title, *(_with_interval(one, name) for one in everyone))

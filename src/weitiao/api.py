@@ -7,7 +7,6 @@ It knows settings and runs; it prints nothing. Whoever wants to watch passes an 
 """
 
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -16,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao import __version__, report, tasks
 from weitiao.config import Recipe
-from weitiao.data import loading, writing
-from weitiao.data.cleaning import to_records
+from weitiao.data import loading
 from weitiao.data.columns import ColumnPlan
-from weitiao.data.ledger import Ledger
-from weitiao.data.reading import Reading, iter_tables
 from weitiao.data.records import Records
+from weitiao.engine.pretrained import load_predictor
 from weitiao.engine.session import Session, read_examples
-from weitiao.errors import INTERRUPTED, RunError, UsageError, WeitiaoError
+from weitiao.errors import INTERRUPTED, RunError, WeitiaoError
 from weitiao.messages import _
+from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
-from weitiao.runs import RunFolder, atomic
-from weitiao.tasks.base import Prediction, Task
+from weitiao.runs import RunFolder
+from weitiao.tasks.base import Spec
 
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
@@ -42,7 +40,7 @@ def check(source: str, *, observer: Observer = SILENT, **settings: Any) -> dict[
     Raises:
         DataError: the data cannot be read or used; the message says where and what to do.
     """
-    examples = read_examples(Recipe.of({"data": source, **settings}), observer, base_needed=False)
+    examples = read_examples(tasks.recipe({"data": source, **settings}), observer, base_needed=False)
     ledger = examples.ledger
     return {"check": examples.check, "plan": examples.loaded.plan.as_dict(), "ledger": ledger.counts(), "entries": list(ledger.lines())}
 
@@ -92,7 +90,7 @@ def resume(path: str | Path, *, observer: Observer = SILENT) -> "Run":
     base = record["base_model"]
     # The base that was chosen then, even if "auto" would choose another today.
     model = record["settings"]["model"] if base["source"] == "folder" else "offline" if base["source"] == "offline" else base["id"]
-    session = Session(Recipe.of({**record["settings"], "model": model}), observer, folder)
+    session = Session(tasks.recipe({**record["settings"], "model": model}), observer, folder)
     try:
         if session.continue_from(record):
             step, steps = session.trainer.progress.step, session.trainer.job.steps
@@ -104,23 +102,45 @@ def resume(path: str | Path, *, observer: Observer = SILENT) -> "Run":
         session.close()
 
 
-def load(path: str | Path) -> "Run":
-    """A finished run, ready to evaluate and predict. Its weights are read on first use.
+def load(name: str | Path, task: str = "", **settings: Any) -> Model:
+    """A finished run, or a pretrained model as it is, ready to evaluate and predict. Its weights are read on first use.
+
+    Args:
+        name: a run's folder; or, where ``task`` is given, a model: a folder, a hub id, "offline".
+        task: what a pretrained model is to do, by name or alias: "ner", "fill-mask", ...
+        settings: the task's own settings, and ``offline``, ``revision``, ``trust_remote_code``, ``max_length``.
 
     Raises:
         RunError: there is no run, or it was never finished.
+        ModelError, NetworkError: the model cannot be had or cannot do the task.
     """
-    folder = RunFolder.open(path)
+    if task:
+        return _pretrained(str(name), task, settings)
+    folder = RunFolder.open(name)
     if folder.record().get("status") != "finished":
-        message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=path)
+        message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name)
         raise RunError(message)
-    return Run(folder)
+    run = Run(folder)
+    if settings:
+        recipe = tasks.recipe({**settings, "task": run.task.name})
+        run.spec = run.task.adjusted(run.spec, recipe.task)
+    return run
+
+
+def _pretrained(name: str, task_name: str, settings: Mapping[str, Any]) -> Model:
+    """A model that is used untrained."""
+    from weitiao.engine.pretrained import pretrained
+
+    recipe = tasks.recipe({**settings, "task": task_name, "model": name})
+    task = tasks.get(recipe.model.task)
+    spec, load_it = pretrained(task, recipe)
+    return Model(name, task, spec, load_it)
 
 
 @contextmanager
 def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> Iterator[tuple[Session, dict[str, Any]]]:
     """A session with everything done that comes before the first write, and its plan, which the observer has heard."""
-    recipe = Recipe.of({"data": source, **settings})
+    recipe = tasks.recipe({"data": source, **settings})
     folder = RunFolder(_out(recipe))
     folder.check_free(overwrite=recipe.output.overwrite)
     session = Session(recipe, observer, folder)
@@ -153,7 +173,7 @@ def _finish(session: Session, folder: RunFolder, observer: Observer) -> "Run":
     return Run(folder)
 
 
-class Run:
+class Run(Model):
     """A run folder that can be used.
 
     Attributes:
@@ -163,10 +183,10 @@ class Run:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder, self.path = folder, folder.path
-        self._predictor: Predictor | None = None
-
-    def __repr__(self) -> str:
-        return f"Run({str(self.path)!r})"
+        record = folder.record()
+        task = tasks.get(record["task"])
+        plan = ColumnPlan.from_dict(record["data"]["plan"], task.inputs, task.outputs)
+        super().__init__(str(folder.path), task, record["spec"], self._load_run, plan)
 
     @property
     def record(self) -> dict[str, Any]:
@@ -178,148 +198,23 @@ class Run:
         """The figures of the held-out split ({} where there was none)."""
         return dict((self.record.get("evaluation") or {}).get("metrics", {}))
 
-    @property
-    def task(self) -> Task:
-        """What the run learned to do."""
-        return tasks.get(self.record["task"])
-
-    def predict(self, inputs: Sequence[str | Mapping[str, Any]]) -> list[Prediction]:
-        """One prediction for each text, or for each record ({"text": ...}), in order.
-
-        For text classification: {"label": ..., "score": its probability, "probabilities": {label: probability}}.
-        """
-        if isinstance(inputs, str):
-            raise UsageError(_('predict takes a list of texts: predict(["{text}"])').format(text=inputs[:40]))
-        return list(self.predictor().predict([self._as_record(value, at) for at, value in enumerate(inputs)]))
-
-    def evaluate(self, data: str, *, observer: Observer = SILENT, **settings: Any) -> dict[str, Any]:
-        """Predict and score a file that has the answers: metrics with 95% intervals, baselines where the training data is still there.
-
-        Args:
-            data: a file; its columns are found as in training.
-            settings: reading settings: text, label, encoding, delimiter, max_bad_rows.
-
-        Raises:
-            DataError: the file cannot be read, or lacks a column.
-        """
-        from weitiao.engine.evaluation import evaluate
-
-        records, ledger = loading.read_records(data, observer=observer, **self._reading(settings))
-        evaluation, _predictions, _speed = evaluate(
-            self.predictor(), records, split="data", train=self._training_records(), observer=observer
-        )
-        evaluation["ledger"] = ledger.counts()
-        observer.evaluated(evaluation)
-        return evaluation
-
-    def predict_file(self, data: str, out: str | Path, *, observer: Observer = SILENT, **settings: Any) -> dict[str, Any]:
-        """Predict every row of a file and write the answers beside its columns, in order and in bounded memory.
-
-        Args:
-            out: a .csv, .tsv, .jsonl or .parquet file; it appears whole or not at all.
-
-        Returns:
-            {"rows", "unanswered", "seconds", "rows_per_s", "out"}; rows without a text are kept, with an empty answer.
-        """
-        ending = writing.check_ending(out)
-        began = time.perf_counter()
-        rows = unanswered = 0
-        columns = self.task.columns(self.record["spec"])
-        numbers = {prefix + name for name, kind in columns.items() if kind == "number" for prefix in ("", "predicted_")}
-        with atomic(Path(out)) as temporary, writing.writer(temporary, ending, numbers) as sink:
-            for batch in self.predict_rows(data, observer=observer, **settings):
-                sink.write([flat for flat, _answered in batch])
-                rows += len(batch)
-                unanswered += sum(not answered for _flat, answered in batch)
-        seconds = time.perf_counter() - began
-        if unanswered:
-            observer.warn(_("{count} of {rows} rows have no text; their answers are left empty.").format(count=unanswered, rows=rows))
-        return {"rows": rows, "unanswered": unanswered, "seconds": seconds, "rows_per_s": rows / max(seconds, 1e-9), "out": str(out)}
-
-    def predict_rows(self, data: str, *, observer: Observer = SILENT, **settings: Any) -> Iterator[list[tuple[dict[str, Any], bool]]]:
-        """Batches of (the row's columns and answer as one flat dict, whether it could be answered), in the file's order."""
-        task, ledger = self.task, Ledger()
-        reading = self._reading(settings)
-        empty = dict.fromkeys(task.columns(self.record["spec"]))
-        plan, done = None, 0
-        for table in iter_tables(data, reading["reading"], ledger):
-            plan = plan or loading.fit_plan(table, reading["plan"], task.inputs, (), reading["chosen"], need_outputs=False)
-            # Rows without a text stay in the output, so what would drop them is not a loss to be listed.
-            records = to_records(table, plan, Ledger(), need_outputs=False)
-            answers = dict(zip(records.rows.tolist(), self.predictor().predict(records), strict=True))
-            # An answer never takes the place of a column of the file.
-            names = {name: f"predicted_{name}" if name in table.columns else name for name in empty}
-            columns = [table.texts(name) for name in table.names]
-            batch = []
-            for row, *values in zip(table.rows.tolist(), *columns, strict=True):
-                flat = task.flat(answers[row]) if row in answers else empty
-                kept = dict(zip(table.names, values, strict=True))
-                batch.append(({**kept, **{names[name]: value for name, value in flat.items()}}, row in answers))
-            yield batch
-            done += len(batch)
-            observer.progress("predict", done, None, {})
-        for what, count in ledger.counts().items():
-            observer.warn(_("{file}: {what}, {count} rows.").format(file=data, what=what, count=count))
-
     def write_report(self) -> Path:
         """Write report.html and the model card again, in the language in force."""
         report.write_card(self.folder)
         return report.write_report(self.folder)
 
-    def predictor(self) -> "Predictor":
-        """The run as a function from records to predictions, loaded on first use."""
-        if self._predictor is None:
-            from weitiao.engine.devices import machine_for, require_torch
+    def _load_run(self, spec: Spec) -> "Predictor":
+        from weitiao.engine.hub import verify_folder
 
-            require_torch()
-            from weitiao.engine.hub import verify_folder
-            from weitiao.engine.models import load_model
-            from weitiao.engine.prediction import Predictor
-
-            record, task = self.record, self.task
-            verify_folder(self.folder.model)
-            loaded = load_model(self.folder.model, task.model_class, {}, machine_for(Recipe.of({"precision": "fp32"}).training))
-            self._predictor = Predictor(task, record["spec"], loaded, loaded.processor, record["training"]["max_length"])
-        return self._predictor
-
-    def _as_record(self, value: str | Mapping[str, Any], at: int) -> dict[str, Any]:
-        names = [field.name for field in self.task.inputs]
-        record = dict(value) if isinstance(value, Mapping) else {names[0]: value}
-        for name in names:
-            if not isinstance(record.get(name), str):
-                message = _('Input {number}: "{name}" must be a text, and it is {value!r}.').format(
-                    number=at + 1, name=name, value=record.get(name)
-                )
-                raise UsageError(message)
-        return record
-
-    def _reading(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """What ``loading`` needs to read another file as the training data was read."""
-        task = self.task
-        chosen = Recipe.of(settings).data
-        return {
-            "plan": ColumnPlan.from_dict(self.record["data"]["plan"], task.inputs, task.outputs),
-            "inputs": task.inputs,
-            "outputs": task.outputs,
-            "chosen": {
-                field.flag: getattr(chosen, field.flag) for field in (*task.inputs, *task.outputs) if getattr(chosen, field.flag, None)
-            },
-            "reading": Reading(chosen.encoding, chosen.delimiter, chosen.max_bad_rows),
-        }
+        verify_folder(self.folder.model)
+        return load_predictor(self.task, spec, self.folder.model, {}, self.record["training"]["max_length"])
 
     def _training_records(self) -> Records | None:
         """The training split, read again for the baselines; None where the data is gone or has changed."""
         record = self.record
-        recipe = Recipe.of(record["settings"])
+        recipe = tasks.recipe(record["settings"])
         try:
-            loaded = loading.load(
-                recipe.source,
-                recipe.data,
-                inputs=self.task.inputs,
-                outputs=self.task.outputs,
-                seed=recipe.training.seed,
-                offline=True,
-            )
+            loaded = loading.load(recipe.source, recipe.data, self.task.schema(recipe.task), seed=recipe.training.seed, offline=True)
         except WeitiaoError:
             return None
         same = loaded.fingerprints["train"] == record["data"]["splits"]["train"]["fingerprint"]

@@ -25,9 +25,11 @@ def setting(
     choices: tuple[str, ...] = (),
     short: str = "",
     hidden: bool = False,
+    column: bool = False,
 ) -> Any:
-    """A settings field: its default, its help (marked for translation), its bounds or choices, and a short flag."""
-    return field(default=default, metadata={"help": help, "low": low, "high": high, "choices": choices, "short": short, "hidden": hidden})
+    """A settings field: its default, its help (marked for translation), its bounds or choices, a short flag, and whether it names columns."""
+    about = {"help": help, "low": low, "high": high, "choices": choices, "short": short, "hidden": hidden, "column": column}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,6 @@ class DataSettings:
 
     valid: str = setting("0.1", N_("Validation data: a file, or the share of the rows to hold out (0.1 = 10%)."))
     test: str = setting("0.1", N_("Test data: a file, or the share of the rows to hold out (0 = none)."))
-    text: tuple[str, ...] = setting((), N_("Text column; several, separated by commas, are joined."))
-    label: str = setting("", N_("Label column."))
     text_separator: str = setting("\n", N_("What joins several text columns."))
     encoding: str = setting("", N_("Encoding of the file (recognised by itself: UTF-8, UTF-16, GB18030)."))
     delimiter: str = setting("", N_("Delimiter of the CSV file (recognised by itself)."))
@@ -52,7 +52,7 @@ class ModelSettings:
     task: str = setting("text-classification", N_("What to learn."))
     model: str = setting("auto", N_("Base model: a folder, a hub id, offline (packaged) or auto (chosen by language and machine)."))
     revision: str = setting("", N_("Branch, tag or commit of the base model on the hub."))
-    max_length: int = setting(256, N_("Longest text in tokens; the rest is cut off and counted."), low=4, high=1_000_000)
+    max_length: int = setting(0, N_("Longest text in tokens; the rest is cut off and counted (0 = what the task is used with)."), low=0, high=1_000_000)
     offline: bool = setting(False, N_("Open no socket: use only what is on this machine."))
     trust_remote_code: str = setting("", N_("Run the code of this one repository (its hub id). Read it first."))
 
@@ -96,8 +96,13 @@ GROUPS: dict[str, type] = {"data": DataSettings, "model": ModelSettings, "traini
 
 
 @dataclass(frozen=True)
+class TaskSettings:
+    """What only one task asks for: its columns and its options. Every task has its own, made from its declaration (``tasks.recipe``)."""
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """All settings of a training run, in their four groups; flat in files and on the command line.
+    """All settings of a training run, in their groups; flat in files and on the command line.
 
     >>> Recipe.of({"epochs": 2}).training.epochs
     2
@@ -111,31 +116,38 @@ class Recipe:
     model: ModelSettings = field(default_factory=ModelSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
+    task: Any = field(default_factory=TaskSettings)
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> "Recipe":
-        """A recipe from flat names; the training data's own name is ``data``. Unknown names and impossible values raise UsageError."""
-        known = setting_fields()
+    def of(cls, values: Mapping[str, Any], task: type = TaskSettings) -> "Recipe":
+        """A recipe from flat names; the training data's own name is ``data``. Unknown names and impossible values raise UsageError.
+
+        Args:
+            values: settings by name.
+            task: the task's own settings, a frozen dataclass of ``setting`` fields.
+        """
+        kinds = {**GROUPS, "task": task}
+        known = setting_fields(task)
         for name in values:
             if name != "data" and name not in known:
                 raise UsageError(_('There is no setting "{name}".').format(name=name) + nearest(name, [*known, "data"]))
         groups = {
             group: kind(**{f.name: _checked(f, values[f.name], get_type_hints(kind)[f.name]) for f in fields(kind) if f.name in values})
-            for group, kind in GROUPS.items()
+            for group, kind in kinds.items()
         }
         return cls(source=str(values.get("data") or ""), **groups)
 
     def flat(self) -> dict[str, Any]:
-        """Flat, JSON-ready and complete: ``Recipe.of(recipe.flat()) == recipe``."""
+        """Flat, JSON-ready and complete: ``Recipe.of(recipe.flat(), type(recipe.task)) == recipe``."""
         flat: dict[str, Any] = {"data": self.source}
-        for group in GROUPS:
+        for group in (*GROUPS, "task"):
             flat |= {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(getattr(self, group)).items()}
         return flat
 
 
-def setting_fields() -> dict[str, "dataclasses.Field[Any]"]:
-    """Every setting by its flat name."""
-    return {f.name: f for kind in GROUPS.values() for f in fields(kind)}
+def setting_fields(task: type = TaskSettings) -> dict[str, "dataclasses.Field[Any]"]:
+    """Every setting by its flat name, those of a task included."""
+    return {f.name: f for kind in (*GROUPS.values(), task) for f in fields(kind)}
 
 
 def nearest(name: str, known: list[str]) -> str:

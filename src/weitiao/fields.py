@@ -5,6 +5,8 @@ and its card; outlets dispatch on ``Field.type``, never on a task's name.
 from dataclasses import dataclass
 from typing import Literal
 
+# Values in a record: text and choice are str; choices a list of str; number a float; spans and messages lists of dicts; vector a list of
+# numbers; image the path of a file.
 FieldType = Literal["text", "choice", "choices", "number", "spans", "messages", "vector", "image"]
 
 
@@ -18,6 +20,8 @@ class Field:
         title: what people call it, in English, marked for translation.
         flag: the setting that names its column ("text" for ``--text``).
         hints: lower-case column names that mean this field, most certain first, in English and Chinese.
+        optional: whether a record may do without it; its value is then None.
+        several: whether a column of lists is welcome where one choice was declared: the field is then "choices" in the plan.
     """
 
     name: str
@@ -25,3 +29,5 @@ class Field:
     title: str
     flag: str = ""
     hints: tuple[str, ...] = ()
+    optional: bool = False
+    several: bool = False

@@ -4,8 +4,11 @@ It knows the ``tokenizers`` backend and nothing of models or tasks. The training
 backend, the runtime from ``tokenizer.json``; both run this code.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import numpy as np
 
 
 @dataclass
@@ -18,6 +21,9 @@ class Features:
         cut: tokens that did not fit and were cut off.
         offsets: (start, end) character offsets of each token in the raw text, special tokens (0, 0).
         words: word index of each token, None for special tokens.
+        parts: which text each token is of: 0 for the first, 1 for its pair, None for special tokens.
+        arrays: model input name -> what is not one integer a token, such as an image's pixels.
+        notes: whatever ``decode`` needs beside.
     """
 
     inputs: dict[str, list[int]]
@@ -25,6 +31,9 @@ class Features:
     cut: int = 0
     offsets: list[tuple[int, int]] = field(default_factory=list)
     words: list[int | None] = field(default_factory=list)
+    parts: list[int | None] = field(default_factory=list)
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
@@ -37,6 +46,35 @@ class Processor(Protocol):
         """Tokens of ``a`` (and ``b`` as its pair) with special tokens, at most ``max_length`` of them."""
         ...
 
+    def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
+        """The same without a loss: the last of the texts is cut into windows that share ``stride`` tokens; ``a`` stands in each of a pair's.
+
+        Word numbers and offsets count through the whole text.
+        """
+        ...
+
+    def ids(self, text: str) -> Features:
+        """Tokens of a text as it stands, without special tokens added; those written in it are recognised."""
+        ...
+
+    def written(self, ids: Sequence[int]) -> str:
+        """The text of token ids, special tokens left out."""
+        ...
+
+    def special(self, name: str) -> tuple[str, int] | None:
+        """A special token's text and id by role ("mask", "eos", "bos", "pad", ...), None where the vocabulary has none."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids there are."""
+        ...
+
+    @property
+    def chat_template(self) -> str | None:
+        """The model's own Jinja template for conversations."""
+        ...
+
 
 class FastProcessor:
     """The processor over a ``tokenizers.Tokenizer``.
@@ -44,23 +82,79 @@ class FastProcessor:
     Args:
         tokenizer: a ``tokenizers.Tokenizer``; its truncation and padding are switched off, since both are decided here.
         input_names: the model's inputs among "input_ids", "attention_mask", "token_type_ids".
+        special_tokens: role ("mask", "eos", ...) -> the token's text.
+        chat_template: the model's own.
     """
 
-    def __init__(self, tokenizer: Any, input_names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        input_names: tuple[str, ...],
+        special_tokens: Mapping[str, str] = {},
+        chat_template: str | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
-        self.input_names = input_names
-        self._max_length = 0
+        self.input_names, self.special_tokens, self.chat_template = input_names, dict(special_tokens), chat_template
+        self._truncation: tuple[Any, ...] = ()
 
     def text(self, a: str, b: str | None = None, *, max_length: int) -> Features:
         """Tokens of ``a`` (and ``b``), special tokens included; what does not fit is cut from the longer of the two and counted."""
-        if max_length != self._max_length:
-            self.tokenizer.enable_truncation(max_length)
-            self._max_length = max_length
+        self._truncate(max_length, 0, "longest_first")
         encoding = self.tokenizer.encode(a, b)
-        columns = {"input_ids": encoding.ids, "attention_mask": encoding.attention_mask, "token_type_ids": encoding.type_ids}
-        inputs = {name: columns[name] for name in self.input_names}
         # What overflows comes back in windows of their own, each with the special tokens again.
         cut = sum(sum(1 for special in window.special_tokens_mask if not special) for window in encoding.overflowing)
-        return Features(inputs, cut=cut, offsets=encoding.offsets, words=encoding.word_ids)
+        return self._features(encoding, cut)
+
+    def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
+        """See ``Processor.windows``. A first text that would fill a window alone is cut to half of one; its lost tokens count as cut."""
+        room, cut = max_length - self.tokenizer.num_special_tokens_to_add(b is not None), 0
+        if b is not None:
+            self._truncate(None, 0, "")
+            first = self.tokenizer.encode(a, add_special_tokens=False)
+            kept = min(len(first.ids), max(1, room // 2))
+            cut, a = len(first.ids) - kept, a[: first.offsets[kept - 1][1]] if first.ids else a
+            room -= kept
+        # The tokenizer cannot step on by less than a token.
+        stride = max(0, min(stride, room // 2))
+        self._truncate(max_length, stride, "longest_first" if b is None else "only_second")
+        encoding = self.tokenizer.encode(a, b)
+        return [self._features(window, cut if not at else 0) for at, window in enumerate((encoding, *encoding.overflowing))]
+
+    def ids(self, text: str) -> Features:
+        """See ``Processor.ids``."""
+        self._truncate(None, 0, "")
+        return self._features(self.tokenizer.encode(text, add_special_tokens=False))
+
+    def written(self, ids: Sequence[int]) -> str:
+        """See ``Processor.written``."""
+        text: str = self.tokenizer.decode(list(ids), skip_special_tokens=True)
+        return text
+
+    def special(self, name: str) -> tuple[str, int] | None:
+        """See ``Processor.special``."""
+        token = self.special_tokens.get(name)
+        number = None if token is None else self.tokenizer.token_to_id(token)
+        return None if token is None or number is None else (token, number)
+
+    @property
+    def vocabulary(self) -> int:
+        """How many token ids there are."""
+        size: int = self.tokenizer.get_vocab_size()
+        return size
+
+    def _truncate(self, max_length: int | None, stride: int, strategy: str) -> None:
+        wanted = (max_length, stride, strategy)
+        if wanted == self._truncation:
+            return
+        if max_length is None:
+            self.tokenizer.no_truncation()
+        else:
+            self.tokenizer.enable_truncation(max_length, stride=stride, strategy=strategy)
+        self._truncation = wanted
+
+    def _features(self, encoding: Any, cut: int = 0) -> Features:
+        columns = {"input_ids": encoding.ids, "attention_mask": encoding.attention_mask, "token_type_ids": encoding.type_ids}
+        inputs = {name: columns[name] for name in self.input_names}
+        return Features(inputs, cut=cut, offsets=encoding.offsets, words=encoding.word_ids, parts=encoding.sequence_ids)

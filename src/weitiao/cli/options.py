@@ -1,6 +1,6 @@
 """Command-line options, made from the settings' own declarations: a field added to ``weitiao.config`` is a flag here, unasked.
 
-This module knows Typer and the declarations; it does not know what any setting does. Values stay text until ``Recipe.of`` judges them,
+This module knows Typer and the declarations; it does not know what any setting does. Values stay text until ``tasks.recipe`` judges them,
 so that a wrong one gets the same message on the command line, in a YAML file and in Python.
 """
 
@@ -13,12 +13,13 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import typer
 
+from weitiao import tasks
 from weitiao.cli.screen import Screen
 from weitiao.config import GROUPS
 from weitiao.errors import UsageError
 from weitiao.messages import LANGUAGES, N_, _
 
-PANELS = {"data": N_("Data"), "model": N_("Model"), "training": N_("Training"), "output": N_("Result")}
+PANELS = {"columns": N_("Columns"), "data": N_("Data"), "task": N_("For some tasks"), "model": N_("Model"), "training": N_("Training"), "output": N_("Result")}
 EVERYWHERE = N_("Everywhere")
 LANG = typer.Option("--lang", metavar="|".join(LANGUAGES), help=N_("Language of every message."), rich_help_panel=EVERYWHERE)
 KINDS = {int: "<int>", float: "<number>", str: "<text>", tuple: "<a,b>"}
@@ -27,17 +28,17 @@ NOT_FOR_READING = ("valid", "test", "drop_duplicates")
 
 
 def reading_settings() -> tuple[str, ...]:
-    """Settings that say how one file is read.
+    """Settings that say how one file is read and how a task answers.
 
     >>> "encoding" in reading_settings(), "valid" in reading_settings()
     (True, False)
     """
-    return tuple(f.name for f in dataclasses.fields(GROUPS["data"]) if f.name not in NOT_FOR_READING)
+    return tuple(name for name in settings_of("columns", "data", "task") if name not in NOT_FOR_READING)
 
 
 def settings_of(*groups: str) -> tuple[str, ...]:
     """Names of all settings in these groups, in their order."""
-    return tuple(f.name for group in groups for f in dataclasses.fields(GROUPS[group]))
+    return tuple(name for group in groups for name, declared in _declarations().items() if declared[0] == group)
 
 
 def verb(settings: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., None]]:
@@ -114,13 +115,14 @@ def _setting_parameters(name: str) -> list[inspect.Parameter]:
 @functools.cache
 def _declarations() -> Mapping[str, tuple[str, "dataclasses.Field[Any]", type]]:
     """Setting name -> its group, its field, its plain type (``int``, ``float``, ``str``, ``bool`` or ``tuple``)."""
-    declarations = {}
-    for group, settings in GROUPS.items():
+    declarations: dict[str, tuple[str, dataclasses.Field[Any], type]] = {}
+    for group, settings in [*GROUPS.items(), *(("task", tasks.settings_of(task)) for task in tasks.all_tasks().values())]:
         hints = get_type_hints(settings)
         for declared in dataclasses.fields(settings):
             hint = hints[declared.name]
             plain = get_args(hint)[0] if isinstance(hint, types.UnionType) else get_origin(hint) or hint
-            declarations[declared.name] = (group, declared, plain)
+            # Several tasks may share a flag, such as --text: it stands once.
+            declarations.setdefault(declared.name, ("columns" if declared.metadata["column"] else group, declared, plain))
     return declarations
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from weitiao import tasks
 from weitiao.cli.commands import Command, Group
 from weitiao.cli.options import EVERYWHERE, LANG, reading_settings, refuse_other_languages, settings_of, verb
 from weitiao.cli.parameters import (
@@ -27,7 +28,7 @@ from weitiao.cli.parameters import (
     Unpack,
 )
 from weitiao.cli.screen import Screen
-from weitiao.config import Recipe, read_config
+from weitiao.config import Recipe, read_config, setting_fields
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _, language
 
@@ -83,7 +84,7 @@ def _command(panel: str, help: str, *examples: str) -> Any:
     "weitiao check reviews.csv",
     "weitiao check reviews.csv --text title,body --label stars --json",
 )
-@verb(settings_of("data", "model"))
+@verb(settings_of("columns", "data", "task", "model"))
 def check(screen: Screen, data: DataOrConfig = None, config: Config = None, **settings: Any) -> None:
     source, given = _given(screen, data, config, settings)
     from weitiao.cli import tables
@@ -102,7 +103,7 @@ def check(screen: Screen, data: DataOrConfig = None, config: Config = None, **se
     "weitiao train train.csv --valid val.csv --test test.csv --epochs 3 --out runs/reviews",
     "weitiao train --resume runs/reviews",
 )
-@verb(settings_of("data", "model", "training", "output"))
+@verb(settings_of("columns", "data", "task", "model", "training", "output"))
 def train(
     screen: Screen,
     data: DataOrConfig = None,
@@ -124,7 +125,7 @@ def train(
     from weitiao.cli.progress import working
 
     if save_config is not None:
-        _save_config(screen, save_config, Recipe.of({**given, "data": source}))
+        _save_config(screen, save_config, tasks.recipe({**given, "data": source}))
     if dry_run:
         with working(screen, results=True) as (api, observer):
             plan = api.plan(source, observer=observer, **given)
@@ -246,17 +247,22 @@ def _given(screen: Screen, data: str | None, config: str | None, settings: Mappi
     values = {**(read_config(config) if config is not None else {}), **settings}
     source = str(data if data is not None else values.get("data") or "")
     values.pop("data", None)
-    Recipe.of(values)
+    tasks.recipe(values)
     if not source:
         words = {"command": f"weitiao {screen.arguments[0]}" if screen.arguments else "weitiao train"}
         raise UsageError(_("Say which data: {command} reviews.csv").format(**words))
     return source, values
 
 
-def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The given settings as values of their types."""
-    flat = Recipe.of(settings).flat()
-    return {name: tuple(flat[name]) if isinstance(flat[name], list) else flat[name] for name in settings}
+def _checked(settings: Mapping[str, Any], task: str = "") -> dict[str, Any]:
+    """The given settings as values of their types; without a task, the first one that knows them all."""
+    given = dict(settings)
+    for one in [tasks.get(task)] if task else tasks.all_tasks().values():
+        known = setting_fields(tasks.settings_of(one))
+        if all(name in known for name in given):
+            flat = tasks.recipe({**given, "task": one.name}).flat()
+            return {name: tuple(flat[name]) if isinstance(flat[name], list) else flat[name] for name in given}
+    return given
 
 
 def _alone_with_resume(data: str | None, config: str | None, save_config: str | None, dry_run: bool, settings: Mapping[str, Any]) -> None:

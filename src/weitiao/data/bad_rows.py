@@ -31,6 +31,11 @@ class BadRows:
             self.check()
 
     @property
+    def rows(self) -> list[int]:
+        """The numbers of the rows that were added."""
+        return [row for row, _problem in self._found]
+
+    @property
     def exceeded(self) -> bool:
         """Whether there are more than may be left out: rows are then only counted."""
         return len(self._found) > self.limit

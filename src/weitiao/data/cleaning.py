@@ -3,14 +3,18 @@
 It knows field types, not tasks. Texts stay exactly as they were written but for NUL characters; labels lose the white space around them.
 """
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from weitiao.data.bad_rows import BadRows
 from weitiao.data.columns import ColumnPlan, require_columns
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.data.table import Table
+from weitiao.data.values import parser
 from weitiao.errors import DataError
 from weitiao.messages import _
 
@@ -19,7 +23,15 @@ MISSING = frozenset({"", "nan", "NaN", "NAN", "null", "NULL", "None", "N/A", "#N
 _INVISIBLE = "\u200b\u2060\ufeff\x00"
 
 
-def to_records(table: Table, plan: ColumnPlan, ledger: Ledger, *, need_outputs: bool = True) -> Records:
+def to_records(
+    table: Table,
+    plan: ColumnPlan,
+    ledger: Ledger,
+    *,
+    need_outputs: bool = True,
+    prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+    max_bad_rows: int = 0,
+) -> Records:
     """The records of a table, rows with an empty input or a missing label left out.
 
     >>> table = Table.of(["t", "y"], [["good", " 1"], ["", "0"], ["bad", "nan"]], [2, 3, 4], "a.csv")
@@ -34,34 +46,76 @@ def to_records(table: Table, plan: ColumnPlan, ledger: Ledger, *, need_outputs: 
         plan: which columns make each field; all must be in the table.
         ledger: gets a line for every row that is dropped or repaired.
         need_outputs: False keeps rows whose label is missing; their label is then None.
+        prepare: the task's own check of a record.
+        max_bad_rows: rows that may be left out because a value cannot be understood.
 
     Returns:
         One value a record under each field of the plan, and the rows' numbers.
 
     Raises:
-        DataError: a column of the plan is missing.
+        DataError: a column of the plan is missing, or more rows than ``max_bad_rows`` hold what cannot be understood.
     """
     require_columns(table, plan)
     keep = np.ones(len(table), dtype=bool)
+    bad = BadRows(table.source, max_bad_rows, ledger)
     fields: dict[str, list[Any]] = {}
     for name, columns in plan.fields.items():
-        if plan.types.get(name) == "text":
-            values = _texts(table, columns, plan.text_separator, ledger)
+        kind = plan.types.get(name)
+        if kind == "text":
+            values: list[Any] = _texts(table, columns, plan.text_separator, ledger)
             reason = f"empty_{name}"
-            required = True
+        elif kind == "choice":
+            values = _labels(table, columns[0], name, ledger)
+            reason = f"missing_{name}"
         else:
-            values = _labels(table, columns[0], name, ledger, choice=plan.types.get(name) == "choice")
-            reason, required = f"missing_{name}", need_outputs
+            values = _parsed(table, columns, name, kind or "text", bad)
+            reason = f"missing_{name}"
         fields[name] = values
-        if required:
+        if name not in plan.optional and (need_outputs or name not in plan.outputs):
             gone = np.fromiter((value is None for value in values), dtype=bool, count=len(values)) & keep
             for index in np.flatnonzero(gone):
                 ledger.add(table.source, table.rows[index], "dropped", reason, _spelling(table, columns, int(index)))
             keep &= ~gone
+    if prepare is not None:
+        _prepare(fields, keep, table, bad, prepare)
+    bad.check()
+    for row in bad.rows:
+        keep[table.rows == row] = False
     if keep.all():
         return Records(fields, table.rows, table.source)
     chosen = np.flatnonzero(keep)
     return Records({name: [values[i] for i in chosen] for name, values in fields.items()}, table.rows[chosen], table.source)
+
+
+def _parsed(table: Table, columns: tuple[str, ...], name: str, kind: str, bad: BadRows) -> list[Any]:
+    """The values of a field that is neither a text nor one label, None where there is none or it cannot be understood."""
+    parse = parser(kind, Path(table.source).parent)
+    values: list[Any] = []
+    for row, *cells in zip(table.rows, *(table.texts(column) for column in columns), strict=True):
+        try:
+            values.append(parse(cells))
+        except ValueError as error:
+            bad.add(int(row), f"bad_{name}", _('column "{column}": {problem}').format(column=", ".join(columns), problem=error))
+            values.append(None)
+    return values
+
+
+def _prepare(
+    fields: dict[str, list[Any]], keep: np.ndarray, table: Table, bad: BadRows, prepare: Callable[[dict[str, Any]], dict[str, Any]]
+) -> None:
+    """Brings every record that is kept into the task's own form, in place."""
+    unreadable = set(bad.rows)
+    for index in np.flatnonzero(keep):
+        row = int(table.rows[index])
+        if row in unreadable:
+            continue
+        try:
+            record = prepare({name: values[index] for name, values in fields.items()})
+        except DataError as error:
+            bad.add(row, "bad_record", str(error))
+            continue
+        for name, value in record.items():
+            fields.setdefault(name, [None] * len(table))[index] = value
 
 
 def require_rows(records: Records, table: Table, plan: ColumnPlan) -> None:
@@ -98,14 +152,14 @@ def _texts(table: Table, columns: tuple[str, ...], separator: str, ledger: Ledge
     return texts
 
 
-def _labels(table: Table, column: str, name: str, ledger: Ledger, *, choice: bool) -> list[str | None]:
+def _labels(table: Table, column: str, name: str, ledger: Ledger) -> list[str | None]:
     """A label a row, None for missing ones. The same label is one object, so that a million of them take no room."""
     known: dict[str | None, tuple[str | None, bool]] = {None: (None, False)}  # as written -> the label, and whether that differs
     labels = table.texts(column)
     for index, raw in enumerate(labels):
         if raw not in known:
             clean = (raw or "").replace("\0", "").strip()
-            missing = not clean or (choice and clean in MISSING)
+            missing = not clean or clean in MISSING
             known[raw] = (None, False) if missing else (clean, clean != raw)
         labels[index], mended = known[raw]
         if mended:

@@ -29,6 +29,7 @@ class Profile:
         distinct: different values among them.
         mean_length, longest: characters.
         fractional, dates, wordy: shares of the filled rows that are numbers with a fraction, dates, several words.
+        lists: whether every filled row is a JSON list.
         example: a typical value.
         counts: how often each value occurs in the sample.
     """
@@ -42,6 +43,7 @@ class Profile:
     fractional: float
     dates: float
     wordy: float
+    lists: bool
     example: str
     counts: Counter[str]
 
@@ -68,6 +70,7 @@ def _profile(name: str, texts: list[str | None]) -> Profile:
         fractional=sum(not float(number).is_integer() for number in numbers) * share,
         dates=sum(_DATE.fullmatch(text[:40]) is not None for text in filled) * share,
         wordy=words * share,
+        lists=bool(filled) and all(text.startswith("[") and text.endswith("]") for text in filled),
         example=sorted(filled, key=len)[len(filled) // 2] if filled else "",
         counts=counts,
     )
@@ -75,7 +78,7 @@ def _profile(name: str, texts: list[str | None]) -> Profile:
 
 def _looks_like_text(column: Profile) -> bool:
     # An address or a category can be several words as well, but it repeats.
-    return column.wordy >= 0.5 and column.mean_length >= 6 and column.distinct >= 0.2 * column.filled
+    return column.wordy >= 0.5 and column.mean_length >= 6 and column.distinct >= 0.2 * column.filled and not column.lists
 
 
 def _looks_like_choice(column: Profile) -> bool:
@@ -84,6 +87,7 @@ def _looks_like_choice(column: Profile) -> bool:
         and column.longest <= 60
         and not column.fractional
         and column.dates < 0.5
+        and not column.lists
     )
 
 
@@ -92,7 +96,7 @@ def cannot_be(kind: FieldType, column: Profile) -> bool:
 
     A few rows prove nothing, and one label everywhere is for the task to refuse.
     """
-    return kind == "choice" and column.filled >= 20 and column.distinct > column.filled // 2
+    return kind == "choice" and not column.lists and column.filled >= 20 and column.distinct > column.filled // 2
 
 
 # A type that is not listed here is found by its columns' names alone.

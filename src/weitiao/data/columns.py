@@ -6,7 +6,7 @@ are equally good, or none is, that is an error that lists them: a guess would co
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from weitiao.config import nearest
@@ -30,6 +30,7 @@ class ColumnPlan:
         types: field name -> field type.
         unused: the other columns.
         text_separator: what joins several columns.
+        optional, outputs: names of fields that a record may lack, and of those that only training needs.
     """
 
     fields: dict[str, tuple[str, ...]]
@@ -37,10 +38,15 @@ class ColumnPlan:
     types: dict[str, FieldType] = field(default_factory=dict)
     unused: tuple[str, ...] = ()
     text_separator: str = "\n"
+    optional: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready: {"fields": {name: {"columns": [...], "why": "..."}}, "unused": [...], "text_separator": "..."}."""
-        fields = {name: {"columns": list(columns), "why": self.why.get(name, "")} for name, columns in self.fields.items()}
+        """JSON-ready: {"fields": {name: {"columns": [...], "type": "...", "why": "..."}}, "unused": [...], "text_separator": "..."}."""
+        fields = {
+            name: {"columns": list(columns), "type": self.types.get(name, "text"), "why": self.why.get(name, "")}
+            for name, columns in self.fields.items()
+        }
         return {"fields": fields, "unused": list(self.unused), "text_separator": self.text_separator}
 
     @classmethod
@@ -49,13 +55,14 @@ class ColumnPlan:
         types = {one.name: one.type for one in (*inputs, *outputs)}
         fields = {name: tuple(value["columns"]) for name, value in plan["fields"].items() if name in types}
         why = {name: value.get("why", "") for name, value in plan["fields"].items()}
-        return cls(fields, why, {name: types[name] for name in fields}, tuple(plan.get("unused", ())), plan.get("text_separator", "\n"))
+        types = {name: plan["fields"][name].get("type", types[name]) for name in fields}
+        return cls(fields, why, types, tuple(plan.get("unused", ())), plan.get("text_separator", "\n"), *_roles(inputs, outputs))
 
     def without(self, names: Iterable[str]) -> "ColumnPlan":
         """The plan less some fields."""
         gone = set(names)
         kept = {name: columns for name, columns in self.fields.items() if name not in gone}
-        return ColumnPlan(kept, self.why, self.types, self.unused, self.text_separator)
+        return replace(self, fields=kept)
 
 
 def plan_columns(
@@ -94,11 +101,11 @@ def plan_columns(
     seen = profiles(table)
     for one in (*inputs, *outputs):
         if one.name not in found:
-            needed = need_outputs or one in inputs
+            needed = not one.optional and (need_outputs or one in inputs)
             column, reason = _by_name(one, table, seen, found, needed=needed)
             if column:
                 found[one.name], why[one.name] = (column,), reason
-    wanting = [one for one in (*inputs, *(outputs if need_outputs else ())) if one.name not in found]
+    wanting = [one for one in (*inputs, *(outputs if need_outputs else ())) if one.name not in found and not one.optional]
     if wanting:
         _need_header(table, seen, found)
         for one in wanting:
@@ -109,10 +116,22 @@ def plan_columns(
     return ColumnPlan(
         fields={one.name: found[one.name] for one in order},
         why={one.name: why[one.name] for one in order},
-        types={one.name: one.type for one in order},
+        types={one.name: _type(one, [seen[column] for column in found[one.name]]) for one in order},
         unused=tuple(name for name in table.names if name not in taken),
         text_separator=text_separator,
+        optional=_roles(inputs, outputs)[0],
+        outputs=_roles(inputs, outputs)[1],
     )
+
+
+def _roles(inputs: Sequence[Field], outputs: Sequence[Field]) -> tuple[frozenset[str], frozenset[str]]:
+    """Names of the optional fields, and of the outputs."""
+    return frozenset(one.name for one in (*inputs, *outputs) if one.optional), frozenset(one.name for one in outputs)
+
+
+def _type(one: Field, columns: Sequence[Profile]) -> FieldType:
+    """What the values are: several choices where one was declared and the column holds lists."""
+    return "choices" if one.several and all(column.lists for column in columns) else one.type
 
 
 def require_columns(table: Table, plan: ColumnPlan) -> None:
@@ -130,7 +149,7 @@ def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, 
     for column in columns:
         if column not in table.columns:
             raise _no_column(column, table, _flag(one))
-    if len(columns) > 1 and one.type != "text":
+    if len(columns) > 1 and one.type not in ("text", "choices"):
         message = _("--{flag} takes one column; given are {columns}.").format(flag=_flag(one), columns=", ".join(columns))
         raise UsageError(message)
     again = [column for column in columns if column in _taken(found) or columns.count(column) > 1]

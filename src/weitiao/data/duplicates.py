@@ -14,9 +14,8 @@ from weitiao.messages import _
 
 def record_keys(records: Records, fields: Sequence[str] = ("text",)) -> np.ndarray:
     """(records,) uint64, equal for records whose input fields are the same texts after normalisation."""
-    if len(fields) == 1:
-        return text_keys(records.columns[fields[0]])
-    return text_keys("\x1f".join(parts) for parts in zip(*(records.columns[field] for field in fields), strict=True))
+    columns = [[value if isinstance(value, str) else str(value) for value in records.columns[field]] for field in fields]
+    return text_keys(columns[0] if len(columns) == 1 else ("\x1f".join(parts) for parts in zip(*columns, strict=True)))
 
 
 def drop_duplicates(splits: Mapping[str, Records], ledger: Ledger, text_field: str | Sequence[str] = "text") -> dict[str, Records]:

@@ -8,7 +8,7 @@ import hashlib
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,9 @@ from weitiao.data.columns import ColumnPlan, plan_columns, require_columns
 from weitiao.data.duplicates import drop_duplicates, record_keys
 from weitiao.data.hub_tables import PREFIX, hub_splits
 from weitiao.data.ledger import Ledger
-from weitiao.data.reading import ENDINGS, Reading, read
+from weitiao.data.reading import Reading, read
 from weitiao.data.records import Records
+from weitiao.data.schema import Schema
 from weitiao.data.splitting import split
 from weitiao.data.table import Table
 from weitiao.errors import DataError, UsageError
@@ -59,9 +60,8 @@ class Loaded:
 def load(
     source: str,
     settings: DataSettings,
+    schema: Schema,
     *,
-    inputs: Sequence[Field],
-    outputs: Sequence[Field],
     seed: int = 42,
     offline: bool = False,
     observer: Observer = SILENT,
@@ -71,7 +71,7 @@ def load(
     Args:
         source: a file, a folder with train, validation and test files, or ``hub:NAME``.
         settings: how to read it, and what to hold out.
-        inputs, outputs: the task's fields.
+        schema: the task's fields and formats.
         seed: of the split.
         offline: open no socket.
         observer: told what was decided.
@@ -79,26 +79,26 @@ def load(
     Raises:
         DataError, UsageError, NetworkError: with file, row or column, and what to type.
     """
-    ledger = Ledger()
-    reading = Reading(settings.encoding, settings.delimiter, settings.max_bad_rows, offline)
+    ledger, inputs, outputs = Ledger(), schema.inputs, schema.outputs
+    reading = Reading(settings.encoding, settings.delimiter, settings.max_bad_rows, offline, schema=schema)
     shares, named = _wanted(settings)
     tables = _tables(source, reading, ledger, observer, skip=named)
     for name, path in named.items():
         tables[name] = _read(path, reading, ledger, observer)
     for note in dict.fromkeys(note for table in tables.values() for note in table.notes):
         observer.note(note)
-    plan = plan_columns(tables["train"], inputs, outputs, _chosen(settings, inputs, outputs), _separator(settings.text_separator))
+    plan = plan_columns(tables["train"], inputs, outputs, schema.columns, _separator(settings.text_separator))
     splits = {}
     for name in list(tables):
         table = tables.pop(name)  # the text stands in memory twice while it becomes records, one split at a time
-        splits[name] = to_records(table, plan, ledger)
+        splits[name] = to_records(table, plan, ledger, prepare=schema.prepare, max_bad_rows=settings.max_bad_rows)
         if name == "test" and not len(splits[name]) and source.startswith(PREFIX):
             observer.note(_("The test split of {source} has no labels; it is left out.").format(source=source))
             del splits[name]
         else:
             require_rows(splits[name], table, plan)
     if settings.drop_duplicates:
-        splits = drop_duplicates(splits, ledger, [one.name for one in inputs])
+        splits = drop_duplicates(splits, ledger, [one.name for one in inputs if one.name in plan.fields])
     wanted = _shares_to_cut(shares, set(splits), observer)
     if wanted:
         splits |= split(splits["train"], wanted, _strata(splits["train"], outputs), seed, _keys(splits["train"], inputs))
@@ -115,10 +115,8 @@ def load(
 def read_records(
     source: str,
     plan: ColumnPlan,
+    schema: Schema,
     *,
-    inputs: Sequence[Field],
-    outputs: Sequence[Field],
-    chosen: Mapping[str, str | Sequence[str]] = {},
     reading: Reading = Reading(),  # noqa: B008 - frozen
     need_outputs: bool = True,
     observer: Observer = SILENT,
@@ -128,8 +126,7 @@ def read_records(
     Args:
         source: a file; a folder or a hub's data set gives its test split, else its validation split, else train.
         plan: the run's.
-        inputs, outputs: the task's fields.
-        chosen: columns named for this file, by a field's flag.
+        schema: the task's fields and formats; the columns it names are named for this file.
         reading: encoding, delimiter, how many bad rows.
         need_outputs: False keeps rows without a label; it is None then.
         observer: told how many rows were read.
@@ -138,39 +135,40 @@ def read_records(
         DataError, UsageError, NetworkError: as ``load`` does.
     """
     ledger = Ledger()
+    reading = replace(reading, schema=schema)
     if Path(source).is_dir() or source.startswith(PREFIX):
         tables = _tables(source, reading, ledger, observer, need_train=False)
         table = tables.get("test") or tables.get("validation") or tables["train"]
     else:
         table = _read(source, reading, ledger, observer)
-    fitted = fit_plan(table, plan, inputs, outputs, chosen, need_outputs=need_outputs)
-    records = to_records(table, fitted, ledger, need_outputs=need_outputs)
+    fitted = fit_plan(table, plan, schema, need_outputs=need_outputs)
+    records = to_records(
+        table, fitted, ledger, need_outputs=need_outputs, prepare=schema.prepare, max_bad_rows=reading.max_bad_rows
+    )
     require_rows(records, table, fitted)
     return records, ledger
 
 
-def fit_plan(
-    table: Table,
-    plan: ColumnPlan,
-    inputs: Sequence[Field],
-    outputs: Sequence[Field],
-    chosen: Mapping[str, str | Sequence[str]] = {},
-    *,
-    need_outputs: bool = True,
-) -> ColumnPlan:
+def fit_plan(table: Table, plan: ColumnPlan | None, schema: Schema, *, need_outputs: bool = True) -> ColumnPlan:
     """The plan of a run for another file: columns named for it win, then those of the plan; a file with one column needs no name.
+
+    Without a plan (a pretrained model has none) the columns are found as in training.
 
     Raises:
         DataError: a column is missing; the message names the file and its columns.
     """
+    inputs, outputs, chosen = schema.inputs, schema.outputs, schema.columns
+    if plan is None:
+        return plan_columns(table, inputs, outputs, chosen, need_outputs=need_outputs)
     if any(chosen.values()):
         merged = {one.flag or one.name: plan.fields[one.name] for one in (*inputs, *outputs) if _stands(plan, one.name, table)}
-        merged |= {flag: (columns,) if isinstance(columns, str) else tuple(columns) for flag, columns in chosen.items() if columns}
+        merged |= {flag: columns for flag, columns in chosen.items() if columns}
         return plan_columns(table, inputs, outputs, merged, plan.text_separator, need_outputs=need_outputs)
+    absent = [one.name for one in (*inputs, *outputs) if one.name in plan.fields and not _stands(plan, one.name, table)]
+    plan = plan.without(one.name for one in (*inputs, *outputs) if one.name in absent and one.optional)
     if not need_outputs:
-        needless = plan.fields.keys() - {one.name for one in inputs}
-        plan = plan.without(name for name in needless if name not in {one.name for one in outputs} or not _stands(plan, name, table))
-        if len(table.names) == 1 and len(inputs) == 1:
+        plan = plan.without(one.name for one in outputs if one.name in absent)
+        if len(table.names) == 1 and sum(not one.optional for one in inputs) == 1:
             return plan_columns(table, inputs, (), {}, plan.text_separator)
     require_columns(table, plan)
     return plan
@@ -225,7 +223,8 @@ def _tables(
 ) -> dict[str, Table]:
     """The source's tables by split; those in ``skip`` are given elsewhere and not read."""
     if source.startswith(PREFIX):
-        found = {_split_of(name): table for name, table in hub_splits(source, offline=reading.offline).items()}
+        reshape = reading.schema.reshape if reading.schema else lambda table: table
+        found = {_split_of(name): reshape(table) for name, table in hub_splits(source, offline=reading.offline).items()}
         known = {name: table for name, table in found.items() if name and name not in skip and len(table)}
         if not known or (need_train and "train" not in known):
             message = _("{source} has no train split; it has {splits}.").format(source=source, splits=", ".join(filter(None, found)) or "-")
@@ -234,16 +233,16 @@ def _tables(
     folder = Path(source).expanduser()
     if not folder.is_dir():
         return {"train": _read(source, reading, ledger, observer)}
-    files = _split_files(folder, source, need_train=need_train)
+    files = _split_files(folder, source, reading.endings, need_train=need_train)
     return {name: _read_files(paths, reading, ledger, observer) for name, paths in files.items() if name not in skip}
 
 
-def _split_files(folder: Path, source: str, *, need_train: bool) -> dict[str, list[Path]]:
+def _split_files(folder: Path, source: str, endings: Collection[str], *, need_train: bool) -> dict[str, list[Path]]:
     """The files of a folder by the split that their names say; shards of one split together."""
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         name = _split_of(_SHARD.sub("", path.stem))
-        if name and path.is_file() and path.suffix.lower() in ENDINGS:
+        if name and path.is_file() and path.suffix.lower() in endings:
             found.setdefault(name, []).append(path)
     for name, paths in found.items():
         if len(paths) > 1 and not all(_SHARD.search(path.stem) for path in paths):
@@ -252,7 +251,7 @@ def _split_files(folder: Path, source: str, *, need_train: bool) -> dict[str, li
             )
             raise DataError(message.format(folder=source, split=name, names=", ".join(path.name for path in paths)), file=source)
     if not found or (need_train and "train" not in found):
-        there = ", ".join(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in ENDINGS)
+        there = ", ".join(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in endings)
         message = _("{folder} is a folder without a train file (train.csv, train.jsonl, ...), where a file or such a folder was meant.")
         message = message.format(folder=source)
         message += " " + (_("Give one of its files: {names}.").format(names=there) if there else _("It holds no data file."))
@@ -276,15 +275,17 @@ def _read_files(paths: list[Path], reading: Reading, ledger: Ledger, observer: O
 
 
 def _read(source: str, reading: Reading, ledger: Ledger, observer: Observer) -> Table:
-    return read(
+    table = read(
         source,
         encoding=reading.encoding,
         delimiter=reading.delimiter,
         max_bad_rows=reading.max_bad_rows,
         ledger=ledger,
         offline=reading.offline,
+        schema=reading.schema,
         observer=observer,
     )
+    return reading.schema.reshape(table) if reading.schema else table
 
 
 def _separator(written: str) -> str:
@@ -292,19 +293,15 @@ def _separator(written: str) -> str:
     return written.replace("\\n", "\n").replace("\\t", "\t")
 
 
-def _chosen(settings: DataSettings, inputs: Sequence[Field], outputs: Sequence[Field]) -> dict[str, Any]:
-    """The columns that settings name, by flag: every field's flag is a setting."""
-    return {one.flag: getattr(settings, one.flag) for one in (*inputs, *outputs) if one.flag and getattr(settings, one.flag, None)}
-
-
 def _strata(records: Records, outputs: Sequence[Field]) -> list[str] | None:
     """What the split keeps in proportion: the first output that is one of a few labels."""
-    return next((records.columns[one.name] for one in outputs if one.type == "choice" and one.name in records.columns), None)
+    labels = (records.columns[one.name] for one in outputs if one.type == "choice" and one.name in records.columns)
+    return next((column for column in labels if all(isinstance(label, str) for label in column)), None)
 
 
 def _keys(records: Records, inputs: Sequence[Field]) -> np.ndarray | None:
-    texts = [one.name for one in inputs if one.type == "text"]
-    return record_keys(records, texts) if texts else None
+    keys = [one.name for one in inputs if one.name in records.columns]
+    return record_keys(records, keys) if keys else None
 
 
 def _stands(plan: ColumnPlan, name: str, table: Table) -> bool:

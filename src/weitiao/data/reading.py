@@ -3,6 +3,7 @@
 The ending says which reader is used and the first bytes must agree: an image named .csv is an error, not a table of nonsense.
 """
 
+import dataclasses
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from weitiao.data.headers import empty, no_rows
 from weitiao.data.hub_tables import PREFIX, hub_splits
 from weitiao.data.json_tables import is_lines, json_lines_tables, json_tables
 from weitiao.data.ledger import Ledger
+from weitiao.data.schema import Schema
 from weitiao.data.signatures import BINARY, TEXT, looks_like
 from weitiao.data.table import Table
 from weitiao.errors import DataError
@@ -51,6 +53,7 @@ class Reading:
         max_bad_rows: unreadable rows that may be left out of a file.
         offline: open no socket.
         chunk_rows: most rows in one piece when a file is read in pieces.
+        schema: the task's, where its own formats and layouts should be understood.
     """
 
     encoding: str = ""
@@ -58,6 +61,12 @@ class Reading:
     max_bad_rows: int = 0
     offline: bool = False
     chunk_rows: int = CHUNK_ROWS
+    schema: Schema | None = None
+
+    @property
+    def endings(self) -> tuple[str, ...]:
+        """Endings of files that can be read."""
+        return (*ENDINGS, *(self.schema.endings if self.schema else ()))
 
 
 def read(
@@ -68,6 +77,7 @@ def read(
     max_bad_rows: int = 0,
     ledger: Ledger,
     offline: bool = False,
+    schema: Schema | None = None,
     observer: Observer = SILENT,
 ) -> Table:
     """The whole of a file as one table of texts.
@@ -85,7 +95,7 @@ def read(
     """
     tables: list[Table] = []
     done = 0
-    for table in iter_tables(source, Reading(encoding, delimiter, max_bad_rows, offline), ledger):
+    for table in iter_tables(source, Reading(encoding, delimiter, max_bad_rows, offline, schema=schema), ledger):
         tables.append(table)
         done += len(table)
         observer.progress("read", done, None, {})
@@ -129,6 +139,9 @@ def _file_tables(path: Path, source: str, reading: Reading, ledger: Ledger) -> I
     delimiter = wanted_delimiter(reading.delimiter)
     if not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
         raise empty(source)
+    own = _own(path, source, head, reading)
+    if own is not None:
+        return iter((own,))
     kind = _format(path, source, head)
     if kind == "parquet":
         return parquet_tables(path, source, reading.chunk_rows)
@@ -144,6 +157,15 @@ def _file_tables(path: Path, source: str, reading: Reading, ledger: Ledger) -> I
         _refuse_json(path, source, encoding)
     dialect = find_dialect(path, encoding, delimiter=delimiter, ending=path.suffix.lower())
     return delimited_tables(path, source, encoding, dialect, bad, ledger, reading.chunk_rows)
+
+
+def _own(path: Path, source: str, head: bytes, reading: Reading) -> Table | None:
+    """A file in a format of the task's own."""
+    if reading.schema is None or looks_like(head) != TEXT:
+        return None
+    encoding = recognise(path, reading.encoding)
+    table = reading.schema.read(path, lambda: encoding.open(path))
+    return None if table is None else dataclasses.replace(table, source=source)
 
 
 def _json(path: Path, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int) -> Iterator[Table]:

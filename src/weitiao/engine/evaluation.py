@@ -27,7 +27,19 @@ def evaluate(
     predictions = list(predictor.predict(records, lambda rows: observer.progress("evaluate", rows, total, {})))
     rows_per_s = total / max(time.perf_counter() - began, 1e-9)
     scores = task.score(predictions, records, predictor.spec)
+    if task.answers_by == "generate":
+        scores = {**scores, "metrics": {**scores["metrics"], **teacher_forced(predictor, records)}}
     answers = task.baselines(train, records, predictor.spec) if train is not None else {}
     baselines = {name: task.score(answer, records, predictor.spec) for name, answer in answers.items()}
     compared = compare(scores, baselines, *task.headline)
     return {"split": split, "rows": total, "source": records.source, "headline": task.headline.metric, **compared}, predictions, rows_per_s
+
+
+def teacher_forced(predictor: Predictor, records: Records) -> dict[str, float]:
+    """{"loss", "perplexity"} of the right answers, each token predicted from the right ones before it."""
+    examples = []
+    for record in records:
+        features = predictor.task.encode(record, predictor.processor, predictor.spec, max_length=predictor.max_length, for_training=True)
+        examples += [[one] for one in features]
+    losses: dict[str, float] = predictor.backend.loss(examples)  # type: ignore[attr-defined]
+    return losses

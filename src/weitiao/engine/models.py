@@ -15,32 +15,56 @@ import torch
 
 from weitiao.engine.devices import Machine
 from weitiao.engine.dropout import make_dropout_cheap
-from weitiao.engine.objectives import Collated, Objective
+from weitiao.engine.objectives.base import Collated, Objective
 from weitiao.engine.packing import Packing, pack
 from weitiao.errors import ModelError
 from weitiao.messages import _
 from weitiao.processing import FastProcessor, Features, Processor
 
+TOKEN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class SlowProcessor:
-    """The processor over a tokenizer that has no fast backend: the same answers, without offsets."""
+    """The processor over a tokenizer that has no fast backend: the same answers, without offsets and words."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
+        self.vocabulary = len(tokenizer)
+        self.chat_template = tokenizer.chat_template
 
     def text(self, a: str, b: str | None = None, *, max_length: int) -> Features:
         """See ``processing.Processor``."""
         whole = len(self.tokenizer(a, b)["input_ids"])
         encoding = self.tokenizer(a, b, truncation=True, max_length=max_length)
-        inputs = {name: list(encoding[name]) for name in self.tokenizer.model_input_names if name in encoding}
-        return Features(inputs, cut=max(0, whole - len(inputs["input_ids"])))
+        return Features(self._inputs(encoding), cut=max(0, whole - len(encoding["input_ids"])))
+
+    def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
+        """Raises ModelError: without offsets there is no way back from a window to the text."""
+        raise ModelError(
+            _("This model's tokenizer has no fast backend, which is needed to find words and spans. Choose another --model.")
+        )
+
+    def ids(self, text: str) -> Features:
+        """See ``processing.Processor``."""
+        return Features(self._inputs(self.tokenizer(text, add_special_tokens=False)))
+
+    def written(self, ids: Sequence[int]) -> str:
+        """See ``processing.Processor``."""
+        return str(self.tokenizer.decode(list(ids), skip_special_tokens=True))
+
+    def special(self, name: str) -> tuple[str, int] | None:
+        """See ``processing.Processor``."""
+        token = getattr(self.tokenizer, f"{name}_token", None)
+        return None if token is None else (token, self.tokenizer.convert_tokens_to_ids(token))
+
+    def _inputs(self, encoding: Any) -> dict[str, list[int]]:
+        return {name: list(encoding[name]) for name in self.tokenizer.model_input_names if name in encoding}
 
 
 @dataclass
 class LoadedModel:
-    """A model that can be run: a torch backend in the sense of the Task protocol.
+    """A model that can be run.
 
     Attributes:
         network: the transformers model with its head, on its device.
@@ -61,33 +85,27 @@ class LoadedModel:
     fresh: tuple[str, ...] = ()
 
     @property
+    def fresh_head(self) -> tuple[str, ...]:
+        """Fresh weights that decide answers; a pooler beside a head that does not use it decides nothing."""
+        return tuple(name for name in self.fresh if "pooler" not in name and "position_ids" not in name)
+
+    @property
     def padding(self) -> dict[str, int]:
         """The value that fills each input after a row's end."""
         pad = self.network.config.get_text_config().pad_token_id
         return {"input_ids": pad if pad is not None else self.tokenizer.pad_token_id or 0}
 
     def forward(self, batch: Collated) -> Any:
-        """The transformers outputs for a collated batch; gradients flow where they are switched on."""
-        inputs = batch.inputs
+        """The transformers outputs for a collated batch on the model's device; gradients flow where they are switched on."""
         if self.packing:
             self.packing.plan(batch.lengths)
-        if self.machine.device != "cpu":
-            inputs = {name: tensor.to(self.machine.device, non_blocking=True) for name, tensor in inputs.items()}
-        dtype = PRECISIONS[self.machine.precision]
-        with torch.autocast(self.machine.device, dtype) if dtype != torch.float32 else contextlib.nullcontext():
-            return self.network(**inputs)
+        with self.autocast():
+            return self.network(**batch.inputs)
 
-    def run(self, batch: Sequence[Features]) -> list[dict[str, np.ndarray]]:
-        """The outputs of each of the batch's features, in their order: {"logits": (labels,)}."""
-        order = sorted(range(len(batch)), key=lambda row: -len(batch[row]))
-        self.network.eval()
-        with torch.inference_mode():
-            outputs = self.forward(Objective().collate([batch[row] for row in order], self.padding))
-        arrays = {"logits": outputs.logits.float().cpu().numpy()}  # (rows, labels)
-        placed: list[dict[str, np.ndarray]] = [{} for _ in order]
-        for place, row in enumerate(order):
-            placed[row] = {name: array[place] for name, array in arrays.items()}
-        return placed
+    def autocast(self) -> Any:
+        """The forward pass's number format, as a context."""
+        dtype = PRECISIONS[self.machine.precision]
+        return torch.autocast(self.machine.device, dtype) if dtype != torch.float32 else contextlib.nullcontext()
 
     def parameters(self) -> tuple[int, int]:
         """(all, trainable) parameters."""
@@ -114,17 +132,34 @@ def processor_for(tokenizer: Any) -> Processor:
     from tokenizers import Tokenizer
 
     # A copy: ours sets its own truncation, and the one that is saved beside the weights must stay as it was made.
-    return FastProcessor(Tokenizer.from_str(backend.to_str()), tuple(tokenizer.model_input_names))
+    specials = {role.removesuffix("_token"): str(token) for role, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
+    names = tuple(name for name in tokenizer.model_input_names if name in TOKEN_INPUTS)
+    return FastProcessor(Tokenizer.from_str(backend.to_str()), names, specials, tokenizer.chat_template)
+
+
+def class_for(folder: Path, classes: Sequence[str], *, trust_remote_code: bool = False) -> Any:
+    """The first of the Auto classes that can build this folder's family. Raises ModelError naming what the family can do."""
+    import transformers
+
+    with _quiet(), _model_errors(folder):
+        config = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True)
+    for name in classes:
+        found = getattr(transformers, name)
+        if type(config) in found._model_mapping or hasattr(config, "auto_map"):
+            return found
+    message = _("{family} models cannot do this task: transformers has no {classes} for them. Choose another --model.")
+    wanted = ", ".join(name.removeprefix("AutoModelFor") for name in classes)
+    raise ModelError(message.format(family=config.model_type, classes=wanted))
 
 
 def load_model(
-    folder: Path, model_class: str, config: Mapping[str, Any], machine: Machine, *, trust_remote_code: bool = False, packed: bool = True
+    folder: Path, classes: Sequence[str], config: Mapping[str, Any], machine: Machine, *, trust_remote_code: bool = False, packed: bool = True
 ) -> LoadedModel:
-    """A model folder's weights under the head that ``model_class`` builds.
+    """A model folder's weights under the head that the task asks for.
 
     Args:
         folder: a verified local model folder.
-        model_class: a transformers Auto class by name.
+        classes: transformers Auto classes by name, the first that knows the family is taken.
         config: values the model's config must have (``num_labels``, ``id2label``, ...).
         machine: where it goes.
         packed: take padding out where the family allows it.
@@ -132,11 +167,10 @@ def load_model(
     Raises:
         ModelError: transformers cannot read the folder, or its weights do not fit its config.
     """
-    import transformers
-
+    auto = class_for(folder, classes, trust_remote_code=trust_remote_code)
     tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
     with _quiet(), _model_errors(folder):
-        network, info = getattr(transformers, model_class).from_pretrained(
+        network, info = auto.from_pretrained(
             str(folder),
             **config,
             dtype=torch.float32,
@@ -181,7 +215,7 @@ def _probe(loaded: LoadedModel) -> dict[str, torch.Tensor]:
     """A small batch of unequal lengths, longest row first: what the packed and the plain model must agree on."""
     generator = np.random.default_rng(0)
     vocabulary = loaded.network.config.get_text_config().vocab_size
-    names = tuple(loaded.tokenizer.model_input_names)
+    names = [name for name in loaded.tokenizer.model_input_names if name in TOKEN_INPUTS]
     rows = []
     for length in (23, 21, 9, 4):
         columns = {
@@ -192,7 +226,7 @@ def _probe(loaded: LoadedModel) -> dict[str, torch.Tensor]:
         # The padding id must not stand inside a row: RoBERTa counts positions by it.
         columns["input_ids"] = [i if i != loaded.padding["input_ids"] else (i + 1) % vocabulary for i in columns["input_ids"]]
         rows.append(Features({name: columns[name] for name in names}))
-    return Objective().collate(rows, loaded.padding).inputs
+    return Objective().collate([[row] for row in rows], loaded.padding).inputs
 
 
 def _length_limit(config: Any, tokenizer: Any) -> int | None:

@@ -85,11 +85,11 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
     Not packed is a family that is not listed, whose registered attention is never called, or whose logits differ by more than the
     ``TOLERANCE``.
     """
-    base = getattr(model, model.base_model_prefix, None)
+    base = getattr(model, model.base_model_prefix, model)
     stack = getattr(base, STACKS.get(model.config.model_type, ""), None)
     if not isinstance(stack, nn.Module):
         return None
-    plain = _logits(model, probe)
+    plain = _outputs(model, probe)
     implementation = model.config._attn_implementation
     packing = Packing()
     _register()
@@ -100,7 +100,10 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
     stack.forward = _packed_forward(stack.forward, packing)
     packing.plan(probe["attention_mask"].sum(dim=1).tolist())
     try:
-        agree = bool((_logits(model, probe) - plain).abs().max() <= TOLERANCE * plain.abs().max()) and packing.calls > 0
+        packed = _outputs(model, probe)
+        agree = packing.calls > 0 and all(
+            bool((got - wanted).abs().max() <= TOLERANCE * wanted.abs().max()) for got, wanted in zip(packed, plain, strict=True)
+        )
     except (RuntimeError, TypeError, AttributeError):
         # A stack that takes or returns something else than we know: the plain model is always right.
         agree = False
@@ -113,13 +116,16 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
     return None
 
 
-def _logits(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def _outputs(model: Any, batch: dict[str, torch.Tensor]) -> list[torch.Tensor]:
+    """Everything the model answers on the batch's real tokens: its padding is nobody's answer."""
     training = model.training
     model.eval()
     with torch.no_grad():
-        logits: torch.Tensor = model(**batch).logits
+        outputs = model(**batch)
     model.train(training)
-    return logits.float()
+    real = batch["attention_mask"].bool()  # (rows, length)
+    tensors = (output.float() for output in outputs.to_tuple() if isinstance(output, torch.Tensor))
+    return [tensor[real] if tensor.shape[:2] == real.shape else tensor for tensor in tensors]
 
 
 def _register() -> None:

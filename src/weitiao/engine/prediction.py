@@ -3,11 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from weitiao.engine.batching import micro_batches
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Outputs, Prediction, Record, Spec, Task
+
+if TYPE_CHECKING:
+    from weitiao.engine.models import LoadedModel
 
 WINDOW = 1024  # records that are sorted by length together
 TOKENS = 4096  # most tokens, padding included, in one forward pass
@@ -42,7 +45,7 @@ class Predictor:
         while window := list(itertools.islice(stream, WINDOW)):
             features = [self.encode(record) for record in window]
             for record, own, outputs in zip(window, features, self._outputs(features), strict=True):
-                yield self.task.decode(record, own, outputs, self.spec)
+                yield self.task.decode(record, own, outputs, self.spec, self.processor)
             done += len(window)
             progress(done)
 
@@ -59,3 +62,13 @@ class Predictor:
                 outputs[index] = output
         answers = iter(outputs)
         return [list(itertools.islice(answers, len(own))) for own in features]
+
+
+def predictor_for(task: Task, spec: Spec, loaded: "LoadedModel", max_length: int) -> Predictor:
+    """A loaded torch model as a predictor."""
+    from weitiao.engine.backend import TorchBackend
+    from weitiao.engine.objectives import objective_for
+
+    generation = task.generation(spec) if task.answers_by == "generate" else None
+    backend = TorchBackend(loaded, objective_for(task.head(spec).objective, spec), generation)
+    return Predictor(task, spec, backend, loaded.processor, max_length)

@@ -14,7 +14,7 @@ from weitiao.data import checking, language, loading
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.engine import hub
-from weitiao.errors import ModelError, NetworkError, RunError, UsageError
+from weitiao.errors import DataError, ModelError, NetworkError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic, write_lines, write_text
@@ -23,8 +23,11 @@ from weitiao.tasks.base import Spec, Task
 if TYPE_CHECKING:
     from weitiao.engine.devices import Machine
     from weitiao.engine.models import LoadedModel
+    from weitiao.engine.objectives import Example, Objective
     from weitiao.engine.training import Trainer
-    from weitiao.processing import Features
+
+
+BLANK = "blank:"  # --model blank:ARCHITECTURE: a small model with random weights, and a tokenizer trained on the data
 
 
 @dataclass
@@ -63,41 +66,50 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
     if not recipe.source:
         raise UsageError(_("Which data? Name a file, such as: weitiao train reviews.csv"))
     task = tasks.get(recipe.model.task)
-    text = task.inputs[0].name
-    label = next((field.name for field in task.outputs if field.type == "choice"), None)
     loaded = loading.load(
         recipe.source,
         recipe.data,
-        inputs=task.inputs,
-        outputs=task.outputs,
+        task.schema(recipe.task),
         seed=recipe.training.seed,
         offline=recipe.model.offline,
         observer=observer,
     )
-    spec = task.learn(loaded.splits["train"])
-    base = _base(recipe, language.language_of(loaded.splits["train"].columns[text]), observer, needed=base_needed)
+    spec = task.learn(loaded.splits["train"], recipe.task)
+    seen = {name: _as_text(task, records) for name, records in loaded.splits.items()}
+    base = _base(recipe, task, seen["train"], loaded.splits["train"], observer, needed=base_needed)
     check = checking.check(
-        loaded.splits,
-        text_field=text,
-        label_field=label,
+        seen,
+        label_field="label" if "label" in seen["train"].columns else None,
         labels=spec.get("labels", []),
         ledger=loaded.ledger,
         token_lengths=_token_lengths(base.path) if base else None,
-        limit=recipe.model.max_length if base else None,
+        limit=(recipe.model.max_length or task.max_length) if base else None,
         seed=recipe.training.seed,
     )
     observer.checked(check, loaded.plan.as_dict(), loaded.ledger.counts())
     return Examples(task, loaded, base, check)
 
 
-def _base(recipe: Recipe, spoken: str, observer: Observer, *, needed: bool) -> hub.BaseModel | None:
+def _as_text(task: Task, records: Records) -> Records:
+    """The records as the data check sees them: one text each and, where the task has such, the label or labels."""
+    only = [field.name for field in task.inputs if field.name in records.columns]
+    texts = records.columns[only[0]] if len(only) == 1 and task.fields[only[0]].type == "text" else [task.plain(r) for r in records]
+    choice = next((field.name for field in task.outputs if field.type == "choice" and field.name in records.columns), None)
+    return Records({"text": texts} | ({"label": records.columns[choice]} if choice else {}), records.rows, records.source)
+
+
+def _base(recipe: Recipe, task: Task, seen: Records, records: Records, observer: Observer, *, needed: bool) -> hub.BaseModel | None:
     settings = recipe.model
+    if settings.model.startswith(BLANK):
+        from weitiao.engine.blank import make_blank
+
+        return make_blank(settings.model.removeprefix(BLANK), list(task.texts(records)), seed=recipe.training.seed) if needed else None
     try:
         base = hub.resolve(
             settings.model,
             revision=settings.revision,
             offline=settings.offline or not needed,
-            language=spoken,
+            language=language.language_of(seen.columns["text"]),
             trust_remote_code=settings.trust_remote_code,
             gpu=needed and _has_gpu(),
             observer=observer if needed else SILENT,
@@ -152,6 +164,7 @@ class Session:
         devices.require_torch()
         devices.keep_freed_memory()
         from weitiao.engine import models
+        from weitiao.engine.objectives import objective_for
 
         self.recipe, self.observer, self.folder = recipe, observer, folder
         self.examples = examples = read_examples(recipe, observer)
@@ -163,25 +176,34 @@ class Session:
         assert examples.base is not None
         self.base = examples.base
         self.train_records = examples.splits["train"]
-        self.spec: Spec = self.task.learn(self.train_records)
+        self.spec: Spec = self.task.learn(self.train_records, recipe.task)
+        self.head = self.task.head(self.spec)
         self.machine: Machine = devices.machine_for(recipe.training)
         devices.seed_generators(recipe.training.seed)  # the new head
         self.loaded: LoadedModel = models.load_model(
             self.base.path,
-            self.task.model_class,
+            self.head.classes,
             self.task.model_config(self.spec),
             self.machine,
             trust_remote_code=bool(recipe.model.trust_remote_code),
         )
-        self.max_length = min(recipe.model.max_length, self.loaded.limit or recipe.model.max_length)
-        self.features: list[Features] = []
+        wanted = recipe.model.max_length or self.task.max_length
+        self.max_length = min(wanted, self.loaded.limit or wanted)
+        self.spec = self.task.fit(self.spec, self.loaded.processor)
+        self.rows: list[Example] = []
         self.truncated = 0
         for name, records in examples.splits.items():
             self._encode(records, keep=name == "train")
+        if not self.rows:
+            raise DataError(_("Not one training row gives the model anything to learn. Look at them: weitiao check DATA"))
+        self.objective: Objective = objective_for(self.head.objective, self.spec, recipe.training, self.rows)
         self.trainer: Trainer = self._trainer()
 
     def _encode(self, records: Records, *, keep: bool) -> None:
         """Encode a split for training (``keep``), or only to note in the ledger which texts will be cut."""
+        from weitiao.engine.objectives import OBJECTIVES
+
+        grouped = OBJECTIVES[self.head.objective].grouped
         for row, record in zip(records.rows, records, strict=True):
             features = self.task.encode(record, self.loaded.processor, self.spec, max_length=self.max_length, for_training=keep)
             cut = sum(f.cut for f in features)
@@ -190,13 +212,12 @@ class Session:
                 detail = _("{count} tokens beyond --max-length {limit} were cut off.").format(count=cut, limit=self.max_length)
                 self.examples.ledger.add(records.source, int(row), "truncated", "too_long", detail)
             if keep:
-                self.features += features
+                self.rows += [features] if grouped else [[one] for one in features]
 
     def _trainer(self) -> "Trainer":
         from accelerate import Accelerator
 
         from weitiao.engine.checkpoints import CheckpointStore
-        from weitiao.engine.objectives import objective_for
         from weitiao.engine.training import Job, Trainer
 
         settings = self.recipe.training
@@ -216,10 +237,10 @@ class Session:
         validation = self.examples.splits.get("validation")
         job = Job(
             loaded=self.loaded,
-            objective=objective_for(self.task.objective, settings, self.features),
-            features=self.features,
+            objective=self.objective,
+            examples=self.rows,
             settings=settings,
-            headline=self.task.headline,
+            headline=self.task.selection or self.task.headline,
             evaluate=None if validation is None else lambda: self._validate(validation),
             store=CheckpointStore(self.folder.checkpoints),
             log=self.folder.append_log,
@@ -229,16 +250,27 @@ class Session:
         return Trainer(job, accelerator)
 
     def _validate(self, records: Records) -> dict[str, float]:
-        predictions = list(self.predictor().predict(records))
-        metrics: dict[str, float] = self.task.score(predictions, records, self.spec)["metrics"]
+        from weitiao.engine.evaluation import teacher_forced
+
+        predictor = self.predictor()
+        metrics: dict[str, float] = {}
+        if self.task.answers_by == "generate" or self.job_metric == "loss":
+            metrics |= teacher_forced(predictor, records)
+        if self.job_metric not in metrics:
+            metrics |= self.task.score(list(predictor.predict(records)), records, self.spec)["metrics"]
         self.loaded.network.train()
         return metrics
 
+    @property
+    def job_metric(self) -> str:
+        """The metric that picks the best checkpoint."""
+        return (self.task.selection or self.task.headline).metric
+
     def predictor(self) -> Any:
         """The network as it is now, as a function from records to predictions."""
-        from weitiao.engine.prediction import Predictor
+        from weitiao.engine.prediction import predictor_for
 
-        return Predictor(self.task, self.spec, self.loaded, self.loaded.processor, self.max_length)
+        return predictor_for(self.task, self.spec, self.loaded, self.max_length)
 
     def plan(self, *, measure: bool = True) -> dict[str, Any]:
         """What will be done, with an estimate of time and memory from measured steps."""
@@ -328,7 +360,7 @@ class Session:
         from weitiao.engine.evaluation import evaluate
 
         splits = self.examples.splits
-        if "validation" in splits:
+        if "validation" in splits and type(self.task).calibrate is not Task.calibrate:
             predictions = list(self.predictor().predict(splits["validation"]))
             self.spec = self.task.calibrate(predictions, splits["validation"], self.spec)
         with atomic(self.folder.model) as temporary:

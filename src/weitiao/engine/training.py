@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
 from weitiao.config import TrainingSettings
@@ -19,11 +20,10 @@ from weitiao.engine.batching import micro_batches, optimizer_batches
 from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
 from weitiao.engine.devices import is_out_of_memory, memory_in_use, seed_generators
 from weitiao.engine.models import LoadedModel
-from weitiao.engine.objectives import Objective
+from weitiao.engine.objectives import Example, Objective
 from weitiao.errors import ModelError, ResourceError
 from weitiao.messages import _
 from weitiao.observer import Observer
-from weitiao.processing import Features
 from weitiao.tasks.base import Headline
 
 PADDED_TOKENS = 8192  # the micro-batch budget where padding stays in: rows of like length then share a micro-batch
@@ -35,14 +35,14 @@ class Job:
     """What the loop needs.
 
     Attributes:
-        features: the training rows.
+        examples: the training rows: what belongs together in the loss, each a list of features.
         evaluate: predicts the validation rows with the network as it is and returns their metrics; None without validation rows.
         log: takes a line of the training log.
     """
 
     loaded: LoadedModel
     objective: Objective
-    features: Sequence[Features]
+    examples: Sequence[Example]
     settings: TrainingSettings
     headline: Headline
     evaluate: Callable[[], dict[str, float]] | None
@@ -54,7 +54,7 @@ class Job:
     @property
     def steps_per_epoch(self) -> int:
         """Optimizer steps in one pass."""
-        return math.ceil(len(self.features) / self.settings.batch_size)
+        return math.ceil(len(self.examples) / self.settings.batch_size)
 
     @property
     def steps(self) -> int:
@@ -120,8 +120,8 @@ class Trainer:
     def measure(self) -> tuple[float, int]:
         """(seconds an optimizer step, peak bytes expected), from two real forward and backward passes that change no weight."""
         job, network = self.job, self.job.loaded.network
-        batch = optimizer_batches(len(job.features), job.settings.batch_size, seed=job.settings.seed, epoch=0)[0]
-        rows = [job.features[row] for row in batch]
+        batch = optimizer_batches(len(job.examples), job.settings.batch_size, seed=job.settings.seed, epoch=0)[0]
+        rows = [job.examples[row] for row in batch]
         network.train()
         self._accumulate(rows[: max(1, len(rows) // 8)], 0)  # the first pass warms up allocators and kernels
         began = time.perf_counter()
@@ -154,15 +154,15 @@ class Trainer:
     def _epoch(self, interrupted: threading.Event) -> None:
         """The steps that are left of the current epoch."""
         job, progress, settings = self.job, self.progress, self.job.settings
-        batches = optimizer_batches(len(job.features), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
+        batches = optimizer_batches(len(job.examples), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
         every = max(1, job.steps // LOGGED_STEPS)
         job.loaded.network.train()
         for batch in batches[progress.position :]:
-            rows = [job.features[row] for row in batch]
+            rows = [job.examples[row] for row in batch]
             began = time.perf_counter()
             loss = self._step(rows)
             elapsed = time.perf_counter() - began
-            tokens = sum(map(len, rows))
+            tokens = sum(map(job.objective.cost, rows))
             progress.position += 1
             progress.step += 1
             progress.loss_sum += loss
@@ -177,7 +177,7 @@ class Trainer:
             if settings.save_every and progress.step % settings.save_every == 0:
                 self.save()
 
-    def _step(self, rows: list[Features]) -> float:
+    def _step(self, rows: list[Example]) -> float:
         """One optimizer step: gradients over all rows, clipped, applied. Returns the mean loss."""
         settings, progress = self.job.settings, self.progress
         loss = self._accumulate(rows, progress.step)
@@ -193,13 +193,14 @@ class Trainer:
         self.optimizer.zero_grad()
         return loss
 
-    def _accumulate(self, rows: list[Features], step: int) -> float:
+    def _accumulate(self, rows: list[Example], step: int) -> float:
         """The rows' gradients, in micro-batches under the token budget; the budget is lowered until they fit. Returns the mean loss."""
         while True:
             # Dropout draws from (seed, epoch, step) alone, so a resumed run and a repeated step draw the same.
             seed_generators(self.job.settings.seed, self.progress.epoch, step)
+            draw = np.random.default_rng([self.job.settings.seed, self.progress.epoch, step])
             try:
-                return self._gradients(rows)
+                return self._gradients(self.job.objective.drawn(rows, draw))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -207,22 +208,22 @@ class Trainer:
             self.optimizer.zero_grad()
             self._lower_budget(rows)
 
-    def _gradients(self, rows: list[Features]) -> float:
+    def _gradients(self, rows: Sequence[Example]) -> float:
         loaded, objective = self.job.loaded, self.job.objective
         terms, total = objective.terms(rows), 0.0
         groups = micro_batches(
-            [len(row) for row in rows], self.progress.token_budget if objective.divisible else 0, padded=loaded.packing is None
+            [objective.cost(row) for row in rows], self.progress.token_budget if objective.divisible else 0, padded=loaded.packing is None
         )
         for group in groups:
-            batch = objective.collate([rows[i] for i in group], loaded.padding)
-            targets = batch.targets.to(loaded.machine.device)
-            loss = objective.loss(loaded.forward(batch), targets) / terms
+            batch = objective.collate([rows[i] for i in group], loaded.padding).to(loaded.machine.device)
+            loss = objective.loss(loaded.forward(batch), batch) / terms
             self.accelerator.backward(loss)
             total += loss.item()
         return total
 
-    def _lower_budget(self, rows: list[Features]) -> None:
-        longest, tokens = max(map(len, rows)), sum(map(len, rows))
+    def _lower_budget(self, rows: list[Example]) -> None:
+        costs = [self.job.objective.cost(row) for row in rows]
+        longest, tokens = max(costs), sum(costs)
         used = min(self.progress.token_budget or tokens, tokens)
         if used <= longest or not self.job.objective.divisible:
             message = _(

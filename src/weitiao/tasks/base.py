@@ -6,12 +6,17 @@ A task knows its own meaning. It does not know how weights move (``engine``), wh
 (``report``, ``deploy``) or its sibling tasks.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, TextIO
 
 import numpy as np
 
+from weitiao.config import TaskSettings
 from weitiao.data.records import Records
+from weitiao.data.schema import Schema
+from weitiao.data.table import Table
 from weitiao.fields import Field
 from weitiao.processing import Features, Processor
 
@@ -22,7 +27,7 @@ Outputs = Mapping[str, np.ndarray]
 
 
 class Headline(NamedTuple):
-    """The metric that picks the best checkpoint, and which way is better."""
+    """A metric that decides, and which way is better."""
 
     metric: str
     direction: Literal["max", "min"]
@@ -34,17 +39,33 @@ class Headline(NamedTuple):
         return than is None or (value > than if self.direction == "max" else value < than)
 
 
+class Head(NamedTuple):
+    """What sits on the pretrained layers, and how it learns.
+
+    Attributes:
+        classes: transformers Auto classes by name, in order of preference: the first that knows the model's family is taken.
+        objective: an entry of ``engine/objectives``.
+    """
+
+    classes: tuple[str, ...]
+    objective: str
+
+
 class Task:
     """A task: its declaration as class attributes, its meaning as methods. Subclass it in one file and end the file with ``task = Mine()``.
 
     Attributes:
         name, aliases: "text-classification" and other names people use for it.
         summary: one line in English, marked for translation.
-        inputs, outputs: its fields; the column plan, the HTTP schema, the demo's widgets and the card all come from them.
-        model_class: a transformers Auto class by name.
-        objective: how it learns: an entry of ``engine/objectives.py``.
-        answers_by: "logits" or "generate".
-        headline: the metric that picks the best checkpoint.
+        inputs, outputs: its fields; the column plan, the HTTP schema, the demo's widgets and the card all come from them. The first
+            input is what ``predict RUN "..."`` takes; the others are given by their flags.
+        settings: a frozen dataclass of ``config.setting`` fields, a subclass of TaskSettings: what only this task can be told.
+        endings: file endings that ``read`` takes beside the ordinary ones, such as ".conll".
+        answers_by: "logits", or "generate" where the model writes its answer token by token.
+        headline: the metric that the task is judged by.
+        selection: the metric that picks the best checkpoint; the headline where None. Generating tasks choose by "loss", which needs no
+            writing.
+        max_length: tokens of a text, where the user says nothing.
         trainable: False where there is nothing to train.
         example: a record; the contract test, the demo and the card use it.
     """
@@ -54,32 +75,78 @@ class Task:
     summary: str
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
-    model_class: str
-    objective: str
+    settings: type[TaskSettings] = TaskSettings
+    endings: tuple[str, ...] = ()
     answers_by: Literal["logits", "generate"] = "logits"
     headline: Headline
+    selection: Headline | None = None
+    max_length: int = 256
     trainable: bool = True
     example: ClassVar[Record]
 
-    def learn(self, records: Records) -> Spec:
+    def head(self, spec: Spec) -> Head:
+        """The head that the spec asks for."""
+        raise NotImplementedError
+
+    def read(self, path: Path, open_text: Callable[[], TextIO]) -> Table | None:
+        """A file in a format that only this task knows (CoNLL, SQuAD), as a table with the line or entry each row came from.
+
+        None: it is not such a file. ``open_text`` opens it in the right encoding.
+        """
+        return None
+
+    def reshape(self, table: Table, settings: Any) -> Table:
+        """A table in a layout that only this task knows (tokens and tags; instruction, input and output), with the task's own columns.
+
+        Columns are added, never taken away; the rows stay. A note on the table says what was done.
+        """
+        return table
+
+    def prepare(self, record: dict[str, Any]) -> dict[str, Any]:
+        """A record, checked and in the task's own form. Raises DataError with one sentence about what is wrong with it; the caller names
+        file and row, and counts it against ``--max-bad-rows``. Outputs are None where a file has none.
+        """
+        return record
+
+    def plain(self, record: Record) -> str:
+        """What people would read in a record's inputs, as one text: for the data check, for finding duplicates, for a tokenizer."""
+        return "\n".join(str(record[field.name]) for field in self.inputs if field.type == "text" and record.get(field.name))
+
+    def targets(self, record: Record) -> list[str]:
+        """The texts a generating model must learn to write, for the tokenizer of a blank model; [] elsewhere."""
+        return []
+
+    def learn(self, records: Records, settings: Any) -> Spec:
         """What must be remembered from the training records, as plain JSON. Raises DataError where nothing can be learned from them."""
         return {}
 
-    def spec_from(self, model_config: Mapping[str, Any]) -> Spec:
+    def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
         """The same for a pretrained model that is used as it is, from its config."""
         return {}
+
+    def adjusted(self, spec: Spec, settings: Any) -> Spec:
+        """The spec of a finished run under settings given when it is used (``--top-k``, ``--labels``); untouched by default."""
+        return spec
 
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """What the model's config must say (``num_labels``, ``id2label``, ...) so that plain transformers reads the model as we do."""
         return {}
 
+    def fit(self, spec: Spec, processor: Processor) -> Spec:
+        """The spec with what the model's tokenizer decides (the mask's id, the chat template)."""
+        return spec
+
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
         """A record's features: one, or several where the task works in windows. Targets are set when ``for_training``."""
         raise NotImplementedError
 
-    def decode(self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec) -> Prediction:
+    def decode(self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor) -> Prediction:
         """The prediction for a record from all its features and the model's outputs for each: {"logits": (labels,)}, ..."""
         raise NotImplementedError
+
+    def generation(self, spec: Spec) -> dict[str, Any]:
+        """How a generating task writes: arguments of transformers' ``generate`` (``max_new_tokens``, ``num_beams``, ...)."""
+        return {}
 
     def calibrate(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> Spec:
         """The spec with what validation predictions teach (thresholds and the like)."""
@@ -100,3 +167,26 @@ class Task:
     def flat(self, prediction: Prediction) -> dict[str, Any]:
         """A prediction under the names of ``columns``."""
         raise NotImplementedError
+
+    def schema(self, settings: Any) -> Schema:
+        """What reading must know of this task."""
+        return Schema(
+            inputs=self.inputs,
+            outputs=self.outputs,
+            columns={field.flag: getattr(settings, field.flag) for field in self.fields.values() if field.flag},
+            endings=self.endings,
+            read=self.read,
+            reshape=lambda table: self.reshape(table, settings),
+            prepare=None if type(self).prepare is Task.prepare else self.prepare,
+        )
+
+    @cached_property
+    def fields(self) -> dict[str, Field]:
+        """Inputs and outputs by name."""
+        return {field.name: field for field in (*self.inputs, *self.outputs)}
+
+    def texts(self, records: Records) -> Iterator[str]:
+        """Everything that a blank model's tokenizer should be trained on."""
+        for record in records:
+            yield self.plain(record)
+            yield from self.targets(record)

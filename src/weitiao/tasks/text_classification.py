@@ -14,7 +14,7 @@ from weitiao.fields import Field
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores
 from weitiao.processing import Features, Processor
-from weitiao.tasks.base import Headline, Outputs, Prediction, Record, Spec, Task
+from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
 TEXT_HINTS = (
     *("text", "sentence", "content", "review", "comment", "tweet", "message", "body", "query", "question", "title"),
@@ -34,12 +34,14 @@ class TextClassification(Task):
     summary = N_("One label for a text: sentiment, topic, intent, spam.")
     inputs = (Field("text", "text", N_("Text"), flag="text", hints=TEXT_HINTS),)
     outputs = (Field("label", "choice", N_("Label"), flag="label", hints=LABEL_HINTS),)
-    model_class = "AutoModelForSequenceClassification"
-    objective = "classification"
     headline = Headline("f1_macro", "max")
     example: ClassVar[Record] = {"text": "The parcel arrived broken and nobody answers the phone.", "label": "complaint"}
 
-    def learn(self, records: Records) -> Spec:
+    def head(self, spec: Spec) -> Head:
+        """One logit a label."""
+        return Head(("AutoModelForSequenceClassification",), "classification")
+
+    def learn(self, records: Records, settings: Any) -> Spec:
         """The labels in a fixed order: by number where all are whole numbers, else by text."""
         counts = Counter(records.columns["label"])
         labels = sorted(counts, key=_label_order(counts))
@@ -51,7 +53,7 @@ class TextClassification(Task):
             raise DataError(message, file=records.source, column="label")
         return {"labels": labels}
 
-    def spec_from(self, model_config: Mapping[str, Any]) -> Spec:
+    def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
         """The labels as the model's own config lists them."""
         names = model_config.get("id2label") or {}
         if len(names) < 2:
@@ -79,7 +81,7 @@ class TextClassification(Task):
             features.target = spec["labels"].index(record["label"])
         return [features]
 
-    def decode(self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec) -> Prediction:
+    def decode(self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor) -> Prediction:
         """Softmax over the logits, (labels,): the likeliest label, its probability, and every label's."""
         logits = outputs[0]["logits"].astype(np.float64)  # (labels,)
         exponents = np.exp(logits - logits.max())

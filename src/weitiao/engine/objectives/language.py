@@ -1,0 +1,116 @@
+"""Learning to write: the next token, the tokens of an answer, or tokens that were hidden. Labels that are -100 are not learned."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from weitiao.config import TrainingSettings
+from weitiao.engine.objectives.base import Collated, Example, Objective, pad
+from weitiao.engine.objectives.tokens import IGNORED
+from weitiao.processing import Features
+
+
+class _Language(Objective):
+    """A target is one token id a position, -100 where nothing is to be learned."""
+
+    def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
+        """(rows, length) token ids."""
+        return {"labels": pad([f.target for f in rows], IGNORED)}
+
+    def terms(self, examples: Sequence[Example]) -> float:
+        """Learned tokens."""
+        return float(max(1, sum(label != IGNORED for example in examples for f in example for label in self._learned(f))))
+
+    def _learned(self, features: Features) -> Sequence[int]:
+        learned: Sequence[int] = features.target
+        return learned
+
+
+class CausalLM(_Language):
+    """The next token from those before it. The target stands beside the inputs: the id of the same position where it is learned."""
+
+    def _learned(self, features: Features) -> Sequence[int]:
+        # The first token follows nothing, so nothing can predict it.
+        return super()._learned(features)[1:]
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """Logits are (rows, length, vocabulary): position t predicts the label at t + 1."""
+        labels = batch.targets["labels"][:, 1:]
+        judged = labels != IGNORED  # (rows, length - 1)
+        return F.cross_entropy(outputs.logits[:, :-1][judged].float(), labels[judged], reduction="sum")
+
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
+        """(length, vocabulary) logits of each row, without its padding."""
+        return {"logits": [row[:length].float() for row, length in zip(outputs.logits, batch.lengths, strict=True)]}
+
+
+class Seq2SeqLM(_Language):
+    """The tokens of the answer from a text. The target is the answer's own tokens, of any length."""
+
+    def cost(self, example: Example) -> int:
+        """What is read and what is written."""
+        return sum(len(f) + len(f.target) for f in example)
+
+    def collate(self, examples: Sequence[Example], padding: Mapping[str, int]) -> Collated:
+        """The model makes its decoder's inputs from the labels, so they go in with the inputs."""
+        batch = super().collate(examples, padding)
+        return Collated({**batch.inputs, **batch.targets}, batch.targets, batch.lengths, batch.order)
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """Logits are (rows, target length, vocabulary): position t predicts the label at t."""
+        labels = batch.targets["labels"]
+        judged = labels != IGNORED
+        return F.cross_entropy(outputs.logits[judged].float(), labels[judged], reduction="sum")
+
+
+class MaskedLM(_Language):
+    """Tokens that were hidden: 15% of the words, of which 80% become the mask, 10% another token and 10% stay (Devlin et al., 2019), whole
+    words at a time, drawn anew at every step. ``Features.words`` numbers the words; tokens without one are never hidden.
+
+    Args:
+        mask: the mask's token id.
+        vocabulary: number of token ids to draw other tokens from.
+        share: of the words.
+    """
+
+    def __init__(self, mask: int, vocabulary: int, share: float = 0.15) -> None:
+        self.mask, self.vocabulary, self.share = mask, vocabulary, share
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "MaskedLM":
+        """What the task's spec says of the tokenizer."""
+        return cls(spec["mask_id"], spec["vocabulary"], spec.get("share", 0.15))
+
+    def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> list[list[Features]]:
+        """The examples with words hidden, and their tokens as targets."""
+        return [[self._hide(f, draw) for f in example] for example in examples]
+
+    def _hide(self, features: Features, draw: np.random.Generator) -> Features:
+        ids = list(features.inputs["input_ids"])
+        target = [IGNORED] * len(ids)
+        words = sorted({word for word in features.words if word is not None})
+        hidden = set(draw.permutation(words)[: max(1, round(self.share * len(words)))].tolist()) if words else set()
+        fates = {word: draw.random() for word in sorted(hidden)}  # one fate a word: its pieces share it
+        for at, word in enumerate(features.words):
+            if word in hidden:
+                target[at] = ids[at]
+                if fates[word] < 0.8:
+                    ids[at] = self.mask
+                elif fates[word] < 0.9:
+                    ids[at] = int(draw.integers(self.vocabulary))
+        return replace(features, inputs={**features.inputs, "input_ids": ids}, target=target)
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """Logits are (rows, length, vocabulary)."""
+        labels = batch.targets["labels"]
+        judged = labels != IGNORED
+        return F.cross_entropy(outputs.logits[judged].float(), labels[judged], reduction="sum")
+
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
+        """(masks, vocabulary) logits of each row, at its masks only."""
+        masks = batch.inputs["input_ids"] == self.mask  # (rows, length)
+        return {"logits": [row[mask].float() for row, mask in zip(outputs.logits, masks, strict=True)]}

@@ -1,0 +1,101 @@
+"""One answer a row: a class, several classes, a number, or the best row of a group. Logits are (rows, labels)."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from weitiao.config import TrainingSettings
+from weitiao.engine.objectives.base import Collated, Example, Objective
+from weitiao.processing import Features
+
+
+class Classification(Objective):
+    """Cross-entropy over one label a row, with label smoothing and class weights: sum(w * loss) / sum(w), as ``nn.CrossEntropyLoss``.
+
+    Args:
+        weights: (labels,) or None.
+        smoothing: probability mass spread over all labels.
+    """
+
+    def __init__(self, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> None:
+        self.weights, self.smoothing = weights, smoothing
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "Classification":
+        """Balanced weights are rows / (labels * rows of the label), as scikit-learn's ``class_weight="balanced"``."""
+        weights = None
+        if settings.class_weights == "balanced" and examples:
+            counts = Counter(f.target for example in examples for f in example)
+            weights = torch.tensor([len(examples) / (len(counts) * max(counts[label], 1)) for label in range(max(counts) + 1)])
+        return cls(weights, settings.label_smoothing)
+
+    def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
+        """(rows,) label indices."""
+        return {"labels": torch.tensor([f.target for f in rows])}
+
+    def terms(self, examples: Sequence[Example]) -> float:
+        """The rows' summed weights."""
+        if self.weights is None:
+            return float(len(examples))
+        return float(sum(self.weights[f.target] for example in examples for f in example))
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """Computed in fp32 whatever the forward pass ran in."""
+        logits, targets = outputs.logits.float(), batch.targets["labels"]  # (rows, labels), (rows,)
+        weights = None if self.weights is None else self.weights.to(logits.device)
+        if weights is None or not self.smoothing:
+            return F.cross_entropy(logits, targets, weight=weights, reduction="sum", label_smoothing=self.smoothing)
+        # torch's own smoothing weighs the spread mass by every class's weight; here a row weighs as much as its label.
+        return (weights[targets] * F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.smoothing)).sum()
+
+
+class MultiLabel(Objective):
+    """Binary cross-entropy of every label, averaged over labels and rows. A target is the list of the labels' indices."""
+
+    def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
+        """(rows, labels) of 0 and 1."""
+        return {"labels": torch.tensor([f.target for f in rows], dtype=torch.float32)}
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """Summed over rows, averaged over labels."""
+        logits = outputs.logits.float()  # (rows, labels)
+        return F.binary_cross_entropy_with_logits(logits, batch.targets["labels"], reduction="sum") / logits.shape[1]
+
+
+class Regression(Objective):
+    """Squared error of one number a row."""
+
+    def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
+        """(rows,) numbers."""
+        return {"labels": torch.tensor([f.target for f in rows], dtype=torch.float32)}
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """Logits are (rows, 1)."""
+        return F.mse_loss(outputs.logits.float()[:, 0], batch.targets["labels"], reduction="sum")
+
+
+class Choice(Objective):
+    """Which row of a group is the right one: softmax over the one logit of each of a record's rows. A target is 1 for the right row."""
+
+    grouped = True
+
+    def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
+        """(rows,) each row's group, and whether it is the right one."""
+        return {"groups": torch.tensor(groups), "right": torch.tensor([bool(f.target) for f in rows])}
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """The negative log of the right row's share, summed over groups."""
+        scores = outputs.logits.float().reshape(-1)  # (rows,)
+        groups, right = batch.targets["groups"], batch.targets["right"]
+        count = int(groups.max()) + 1
+        # The largest score of each group is taken out first: the exponent of a large logit would overflow.
+        largest = scores.new_full((count,), float("-inf")).scatter_reduce(0, groups, scores.detach(), "amax")
+        sums = scores.new_zeros(count).index_add(0, groups, (scores - largest[groups]).exp())
+        return (sums.log() + largest).sum() - scores[right].sum()
+
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
+        """(rows, 1) logits."""
+        return {"logits": outputs.logits.float().reshape(-1, 1)}

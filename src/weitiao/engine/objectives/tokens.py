@@ -1,0 +1,61 @@
+"""An answer for every token, or the two ends of a span of tokens. What is padding or not to be judged has the label -100."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from weitiao.engine.objectives.base import Collated, Example, Objective, pad
+from weitiao.processing import Features
+
+IGNORED = -100  # torch's own ignore_index
+
+
+class TokenClassification(Objective):
+    """Cross-entropy of the label of each judged token. A target is one label a token, -100 for tokens that are not judged."""
+
+    def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
+        """(rows, length) label indices."""
+        return {"labels": pad([f.target for f in rows], IGNORED)}
+
+    def terms(self, examples: Sequence[Example]) -> float:
+        """Judged tokens."""
+        return float(max(1, sum(label != IGNORED for example in examples for f in example for label in f.target)))
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """Logits are (rows, length, labels)."""
+        return F.cross_entropy(outputs.logits.float().flatten(0, 1), batch.targets["labels"].flatten(), ignore_index=IGNORED, reduction="sum")
+
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
+        """(length, labels) logits of each row, without its padding."""
+        return {"logits": [row[:length] for row, length in zip(outputs.logits.float(), batch.lengths, strict=True)]}
+
+
+class Span(Objective):
+    """Where an answer starts and where it ends: the mean of two cross-entropies over the tokens. A target is (first, last) token."""
+
+    def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
+        """(rows,) first tokens, (rows,) last tokens."""
+        first, last = zip(*(f.target for f in rows), strict=True)
+        return {"first": torch.tensor(first), "last": torch.tensor(last)}
+
+    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
+        """Start and end logits are (rows, length) each."""
+        ended = self._ended(batch)
+        ends = ((outputs.start_logits, "first"), (outputs.end_logits, "last"))
+        losses = [
+            F.cross_entropy(logits.float().masked_fill(ended, float("-inf")), batch.targets[name], reduction="sum") for logits, name in ends
+        ]
+        return (losses[0] + losses[1]) / 2
+
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
+        """(length,) start and end logits of each row, without its padding."""
+        both = {"start_logits": outputs.start_logits, "end_logits": outputs.end_logits}
+        return {name: [row[:length] for row, length in zip(logits.float(), batch.lengths, strict=True)] for name, logits in both.items()}
+
+    @staticmethod
+    def _ended(batch: Collated) -> torch.Tensor:
+        """(rows, length) True on padding: what the softmax must not see, or a prediction would depend on its neighbours' lengths."""
+        ids = batch.inputs["input_ids"]
+        return torch.arange(ids.shape[1], device=ids.device) >= torch.tensor(batch.lengths, device=ids.device)[:, None]

@@ -1,0 +1,89 @@
+"""A model folder in use, without a training: a finished run's, or a pretrained model as it came. Loads when the first answer is asked for."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao.config import Recipe, TrainingSettings
+from weitiao.engine import hub
+from weitiao.errors import ModelError
+from weitiao.messages import _
+from weitiao.tasks.base import Spec, Task
+
+if TYPE_CHECKING:
+    from weitiao.engine.prediction import Predictor
+
+
+def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Predictor]]":
+    """A pretrained model under a task: its spec, and what loads it."""
+    settings = recipe.model
+    base = hub.resolve(
+        settings.model,
+        revision=settings.revision,
+        offline=settings.offline,
+        trust_remote_code=settings.trust_remote_code,
+    )
+    config = read_config(base.path)
+    spec = task.spec_from(config, recipe.task)
+
+    def load(spec: Spec) -> "Predictor":
+        return load_predictor(
+            task,
+            spec,
+            base.path,
+            task.model_config(spec),
+            settings.max_length or task.max_length,
+            trained=False,
+            trust_remote_code=bool(settings.trust_remote_code),
+        )
+
+    return spec, load
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """A model folder's config.json, with what beside it says how sentence vectors are made ("sentence_pooling")."""
+    try:
+        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(_("{folder} has no readable config.json: it is not a transformers model.").format(folder=folder.name)) from error
+    pooling = folder / "1_Pooling" / "config.json"
+    if pooling.is_file():
+        config["sentence_pooling"] = json.loads(pooling.read_text(encoding="utf-8"))
+    return config
+
+
+def load_predictor(
+    task: Task,
+    spec: Spec,
+    folder: Path,
+    config: Mapping[str, Any],
+    max_length: int,
+    *,
+    trained: bool = True,
+    trust_remote_code: bool = False,
+) -> "Predictor":
+    """A model folder under a task's head, ready to predict.
+
+    Args:
+        trained: False for a pretrained model: a head that would start at random is then refused, since its answers would mean nothing.
+
+    Raises:
+        ModelError: it has no such head, or cannot be read.
+    """
+    from weitiao.engine.devices import machine_for, require_torch
+
+    require_torch()
+    from weitiao.engine.models import load_model
+    from weitiao.engine.prediction import predictor_for
+
+    head = task.head(spec)
+    loaded = load_model(folder, head.classes, config, machine_for(TrainingSettings(precision="fp32")), trust_remote_code=trust_remote_code)
+    if not trained and loaded.fresh_head:
+        message = _(
+            "{folder} was not trained for {task}: its head ({name}) would start at random. Fine-tune it first: "
+            "weitiao train DATA --task {task} --model {folder}; or choose a model that was."
+        )
+        raise ModelError(message.format(folder=folder.name, task=task.name, name=loaded.fresh_head[0]))
+    spec = task.fit(spec, loaded.processor)
+    return predictor_for(task, spec, loaded, min(max_length, loaded.limit or max_length))

@@ -27,7 +27,7 @@ def setting(
     hidden: bool = False,
     column: bool = False,
 ) -> Any:
-    """A settings field: its default, its help (marked for translation), its bounds or choices, a short flag, and whether it names columns."""
+    """A settings field: its default, its help (marked for translation), bounds or choices, a short flag, and whether it names columns."""
     about = {"help": help, "low": low, "high": high, "choices": choices, "short": short, "hidden": hidden, "column": column}
     return field(default=default, metadata=about)
 
@@ -52,7 +52,9 @@ class ModelSettings:
     task: str = setting("text-classification", N_("What to learn."))
     model: str = setting("auto", N_("Base model: a folder, a hub id, offline (packaged) or auto (chosen by language and machine)."))
     revision: str = setting("", N_("Branch, tag or commit of the base model on the hub."))
-    max_length: int = setting(0, N_("Longest text in tokens; the rest is cut off and counted (0 = what the task is used with)."), low=0, high=1_000_000)
+    max_length: int = setting(
+        0, N_("Longest text in tokens; the rest is cut off and counted (0 = what the task is used with)."), low=0, high=1_000_000
+    )
     offline: bool = setting(False, N_("Open no socket: use only what is on this machine."))
     trust_remote_code: str = setting("", N_("Run the code of this one repository (its hub id). Read it first."))
 

@@ -122,9 +122,7 @@ class Model:
             shaped = schema.reshape(table)
             fitted = fitted or loading.fit_plan(shaped, plan, schema, need_outputs=False)
             # Rows without a text stay in the output, so what would drop them is not a loss to be listed.
-            records = to_records(
-                shaped, fitted, Ledger(), need_outputs=False, prepare=schema.prepare, max_bad_rows=reading.max_bad_rows
-            )
+            records = to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=schema.prepare, max_bad_rows=reading.max_bad_rows)
             answers = dict(zip(records.rows.tolist(), self.predictor().predict(records), strict=True))
             # An answer never takes the place of a column of the file.
             names = {name: f"predicted_{name}" if name in table.columns else name for name in empty}

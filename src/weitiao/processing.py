@@ -47,7 +47,7 @@ class Processor(Protocol):
         ...
 
     def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
-        """The same without a loss: the last of the texts is cut into windows that share ``stride`` tokens; ``a`` stands in each of a pair's.
+        """The same with nothing lost: the last of the texts is cut into windows that share ``stride`` tokens; of a pair, ``a`` stands in each.
 
         Word numbers and offsets count through the whole text.
         """

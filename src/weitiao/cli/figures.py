@@ -12,10 +12,9 @@ from rich.text import Text
 from weitiao.cli.quantities import number, one_line
 from weitiao.cli.tables import SPLITS, heading, marked
 from weitiao.messages import _
-from weitiao.metrics import TITLES
+from weitiao.metrics import SMALLER_IS_BETTER, TITLES
 from weitiao.metrics import title as spoken
 
-LOWER_IS_BETTER = ("log_loss", "ece")
 MANY_LABELS = 30
 ROOM_FOR_OTHERS = 72
 
@@ -84,7 +83,7 @@ def _metrics(evaluation: Mapping[str, Any]) -> RenderableType:
         table.add_column(spoken(name), overflow="fold")
     everyone = [evaluation, *baselines.values()]
     for name in sorted(evaluation["metrics"], key=lambda name: list(TITLES).index(name) if name in TITLES else len(TITLES)):
-        title = Text(spoken(name) + (" ↓" if name in LOWER_IS_BETTER else ""))
+        title = Text(spoken(name) + (" ↓" if name in SMALLER_IS_BETTER else ""))
         if name == evaluation.get("headline"):
             title.append(" ◂", style="cyan")
         table.add_row(title, *(_with_interval(one, name) for one in everyone))

@@ -19,7 +19,14 @@ from weitiao.config import GROUPS
 from weitiao.errors import UsageError
 from weitiao.messages import LANGUAGES, N_, _
 
-PANELS = {"columns": N_("Columns"), "data": N_("Data"), "task": N_("For some tasks"), "model": N_("Model"), "training": N_("Training"), "output": N_("Result")}
+PANELS = {
+    "columns": N_("Columns"),
+    "data": N_("Data"),
+    "task": N_("For some tasks"),
+    "model": N_("Model"),
+    "training": N_("Training"),
+    "output": N_("Result"),
+}
 EVERYWHERE = N_("Everywhere")
 LANG = typer.Option("--lang", metavar="|".join(LANGUAGES), help=N_("Language of every message."), rich_help_panel=EVERYWHERE)
 KINDS = {int: "<int>", float: "<number>", str: "<text>", tuple: "<a,b>"}

@@ -10,7 +10,6 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -114,7 +113,7 @@ def load(
 
 def read_records(
     source: str,
-    plan: ColumnPlan,
+    plan: ColumnPlan | None,
     schema: Schema,
     *,
     reading: Reading = Reading(),  # noqa: B008 - frozen
@@ -142,9 +141,7 @@ def read_records(
     else:
         table = _read(source, reading, ledger, observer)
     fitted = fit_plan(table, plan, schema, need_outputs=need_outputs)
-    records = to_records(
-        table, fitted, ledger, need_outputs=need_outputs, prepare=schema.prepare, max_bad_rows=reading.max_bad_rows
-    )
+    records = to_records(table, fitted, ledger, need_outputs=need_outputs, prepare=schema.prepare, max_bad_rows=reading.max_bad_rows)
     require_rows(records, table, fitted)
     return records, ledger
 

@@ -41,9 +41,7 @@ class SlowProcessor:
 
     def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
         """Raises ModelError: without offsets there is no way back from a window to the text."""
-        raise ModelError(
-            _("This model's tokenizer has no fast backend, which is needed to find words and spans. Choose another --model.")
-        )
+        raise ModelError(_("This model's tokenizer has no fast backend, which is needed to find words and spans. Choose another --model."))
 
     def ids(self, text: str) -> Features:
         """See ``processing.Processor``."""
@@ -153,7 +151,13 @@ def class_for(folder: Path, classes: Sequence[str], *, trust_remote_code: bool =
 
 
 def load_model(
-    folder: Path, classes: Sequence[str], config: Mapping[str, Any], machine: Machine, *, trust_remote_code: bool = False, packed: bool = True
+    folder: Path,
+    classes: Sequence[str],
+    config: Mapping[str, Any],
+    machine: Machine,
+    *,
+    trust_remote_code: bool = False,
+    packed: bool = True,
 ) -> LoadedModel:
     """A model folder's weights under the head that the task asks for.
 

@@ -1,4 +1,4 @@
-"""A model folder in use, without a training: a finished run's, or a pretrained model as it came. Loads when the first answer is asked for."""
+"""A model folder in use, without a training: a finished run's, or a pretrained model as it came. It loads at the first answer."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import nlargest
 from typing import Any
 
-SMALLER_IS_BETTER = frozenset({"log_loss", "ece", "loss", "mae", "rmse", "perplexity"})
+from weitiao.metrics import SMALLER_IS_BETTER
+
 MOST_MATRIX = 30  # labels: beyond that a matrix cannot be read, and the most confused pairs stand in for it
 MOST_PAIRS = 20
 MOST_CLASSES = 24

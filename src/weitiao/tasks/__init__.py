@@ -42,9 +42,7 @@ def get(name: str) -> Task:
 @cache
 def settings_of(task: Task) -> type:
     """A task's own settings: one for the column of each field that has a flag, and its options."""
-    columns = [
-        (field.flag, tuple[str, ...], setting((), field.title, column=True)) for field in task.fields.values() if field.flag
-    ]
+    columns = [(field.flag, tuple[str, ...], setting((), field.title, column=True)) for field in task.fields.values() if field.flag]
     return dataclasses.make_dataclass(f"{type(task).__name__}Settings", columns, bases=(task.settings,), frozen=True)
 
 

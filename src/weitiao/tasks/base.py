@@ -140,7 +140,9 @@ class Task:
         """A record's features: one, or several where the task works in windows. Targets are set when ``for_training``."""
         raise NotImplementedError
 
-    def decode(self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor) -> Prediction:
+    def decode(
+        self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor
+    ) -> Prediction:
         """The prediction for a record from all its features and the model's outputs for each: {"logits": (labels,)}, ..."""
         raise NotImplementedError
 

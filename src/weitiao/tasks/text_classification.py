@@ -81,7 +81,9 @@ class TextClassification(Task):
             features.target = spec["labels"].index(record["label"])
         return [features]
 
-    def decode(self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor) -> Prediction:
+    def decode(
+        self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor
+    ) -> Prediction:
         """Softmax over the logits, (labels,): the likeliest label, its probability, and every label's."""
         logits = outputs[0]["logits"].astype(np.float64)  # (labels,)
         exponents = np.exp(logits - logits.max())

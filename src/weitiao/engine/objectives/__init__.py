@@ -29,10 +29,13 @@ OBJECTIVES: dict[str, type[Objective]] = {
 
 
 def objective_for(
-    name: str, spec: Mapping[str, Any], settings: TrainingSettings = TrainingSettings(), examples: Sequence[Example] = ()  # noqa: B008 - frozen
+    name: str,
+    spec: Mapping[str, Any],
+    settings: TrainingSettings | None = None,
+    examples: Sequence[Example] = (),
 ) -> Objective:
     """The objective a task names, set up from its spec and, for a training, from the settings and the training examples."""
     if name not in OBJECTIVES:
         message = _('There is no objective "{name}"; there are: {names}.').format(name=name, names=", ".join(OBJECTIVES))
         raise UsageError(message + nearest(name, list(OBJECTIVES)))
-    return OBJECTIVES[name].of(settings, examples, spec)
+    return OBJECTIVES[name].of(settings or TrainingSettings(), examples, spec)

@@ -25,7 +25,9 @@ class TokenClassification(Objective):
 
     def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
         """Logits are (rows, length, labels)."""
-        return F.cross_entropy(outputs.logits.float().flatten(0, 1), batch.targets["labels"].flatten(), ignore_index=IGNORED, reduction="sum")
+        return F.cross_entropy(
+            outputs.logits.float().flatten(0, 1), batch.targets["labels"].flatten(), ignore_index=IGNORED, reduction="sum"
+        )
 
     def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
         """(length, labels) logits of each row, without its padding."""

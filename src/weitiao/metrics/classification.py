@@ -1,62 +1,16 @@
-"""Predictions and references become numbers with intervals, and an honest sentence about them. Numpy only; knows no model, task or file.
+"""Every figure for single-label classification, as scikit-learn defines it, with intervals. Numpy only; knows no model, task or file."""
 
-    classification_scores(truth, predictions, labels) -> {"metrics", "intervals", "draws", "per_class", "confusion_matrix", "calibration"}
-    compare(scores, {"majority": scores, ...}, metric, direction) -> the same without "draws", plus "baselines" and "verdict"
-
-``draws`` are the bootstrap's values of each headline figure, one a resample. Every call with the same number of rows draws the same
-resamples, so the draws of a model and of its baselines are paired, and their differences are what ``compare`` judges by. Any task's
-``score`` can take part: give ``draws`` made from ``resamples``.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from weitiao.errors import DataError
-from weitiao.messages import N_, _
+from weitiao.messages import _
+from weitiao.metrics.resampling import CHUNK, interval, resamples
 
-RESAMPLES = 1000
 BINS = 15
 HEADLINES = ("accuracy", "f1_macro", "f1_weighted", "balanced_accuracy")
-_SEED = 20170706
-_CHUNK = 4_000_000  # numbers held at once while resampling: 32 MB
-
-TITLES = {
-    "accuracy": N_("accuracy"),
-    "balanced_accuracy": N_("balanced accuracy"),
-    "f1_macro": N_("macro F1"),
-    "f1_weighted": N_("weighted F1"),
-    "mcc": N_("Matthews correlation"),
-    "log_loss": N_("log loss"),
-    "ece": N_("calibration error"),
-    "loss": N_("loss"),
-    "majority": N_("most frequent label"),
-    "tfidf_logistic_regression": N_("TF-IDF + logistic regression"),
-}
-
-
-def title(name: str) -> str:
-    """What people call a metric or a baseline, in the language in force; a name that is not known stays as it is.
-
-    >>> title("f1_macro"), title("rouge")
-    ('macro F1', 'rouge')
-    """
-    return _(TITLES.get(name, name))
-
-
-def resamples(rows: int) -> Iterator[np.ndarray]:
-    """Row indices of the bootstrap's resamples, in chunks of shape (resamples, rows): the same ones for the same number of rows."""
-    random = np.random.default_rng(_SEED)
-    chunk = max(1, min(RESAMPLES, _CHUNK // max(rows, 1)))
-    for start in range(0, RESAMPLES, chunk):
-        yield random.integers(0, rows, size=(min(chunk, RESAMPLES - start), rows), dtype=np.int32)
-
-
-def interval(draws: Sequence[float] | np.ndarray) -> list[float]:
-    """The 95% percentile interval, [low, high], of a bootstrap's draws."""
-    low, high = np.percentile(np.asarray(draws, dtype=np.float64), [2.5, 97.5])
-    return [float(low), float(high)]
 
 
 def classification_scores(truth: Sequence[str], predictions: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> dict[str, Any]:
@@ -130,78 +84,6 @@ def classification_scores(truth: Sequence[str], predictions: Sequence[Mapping[st
     }
 
 
-def compare(
-    scores: Mapping[str, Any], baselines: Mapping[str, Mapping[str, Any]], metric: str, direction: Literal["max", "min"] = "max"
-) -> dict[str, Any]:
-    """A model's scores beside those of its baselines on the same rows, with a verdict.
-
-    Args:
-        scores, baselines: what a task's ``score`` gives for the model and for each baseline: ``metrics``, ``intervals`` and, for the
-            verdict's certainty, ``draws``.
-        metric, direction: the headline figure and which way is better (a ``Headline`` unpacks into them).
-
-    Returns:
-        ``scores`` without ``draws``, plus ``baselines`` {name: {"metrics", "intervals"}} and ``verdict``: ``beats_baselines`` (None where
-        there is nothing to compare with), ``best_baseline``, ``difference`` (above zero where the model is better, whichever way the
-        metric points), ``interval`` of the difference (None where there are no draws), ``clear`` (that interval leaves zero out), ``text``.
-
-    >>> result = compare({"metrics": {"f1_macro": 0.893}}, {"tfidf_logistic_regression": {"metrics": {"f1_macro": 0.905}}}, "f1_macro")
-    >>> result["verdict"]["beats_baselines"], round(result["verdict"]["difference"], 3)
-    (False, -0.012)
-    """
-    sign = 1.0 if direction == "max" else -1.0
-    shown = {name: {key: dict(b[key]) for key in ("metrics", "intervals") if key in b} for name, b in baselines.items()}
-    result = {key: value for key, value in scores.items() if key != "draws"} | {"baselines": shown}
-    rivals = {name: b["metrics"][metric] for name, b in baselines.items() if b["metrics"].get(metric) is not None}
-    value = scores["metrics"].get(metric)
-    if value is None or not rivals:
-        text = _("There is no baseline to compare with.")
-        verdict = {"beats_baselines": None, "best_baseline": None, "difference": None, "interval": None, "clear": None, "text": text}
-        return result | {"verdict": verdict}
-    best = max(rivals, key=lambda name: sign * rivals[name])
-    difference = sign * (value - rivals[best])
-    draws = [each.get("draws", {}).get(metric) for each in (scores, baselines[best])]
-    bounds = None if None in draws else interval(sign * (np.asarray(draws[0]) - np.asarray(draws[1])))
-    clear = None if bounds is None else bounds[0] > 0 or bounds[1] < 0
-    text = _sentence(metric, value, best, rivals[best], difference > 0, bounds, clear)
-    return result | {
-        "verdict": {
-            "beats_baselines": difference > 0,
-            "best_baseline": best,
-            "difference": difference,
-            "interval": bounds,
-            "clear": clear,
-            "text": text,
-        }
-    }
-
-
-def _sentence(metric: str, value: float, best: str, rival: float, wins: bool, bounds: list[float] | None, clear: bool | None) -> str:
-    if wins and clear:
-        text = _(
-            "This model reaches {value} {metric}; the best simple baseline ({baseline}) {rival}. The difference is clear: {low} to {high}."
-        )
-    elif wins and bounds:
-        text = _(
-            "This model reaches {value} {metric}; the best simple baseline ({baseline}) {rival}. That is within noise ({low} to {high}): "
-            "more test rows would tell them apart."
-        )
-    elif wins:
-        text = _("This model reaches {value} {metric}; the best simple baseline ({baseline}) {rival}.")
-    elif clear:
-        text = _(
-            "The simple baseline ({baseline}) reaches {rival} {metric}, this model only {value}: use the baseline, or train "
-            "with more data, more epochs or a better base model."
-        )
-    else:
-        text = _(
-            "The simple baseline ({baseline}) is as good or better: it reaches {rival} {metric}, this model {value}. Use the baseline, "
-            "or train with more data, more epochs or a better base model."
-        )
-    low, high = (f"{bound:+.3f}" for bound in bounds or (0, 0))
-    return text.format(metric=title(metric), value=f"{value:.3f}", baseline=title(best), rival=f"{rival:.3f}", low=low, high=high)
-
-
 class _Cells:
     """The cells of a confusion matrix that are not empty, so that a thousand resamples of a hundred classes stay small.
 
@@ -249,7 +131,7 @@ def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
 def _draws(table: _Cells, cell_of_row: np.ndarray, cells: int) -> dict[str, list[float]]:
     """Each headline figure in each resample."""
     draws: dict[str, list[float]] = {name: [] for name in HEADLINES}
-    most = max(1, _CHUNK // max(cells, table.classes))
+    most = max(1, CHUNK // max(cells, table.classes))
     for chunk in resamples(len(cell_of_row)):  # (resamples, rows)
         for start in range(0, len(chunk), most):
             drawn = cell_of_row[chunk[start : start + most]]  # (resamples, rows): each row's cell

@@ -1,0 +1,22 @@
+"""Predictions and references become numbers with intervals, and an honest sentence about them. Numpy only; knows no model, task or file.
+
+Every scoring function gives {"metrics", "intervals", "draws", ...}: ``draws`` are the bootstrap's values of each figure, by which
+``compare`` judges a model against its baselines. Further keys are details that reports know how to draw.
+"""
+
+from weitiao.metrics.classification import classification_scores
+from weitiao.metrics.comparing import compare
+from weitiao.metrics.resampling import interval, mean_scores, ratio_scores, resamples
+from weitiao.metrics.titles import SMALLER_IS_BETTER, TITLES, title
+
+__all__ = [
+    "SMALLER_IS_BETTER",
+    "TITLES",
+    "classification_scores",
+    "compare",
+    "interval",
+    "mean_scores",
+    "ratio_scores",
+    "resamples",
+    "title",
+]

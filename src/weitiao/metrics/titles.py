@@ -1,0 +1,60 @@
+"""What people call each metric and each baseline. One table, so that a figure has one name on the terminal, on the page and on the card."""
+
+from weitiao.messages import N_, _
+
+TITLES = {
+    "accuracy": N_("accuracy"),
+    "balanced_accuracy": N_("balanced accuracy"),
+    "f1_macro": N_("macro F1"),
+    "f1_micro": N_("micro F1"),
+    "f1_weighted": N_("weighted F1"),
+    "precision": N_("precision"),
+    "recall": N_("recall"),
+    "f1": N_("F1"),
+    "subset_accuracy": N_("all labels right"),
+    "average_precision": N_("average precision"),
+    "pearson": N_("Pearson correlation"),
+    "spearman": N_("Spearman correlation"),
+    "mae": N_("mean absolute error"),
+    "rmse": N_("root mean squared error"),
+    "r2": "R²",
+    "exact_match": N_("exact match"),
+    "answerable_f1": N_("F1 where there is an answer"),
+    "unanswerable_accuracy": N_("right to give no answer"),
+    "rouge1": "ROUGE-1",
+    "rouge2": "ROUGE-2",
+    "rougeL": "ROUGE-L",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "perplexity": N_("perplexity"),
+    "masked_accuracy": N_("accuracy on masked tokens"),
+    "f1_at_5": N_("F1 of the first 5"),
+    "precision_at_5": N_("precision of the first 5"),
+    "recall_at_5": N_("recall of the first 5"),
+    "recall_at_1": N_("right one first"),
+    "mcc": N_("Matthews correlation"),
+    "log_loss": N_("log loss"),
+    "ece": N_("calibration error"),
+    "loss": N_("loss"),
+    "majority": N_("most frequent label"),
+    "mean": N_("the mean, always"),
+    "tfidf_logistic_regression": N_("TF-IDF + logistic regression"),
+    "tfidf_ridge": N_("TF-IDF + ridge regression"),
+    "dictionary": N_("dictionary of training entities"),
+    "lead": N_("the text's beginning"),
+    "copy": N_("the text itself"),
+    "tfidf_similarity": N_("TF-IDF similarity"),
+    "tfidf_keywords": N_("TF-IDF keywords"),
+    "unigram": N_("most frequent token"),
+    "random": N_("chance"),
+}
+SMALLER_IS_BETTER = frozenset({"log_loss", "ece", "loss", "mae", "rmse", "perplexity"})
+
+
+def title(name: str) -> str:
+    """What people call a metric or a baseline, in the language in force; a name that is not known stays as it is.
+
+    >>> title("f1_macro"), title("mine")
+    ('macro F1', 'mine')
+    """
+    return _(TITLES.get(name, name))

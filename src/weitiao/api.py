@@ -89,7 +89,8 @@ def resume(path: str | Path, *, observer: Observer = SILENT) -> "Run":
     folder.sweep()
     base = record["base_model"]
     # The base that was chosen then, even if "auto" would choose another today.
-    model = record["settings"]["model"] if base["source"] == "folder" else "offline" if base["source"] == "offline" else base["id"]
+    places = {"folder": record["settings"]["model"], "offline": "offline", "blank": str(folder.blank)}
+    model = places.get(base["source"], base["id"])
     session = Session(tasks.recipe({**record["settings"], "model": model}), observer, folder)
     try:
         if session.continue_from(record):

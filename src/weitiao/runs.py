@@ -24,6 +24,7 @@ class RunFolder:
     Attributes:
         path: the folder.
         model, checkpoints: folders inside it.
+        blank: the base model while training, where it was made for this run and cannot be found anywhere else.
         report, card, log_file, predictions_file, ledger_file, record_file, check_file: files inside it.
     """
 
@@ -31,6 +32,7 @@ class RunFolder:
         self.path = Path(path)
         self.model = self.path / "model"
         self.checkpoints = self.path / "checkpoints"
+        self.blank = self.checkpoints / "blank"
         self.report = self.path / "report.html"
         self.card = self.path / "README.md"
         self.record_file = self.path / "run.json"

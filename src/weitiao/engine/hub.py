@@ -33,7 +33,7 @@ from weitiao.observer import SILENT, Observer
 
 __all__ = ["BaseModel", "fetch", "resolve", "unpack", "verify_folder"]
 
-Source = Literal["folder", "cache", "hub", "modelscope", "offline"]
+Source = Literal["folder", "cache", "hub", "modelscope", "offline", "blank"]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

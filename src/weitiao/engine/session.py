@@ -3,6 +3,7 @@ knows neither reports nor the command line.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from weitiao.config import Recipe
 from weitiao.data import checking, language, loading
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
-from weitiao.engine import hub
+from weitiao.engine import blank, hub
 from weitiao.errors import DataError, ModelError, NetworkError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
     from weitiao.engine.objectives import Example, Objective
     from weitiao.engine.training import Trainer
-
-
-BLANK = "blank:"  # --model blank:ARCHITECTURE: a small model with random weights, and a tokenizer trained on the data
 
 
 @dataclass
@@ -100,10 +98,9 @@ def _as_text(task: Task, records: Records) -> Records:
 
 def _base(recipe: Recipe, task: Task, seen: Records, records: Records, observer: Observer, *, needed: bool) -> hub.BaseModel | None:
     settings = recipe.model
-    if settings.model.startswith(BLANK):
-        from weitiao.engine.blank import make_blank
-
-        return make_blank(settings.model.removeprefix(BLANK), list(task.texts(records)), seed=recipe.training.seed) if needed else None
+    if settings.model.startswith(blank.PREFIX):
+        name = settings.model.removeprefix(blank.PREFIX)
+        return blank.make_blank(name, list(task.texts(records)), seed=recipe.training.seed) if needed else None
     try:
         base = hub.resolve(
             settings.model,
@@ -328,6 +325,9 @@ class Session:
             seed=self.recipe.training.seed,
             environment=environment(self.machine),
         )
+        if self.base.source == "blank":
+            # Tokenizers are not trained the same way twice: whoever resumes needs this very one.
+            shutil.copytree(self.base.path, self.folder.blank)
         write_text(self.folder.check_file, json.dumps(self.examples.check, ensure_ascii=False, indent=2) + "\n")
         write_lines(self.folder.ledger_file, self.examples.ledger.lines())
 

@@ -1,0 +1,164 @@
+"""Architectures that can start blank: a small config and the kind of tokenizer each was made for. A table; builds nothing.
+
+Sizes are those of a model that learns a few hundred examples by heart on a laptop in minutes, not of one that has read the world.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from weitiao.config import nearest
+from weitiao.errors import UsageError
+from weitiao.messages import _
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a blank model is.
+
+    Attributes:
+        width: of the hidden states.
+        layers: of the encoder, and as many of the decoder where there are both.
+        heads: of the attention.
+        positions: longest text in tokens.
+        vocabulary: most entries of the tokenizer.
+    """
+
+    width: int = 256
+    layers: int = 4
+    heads: int = 4
+    positions: int = 1024
+    vocabulary: int = 8000
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """A kind of tokenizer.
+
+    Attributes:
+        model: "wordpiece", "bpe" (over bytes) or "unigram".
+        special: role -> token, in the order of their ids from 0.
+        single, pair: templates of ``tokenizers.processors``; "" where nothing is added.
+        types: whether the model reads token types.
+    """
+
+    model: str
+    special: dict[str, str]
+    single: str
+    pair: str
+    types: bool = False
+
+
+_BERT = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+_ROBERTA = {"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>", "cls": "<s>", "sep": "</s>"}
+_T5 = {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"}
+_DECODER = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
+
+WORDPIECE = Tokens("wordpiece", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", types=True)
+PLAIN_WORDPIECE = Tokens("wordpiece", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]")
+BERT_BPE = Tokens("bpe", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]")
+BERT_UNIGRAM = Tokens("unigram", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", types=True)
+ROBERTA_BPE = Tokens("bpe", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
+ROBERTA_UNIGRAM = Tokens("unigram", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
+ENDED_UNIGRAM = Tokens("unigram", _T5, "$A </s>", "$A </s> $B </s>")
+DECODER_BPE = Tokens("bpe", _DECODER, "<s> $A", "<s> $A $B")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One entry: transformers' ``model_type``, its tokenizer, and its config's values for a size."""
+
+    model_type: str
+    tokens: Tokens
+    config: Callable[[Size], dict[str, Any]]
+
+
+def _encoder(size: Size, **more: Any) -> dict[str, Any]:
+    return {
+        "hidden_size": size.width,
+        "num_hidden_layers": size.layers,
+        "num_attention_heads": size.heads,
+        "intermediate_size": 4 * size.width,
+        "max_position_embeddings": size.positions,
+        **more,
+    }
+
+
+def _roberta(size: Size) -> dict[str, Any]:
+    # Positions are counted from behind the padding's id, 1.
+    return _encoder(size, max_position_embeddings=size.positions + 2, type_vocab_size=1)
+
+
+def _distilbert(size: Size) -> dict[str, Any]:
+    return {
+        "dim": size.width,
+        "n_layers": size.layers,
+        "n_heads": size.heads,
+        "hidden_dim": 4 * size.width,
+        "max_position_embeddings": size.positions,
+    }
+
+
+def _modernbert(size: Size) -> dict[str, Any]:
+    return _encoder(size, intermediate_size=2 * size.width, global_attn_every_n_layers=2)
+
+
+def _decoder(size: Size) -> dict[str, Any]:
+    return _encoder(size, intermediate_size=2 * size.width, num_key_value_heads=max(1, size.heads // 2), head_dim=size.width // size.heads)
+
+
+def _gpt2(size: Size) -> dict[str, Any]:
+    return {"n_embd": size.width, "n_layer": size.layers, "n_head": size.heads, "n_positions": size.positions}
+
+
+def _t5(size: Size) -> dict[str, Any]:
+    return {
+        "d_model": size.width,
+        "d_kv": size.width // size.heads,
+        "d_ff": 2 * size.width,
+        "num_layers": size.layers,
+        "num_heads": size.heads,
+        "feed_forward_proj": "gated-gelu",
+    }
+
+
+def _bart(size: Size) -> dict[str, Any]:
+    both = {f"{part}_{name}": value for part in ("encoder", "decoder") for name, value in _half(size).items()}
+    return {"d_model": size.width, "max_position_embeddings": size.positions, **both}
+
+
+def _half(size: Size) -> dict[str, Any]:
+    return {"layers": size.layers, "attention_heads": size.heads, "ffn_dim": 4 * size.width}
+
+
+ARCHITECTURES = {
+    "bert": Architecture("bert", WORDPIECE, _encoder),
+    "roberta": Architecture("roberta", ROBERTA_BPE, _roberta),
+    "electra": Architecture("electra", WORDPIECE, lambda size: _encoder(size, embedding_size=size.width)),
+    "albert": Architecture("albert", BERT_UNIGRAM, lambda size: _encoder(size, embedding_size=size.width // 2)),
+    "distilbert": Architecture("distilbert", PLAIN_WORDPIECE, _distilbert),
+    "deberta-v2": Architecture("deberta-v2", PLAIN_WORDPIECE, lambda size: _encoder(size, type_vocab_size=0, relative_attention=True)),
+    "modernbert": Architecture("modernbert", BERT_BPE, _modernbert),
+    "xlm-roberta": Architecture("xlm-roberta", ROBERTA_UNIGRAM, _roberta),
+    "t5": Architecture("t5", ENDED_UNIGRAM, _t5),
+    "mt5": Architecture("mt5", ENDED_UNIGRAM, _t5),
+    "bart": Architecture("bart", ROBERTA_BPE, _bart),
+    "mbart": Architecture("mbart", ENDED_UNIGRAM, _bart),
+    "marian": Architecture("marian", ENDED_UNIGRAM, _bart),
+    "gpt2": Architecture("gpt2", DECODER_BPE, _gpt2),
+    "llama": Architecture("llama", DECODER_BPE, _decoder),
+    "mistral": Architecture("mistral", DECODER_BPE, _decoder),
+    "qwen2": Architecture("qwen2", DECODER_BPE, _decoder),
+    "qwen3": Architecture("qwen3", DECODER_BPE, _decoder),
+    "gemma": Architecture("gemma", DECODER_BPE, _decoder),
+}
+ALIASES = {"qwen": "qwen3", "xlm-r": "xlm-roberta", "deberta": "deberta-v2"}
+
+
+def architecture(name: str) -> Architecture:
+    """The entry of that name. Raises UsageError, naming the nearest, where there is none."""
+    wanted = ALIASES.get(name.lower(), name.lower())
+    if wanted not in ARCHITECTURES:
+        message = _('There is no blank architecture "{name}"; there are: {names}.').format(name=name, names=", ".join(ARCHITECTURES))
+        raise UsageError(message + nearest(wanted, list(ARCHITECTURES)))
+    return ARCHITECTURES[wanted]

@@ -1,0 +1,94 @@
+"""Blank models: a small config, random weights, and a tokenizer trained on the data at hand. Everything from one seed, so that a killed
+run finds the same model again. It knows architectures and texts, and no task.
+"""
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from weitiao.engine.architectures import Architecture, Size, Tokens, architecture
+from weitiao.engine.hub import BaseModel
+from weitiao.engine.model_folder import weights_sha256
+from weitiao.messages import _
+
+PREFIX = "blank:"
+_CONFIGURED = ("pad", "bos", "eos")  # roles whose ids a config holds
+
+
+def make_blank(name: str, texts: Sequence[str], *, seed: int, size: Size = Size()) -> BaseModel:  # noqa: B008 - frozen
+    """A blank model in a folder that goes when the process ends.
+
+    Args:
+        name: an architecture's name, "t5" or "llama".
+        texts: what its tokenizer is trained on.
+        seed: of the weights.
+        size: how large.
+
+    Raises:
+        UsageError: no such architecture.
+    """
+    chosen = architecture(name)
+    place = Path(tempfile.mkdtemp(prefix="weitiao-blank-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    write_blank(place, chosen, texts, seed=seed, size=size)
+    why = _("a small model with random weights, and a tokenizer trained on this data")
+    return BaseModel(PREFIX + name, "blank", place, "", weights_sha256(place), "", why)
+
+
+def write_blank(place: Path, chosen: Architecture, texts: Sequence[str], *, seed: int, size: Size) -> None:
+    """Write tokenizer, config and weights into a folder."""
+    import torch
+    import transformers
+
+    tokenizer = train_tokenizer(chosen.tokens, texts, size.vocabulary)
+    wrapped = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=size.positions,
+        model_input_names=["input_ids", *(["token_type_ids"] if chosen.tokens.types else []), "attention_mask"],
+        **{f"{role}_token": token for role, token in chosen.tokens.special.items()},
+    )
+    ids = {f"{role}_token_id": wrapped.convert_tokens_to_ids(token) for role, token in chosen.tokens.special.items()}
+    both = {"decoder_start_token_id": ids["pad_token_id"]} if "eos_token_id" in ids else {}
+    values = {"vocab_size": len(wrapped), **chosen.config(size), **both, **{k: v for k, v in ids.items() if k.split("_")[0] in _CONFIGURED}}
+    config = transformers.AutoConfig.for_model(chosen.model_type, **values)
+    generator = torch.random.get_rng_state()
+    torch.manual_seed(seed)
+    network = transformers.AutoModel.from_config(config)
+    torch.random.set_rng_state(generator)
+    network.save_pretrained(place)
+    wrapped.save_pretrained(place)
+
+
+def train_tokenizer(tokens: Tokens, texts: Sequence[str], vocabulary: int) -> Any:
+    """A ``tokenizers.Tokenizer`` of a kind, trained on texts. Upper and lower case stay apart, and Chinese characters stand alone in
+    WordPiece.
+    """
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+    special = list(dict.fromkeys(tokens.special.values()))
+    unknown = tokens.special.get("unk", special[0])
+    common = {"vocab_size": vocabulary, "special_tokens": special, "show_progress": False}
+    if tokens.model == "wordpiece":
+        tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
+        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+        tokenizer.decoder = decoders.WordPiece()
+        trainer: Any = trainers.WordPieceTrainer(**common)
+    elif tokens.model == "bpe":
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(**common, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
+    else:
+        tokenizer = Tokenizer(models.Unigram())
+        tokenizer.normalizer = normalizers.NFKC()
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+        tokenizer.decoder = decoders.Metaspace()
+        trainer = trainers.UnigramTrainer(**common, unk_token=unknown)
+    tokenizer.train_from_iterator(texts, trainer)
+    pairs = [(token, tokenizer.token_to_id(token)) for token in special]
+    tokenizer.post_processor = processors.TemplateProcessing(single=tokens.single, pair=tokens.pair, special_tokens=pairs)
+    return tokenizer

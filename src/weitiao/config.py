@@ -38,7 +38,7 @@ class DataSettings:
 
     valid: str = setting("0.1", N_("Validation data: a file, or the share of the rows to hold out (0.1 = 10%)."))
     test: str = setting("0.1", N_("Test data: a file, or the share of the rows to hold out (0 = none)."))
-    text_separator: str = setting("\n", N_("What joins several text columns."))
+    text_separator: str = setting("", N_("What joins several text columns (a line break; two are a pair where the task reads pairs)."))
     encoding: str = setting("", N_("Encoding of the file (recognised by itself: UTF-8, UTF-16, GB18030)."))
     delimiter: str = setting("", N_("Delimiter of the CSV file (recognised by itself)."))
     max_bad_rows: int = setting(0, N_("How many unreadable rows may be left out; each is listed in the ledger."), low=0)

@@ -22,6 +22,8 @@ class Field:
         hints: lower-case column names that mean this field, most certain first, in English and Chinese.
         optional: whether a record may do without it; its value is then None.
         several: whether a column of lists is welcome where one choice was declared: the field is then "choices" in the plan.
+        second: the optional field that makes a pair with this one: of two columns named for this field, the second is that field's, unless
+            a separator says that they are to be joined. Where it has a column, a row without it is as empty as one without the first.
     """
 
     name: str
@@ -31,3 +33,4 @@ class Field:
     hints: tuple[str, ...] = ()
     optional: bool = False
     several: bool = False
+    second: str = ""

@@ -91,16 +91,20 @@ def _label_counts(splits: Mapping[str, Records], field: str | None, labels: Sequ
     """label -> split -> rows."""
     counts: dict[str, dict[str, int]] = {label: {} for label in labels}
     for name, records in splits.items():
-        for label, count in Counter(records.columns[field] if field else ()).items():
-            if label is not None:
-                counts.setdefault(label, {})[name] = count
+        for label, count in Counter(label for answer in (records.columns[field] if field else ()) for label in _each(answer)).items():
+            counts.setdefault(label, {})[name] = count
     return counts
+
+
+def _each(answer: str | list[str] | None) -> list[str]:
+    """The labels of a row: one, several or none."""
+    return [] if answer is None else [answer] if isinstance(answer, str) else list(dict.fromkeys(answer))
 
 
 def _example(splits: Mapping[str, Records], label_field: str, text_field: str, label: str) -> dict[str, Any]:
     """The first row that has a label, which one of the splits must have."""
-    records = next(records for records in splits.values() if label in records.columns[label_field])
-    at = records.columns[label_field].index(label)
+    found = ((records, at) for records in splits.values() for at, answer in enumerate(records.columns[label_field]) if label in _each(answer))
+    records, at = next(found)
     text = brief(str(records.columns[text_field][at]))
     return {"source": records.source, "rows": [int(records.rows[at])], "text": text, "labels": [label]}
 
@@ -137,7 +141,8 @@ def _labels_of(corpus: Corpus, positions: Sequence[int], field: str | None) -> l
     if field is None:
         return []
     found = (corpus.records[corpus.split[at]].columns[field][corpus.index[at]] for at in positions)
-    return list(dict.fromkeys(label for label in found if label is not None))
+    # Several labels are one answer together, in whatever order they stand.
+    return list(dict.fromkeys(", ".join(sorted(_each(answer))) for answer in found if answer is not None))
 
 
 def _near_findings(corpus: Corpus, texts: Sequence[str], seed: int) -> tuple[dict[str, int], list[Finding]]:

@@ -5,7 +5,7 @@ are equally good, or none is, that is an error that lists them: a guess would co
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -102,7 +102,8 @@ def plan_columns(
     for one in (*inputs, *outputs):
         if one.name not in found:
             needed = not one.optional and (need_outputs or one in inputs)
-            column, reason = _by_name(one, table, seen, found, needed=needed)
+            spoken = {hint for other in (*inputs, *outputs) if other is not one for hint in other.hints}
+            column, reason = _by_name(one, table, seen, found, spoken, needed=needed)
             if column:
                 found[one.name], why[one.name] = (column,), reason
     wanting = [one for one in (*inputs, *(outputs if need_outputs else ())) if one.name not in found and not one.optional]
@@ -124,9 +125,27 @@ def plan_columns(
     )
 
 
+def as_pairs(chosen: Mapping[str, Sequence[str]], inputs: Sequence[Field]) -> dict[str, Sequence[str]]:
+    """What the user named, with two columns of a text that can have a second one read as the pair they are.
+
+    >>> as_pairs({"text": ("a", "b")}, [Field("text", "text", "Text", "text", second="pair"), Field("pair", "text", "Second", "pair")])
+    {'text': ('a',), 'pair': ('b',)}
+    """
+    read = dict(chosen)
+    for one in inputs:
+        flags = [_flag(other) for other in inputs if other.name == one.second]
+        if flags and len(read.get(_flag(one), ())) == 2 and not read.get(flags[0]):
+            first, second = read[_flag(one)]
+            read |= {_flag(one): (first,), flags[0]: (second,)}
+    return read
+
+
 def _roles(inputs: Sequence[Field], outputs: Sequence[Field]) -> tuple[frozenset[str], frozenset[str]]:
-    """Names of the optional fields, and of the outputs."""
-    return frozenset(one.name for one in (*inputs, *outputs) if one.optional), frozenset(one.name for one in outputs)
+    """Names of the fields that a record may lack, and of the outputs. The second text of a pair has a column only where there are pairs."""
+    seconds = {one.second for one in inputs}
+    return frozenset(one.name for one in (*inputs, *outputs) if one.optional and one.name not in seconds), frozenset(
+        one.name for one in outputs
+    )
 
 
 def _type(one: Field, columns: Sequence[Profile]) -> FieldType:
@@ -160,9 +179,12 @@ def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, 
 
 
 def _by_name(
-    one: Field, table: Table, seen: Mapping[str, Profile], found: Mapping[str, tuple[str, ...]], *, needed: bool
+    one: Field, table: Table, seen: Mapping[str, Profile], found: Mapping[str, tuple[str, ...]], spoken: Container[str], *, needed: bool
 ) -> tuple[str, str]:
-    """The column whose name means the field, and why; ("", "") for none. Raises DataError for several, if the field is needed."""
+    """The column whose name means the field, and why; ("", "") for none. Raises DataError for several, if the field is needed.
+
+    ``spoken`` are names that mean other fields of the task.
+    """
     free = {name.lower(): name for name in table.names if name not in _taken(found) and not cannot_be(one.type, seen[name])}
     exact = [free[hint] for hint in one.hints if hint in free]
     # The first hint of each language is the field's very name: beside it, any other is just another column.
@@ -172,7 +194,7 @@ def _by_name(
         name = (first or exact)[0]
         if needed and not first and one.type == "text" and looks is not None:
             # Only probably the right one ("title"): a longer text beside it ("abstract") is as good.
-            others = [seen[other] for other in free.values() if other != name]
+            others = [seen[other] for lower, other in free.items() if other != name and lower not in spoken]
             longer = [column for column in others if looks(column) and column.mean_length > seen[name].mean_length]
             if longer:
                 raise _ambiguous(one, table, [seen[name], *longer])

@@ -117,7 +117,7 @@ def label_findings(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, i
     train = {label: by_split.get("train", 0) for label, by_split in counts.items()}
     known = {label: count for label, count in train.items() if count}
     findings = []
-    if rows.get("train") and len(known) == 1:
+    if rows.get("train") and list(known.values()) == [rows["train"]]:
         message = _('All training rows have the same label, "{label}", so there is nothing to tell apart; add rows of another class.')
         findings.append(Finding("one_class", "error", rows["train"], message.format(label=next(iter(known)))))
     unseen = [label for label in counts if not train[label]]

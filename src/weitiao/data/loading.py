@@ -15,7 +15,7 @@ import numpy as np
 
 from weitiao.config import DataSettings
 from weitiao.data.cleaning import require_rows, to_records
-from weitiao.data.columns import ColumnPlan, plan_columns, require_columns
+from weitiao.data.columns import ColumnPlan, as_pairs, plan_columns, require_columns
 from weitiao.data.duplicates import drop_duplicates, record_keys
 from weitiao.data.hub_tables import PREFIX, hub_splits
 from weitiao.data.ledger import Ledger
@@ -86,7 +86,8 @@ def load(
         tables[name] = _read(path, reading, ledger, observer)
     for note in dict.fromkeys(note for table in tables.values() for note in table.notes):
         observer.note(note)
-    plan = plan_columns(tables["train"], inputs, outputs, schema.columns, _separator(settings.text_separator))
+    chosen = schema.columns if settings.text_separator else as_pairs(schema.columns, inputs)
+    plan = plan_columns(tables["train"], inputs, outputs, chosen, _separator(settings.text_separator or "\n"))
     splits = {}
     for name in list(tables):
         table = tables.pop(name)  # the text stands in memory twice while it becomes records, one split at a time
@@ -155,14 +156,18 @@ def fit_plan(table: Table, plan: ColumnPlan | None, schema: Schema, *, need_outp
         DataError: a column is missing; the message names the file and its columns.
     """
     inputs, outputs, chosen = schema.inputs, schema.outputs, schema.columns
+    if plan is None or any(one.second in plan.fields for one in inputs):
+        chosen = as_pairs(chosen, inputs)
     if plan is None:
         return plan_columns(table, inputs, outputs, chosen, need_outputs=need_outputs)
     if any(chosen.values()):
         merged = {one.flag or one.name: plan.fields[one.name] for one in (*inputs, *outputs) if _stands(plan, one.name, table)}
         merged |= {flag: columns for flag, columns in chosen.items() if columns}
-        return plan_columns(table, inputs, outputs, merged, plan.text_separator, need_outputs=need_outputs)
+        fitted = plan_columns(table, inputs, outputs, merged, plan.text_separator, need_outputs=need_outputs)
+        # What a value is was settled in training: "a,b" is one label or two.
+        return replace(fitted, types={name: plan.types.get(name, kind) for name, kind in fitted.types.items()})
     absent = [one.name for one in (*inputs, *outputs) if one.name in plan.fields and not _stands(plan, one.name, table)]
-    plan = plan.without(one.name for one in (*inputs, *outputs) if one.name in absent and one.optional)
+    plan = plan.without(name for name in absent if name in plan.optional)
     if not need_outputs:
         plan = plan.without(one.name for one in outputs if one.name in absent)
         if len(table.names) == 1 and sum(not one.optional for one in inputs) == 1:

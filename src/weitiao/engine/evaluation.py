@@ -31,8 +31,9 @@ def evaluate(
         scores = {**scores, "metrics": {**scores["metrics"], **teacher_forced(predictor, records)}}
     answers = task.baselines(train, records, predictor.spec) if train is not None else {}
     baselines = {name: task.score(answer, records, predictor.spec) for name, answer in answers.items()}
-    compared = compare(scores, baselines, *task.headline)
-    return {"split": split, "rows": total, "source": records.source, "headline": task.headline.metric, **compared}, predictions, rows_per_s
+    headline = task.judged_by(predictor.spec)
+    compared = compare(scores, baselines, *headline)
+    return {"split": split, "rows": total, "source": records.source, "headline": headline.metric, **compared}, predictions, rows_per_s
 
 
 def teacher_forced(predictor: Predictor, records: Records) -> dict[str, float]:

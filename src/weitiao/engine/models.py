@@ -14,10 +14,13 @@ import numpy as np
 import torch
 
 from weitiao.engine.devices import Machine
+from weitiao.engine.dual import MODEL_TYPES, DualEncoder
 from weitiao.engine.dropout import make_dropout_cheap
 from weitiao.engine.objectives.base import Collated, Objective
 from weitiao.engine.packing import Packing, pack
 from weitiao.errors import ModelError
+from weitiao.images import FILE as PIXELS_FILE
+from weitiao.images import Pixels
 from weitiao.messages import _
 from weitiao.processing import FastProcessor, Features, Processor
 
@@ -72,6 +75,7 @@ class LoadedModel:
         machine: device, precision, threads.
         packing: set where padding is taken out inside the step.
         fresh: names of weights that the checkpoint did not hold and that start at random.
+        pixels_file: the base's own record of how it reads pictures, saved beside the weights as it was.
     """
 
     network: Any
@@ -81,6 +85,7 @@ class LoadedModel:
     machine: Machine
     packing: Packing | None = None
     fresh: tuple[str, ...] = ()
+    pixels_file: bytes | None = None
 
     @property
     def fresh_head(self) -> tuple[str, ...]:
@@ -122,8 +127,8 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
     return tokenizer
 
 
-def processor_for(tokenizer: Any) -> Processor:
-    """Our processor for a transformers tokenizer."""
+def processor_for(tokenizer: Any, pixels: Pixels | None = None) -> Processor:
+    """Our processor for a transformers tokenizer and, where the model reads pictures, its settings for them."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return SlowProcessor(tokenizer)
@@ -132,7 +137,7 @@ def processor_for(tokenizer: Any) -> Processor:
     # A copy: ours sets its own truncation, and the one that is saved beside the weights must stay as it was made.
     specials = {role.removesuffix("_token"): str(token) for role, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     names = tuple(name for name in tokenizer.model_input_names if name in TOKEN_INPUTS)
-    return FastProcessor(Tokenizer.from_str(backend.to_str()), names, specials, tokenizer.chat_template)
+    return FastProcessor(Tokenizer.from_str(backend.to_str()), names, specials, tokenizer.chat_template, pixels)
 
 
 def class_for(folder: Path, classes: Sequence[str], *, trust_remote_code: bool = False) -> Any:
@@ -142,6 +147,10 @@ def class_for(folder: Path, classes: Sequence[str], *, trust_remote_code: bool =
     with _quiet(), _model_errors(folder):
         config = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True)
     for name in classes:
+        if name == DualEncoder.__name__:
+            if config.model_type in MODEL_TYPES:
+                return DualEncoder
+            continue
         found = getattr(transformers, name)
         if type(config) in found._model_mapping or hasattr(config, "auto_map"):
             return found
@@ -196,14 +205,25 @@ def load_model(
         network.config.pad_token_id = tokenizer.pad_token_id
     network.to(machine.device)
     loaded = LoadedModel(
-        network, tokenizer, processor_for(tokenizer), _length_limit(network.config, tokenizer), machine, fresh=tuple(fresh)
+        network, tokenizer, processor_for(tokenizer, Pixels.of(folder)), _length_limit(network.config, tokenizer), machine, fresh=tuple(fresh)
     )
+    if (folder / PIXELS_FILE).is_file():
+        loaded.pixels_file = (folder / PIXELS_FILE).read_bytes()
     # On a GPU the buckets' many small kernels cost more than the padding they save.
     if machine.device == "cpu":
         make_dropout_cheap(network)
     if packed and machine.device == "cpu":
         loaded.packing = pack(network, _probe(loaded))
     return loaded
+
+
+def set_output_bias(loaded: LoadedModel, bias: torch.Tensor) -> None:
+    """Start a new output layer from ``bias``, (labels,). A layer that the checkpoint held, or one without a bias, stays as it is."""
+    new = [loaded.network.get_parameter(name) for name in loaded.fresh if name.endswith("bias")]
+    fitting = [parameter for parameter in new if parameter.shape == bias.shape]
+    if len(fitting) == 1:
+        with torch.no_grad():
+            fitting[0].copy_(bias)
 
 
 def save_model(loaded: LoadedModel, folder: Path, *, max_length: int) -> None:
@@ -213,6 +233,8 @@ def save_model(loaded: LoadedModel, folder: Path, *, max_length: int) -> None:
         # So that a plain ``truncation=True`` cuts where training cut.
         loaded.tokenizer.model_max_length = max_length
         loaded.tokenizer.save_pretrained(str(folder))
+    if loaded.pixels_file is not None:
+        (folder / PIXELS_FILE).write_bytes(loaded.pixels_file)
 
 
 def _probe(loaded: LoadedModel) -> dict[str, torch.Tensor]:

@@ -194,6 +194,9 @@ class Session:
         if not self.rows:
             raise DataError(_("Not one training row gives the model anything to learn. Look at them: weitiao check DATA"))
         self.objective: Objective = objective_for(self.head.objective, self.spec, recipe.training, self.rows)
+        bias = self.objective.initial_bias()
+        if bias is not None:
+            models.set_output_bias(self.loaded, bias)
         self.trainer: Trainer = self._trainer()
 
     def _encode(self, records: Records, *, keep: bool) -> None:
@@ -237,7 +240,7 @@ class Session:
             objective=self.objective,
             examples=self.rows,
             settings=settings,
-            headline=self.task.selection or self.task.headline,
+            headline=self.task.selected_by(self.spec),
             evaluate=None if validation is None else lambda: self._validate(validation),
             store=CheckpointStore(self.folder.checkpoints),
             log=self.folder.append_log,
@@ -261,7 +264,7 @@ class Session:
     @property
     def job_metric(self) -> str:
         """The metric that picks the best checkpoint."""
-        return (self.task.selection or self.task.headline).metric
+        return self.task.selected_by(self.spec).metric
 
     def predictor(self) -> Any:
         """The network as it is now, as a function from records to predictions."""

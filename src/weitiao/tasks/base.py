@@ -128,6 +128,14 @@ class Task:
         """The spec of a finished run under settings given when it is used (``--top-k``, ``--labels``); untouched by default."""
         return spec
 
+    def judged_by(self, spec: Spec) -> Headline:
+        """The headline, where it depends on what was learned (one label a text, or several)."""
+        return self.headline
+
+    def selected_by(self, spec: Spec) -> Headline:
+        """What picks the best checkpoint."""
+        return self.selection or self.judged_by(spec)
+
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """What the model's config must say (``num_labels``, ``id2label``, ...) so that plain transformers reads the model as we do."""
         return {}

@@ -56,6 +56,10 @@ class Objective:
         """The objective for a training; for prediction ``examples`` is empty."""
         return cls()
 
+    def initial_bias(self) -> torch.Tensor | None:
+        """(labels,) where the bias of a new output layer starts; None leaves it at zero."""
+        return None
+
     def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> Sequence[Example]:
         """The examples of one step with what is drawn anew at every step, such as hidden tokens."""
         return examples

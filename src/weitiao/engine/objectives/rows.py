@@ -53,7 +53,33 @@ class Classification(Objective):
 
 
 class MultiLabel(Objective):
-    """Binary cross-entropy of every label, averaged over labels and rows. A target is the list of the labels' indices."""
+    """Binary cross-entropy of every label, averaged over labels and rows. A target is a list of 0 and 1, one a label.
+
+    Args:
+        priors: (labels,) how often each label is given in training, or None.
+        weights: (labels,) how much more a given label counts than one that is not, or None.
+        smoothing: how far 0 and 1 are drawn towards one half.
+    """
+
+    def __init__(self, priors: torch.Tensor | None = None, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> None:
+        self.priors, self.weights, self.smoothing = priors, weights, smoothing
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "MultiLabel":
+        """Balanced weights are, for each label, rows without it / rows with it."""
+        if not examples:
+            return cls()
+        given = torch.tensor([f.target for example in examples for f in example], dtype=torch.float32)  # (rows, labels)
+        priors = (given.sum(dim=0) + 0.5) / (len(given) + 1)
+        return cls(priors, (1 - priors) / priors if settings.class_weights == "balanced" else None, settings.label_smoothing)
+
+    def initial_bias(self) -> torch.Tensor | None:
+        """The log-odds of the labels (balanced weights make them even). Most labels are rare: from one half each, a training spends its
+        first epochs on learning to say no (Lin et al., 2017, section 3.3).
+        """
+        if self.priors is None or self.weights is not None:
+            return None
+        return torch.logit(self.priors)
 
     def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
         """(rows, labels) of 0 and 1."""
@@ -62,7 +88,9 @@ class MultiLabel(Objective):
     def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
         """Summed over rows, averaged over labels."""
         logits = outputs.logits.float()  # (rows, labels)
-        return F.binary_cross_entropy_with_logits(logits, batch.targets["labels"], reduction="sum") / logits.shape[1]
+        targets = batch.targets["labels"] * (1 - self.smoothing) + self.smoothing / 2
+        weights = None if self.weights is None else self.weights.to(logits.device)
+        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=weights, reduction="sum") / logits.shape[1]
 
 
 class Regression(Objective):

@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := train,offline,dev,hub-data,zh
+EXTRAS := train,offline,dev,hub-data,zh,text
 # Set when everything named in it has been installed; older than pyproject.toml or constraints.txt, it is out of date.
 READY := .venv/.ready
 

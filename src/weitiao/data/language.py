@@ -103,6 +103,7 @@ _LANGUAGES_OF = {
 }
 _WORD = re.compile(r"[^\W\d_]+")
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "km", "my", "bo"})
+_SCRIPTS_WITHOUT_SPACES = frozenset({"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"})
 _SAMPLE_TEXTS = 2000
 _SAMPLE_CHARACTERS = 500  # of each text
 
@@ -150,6 +151,16 @@ def has_spaces(texts: Sequence[str]) -> bool:
     (True, False)
     """
     return language_of(texts) not in _WITHOUT_SPACES
+
+
+def without_spaces(character: str) -> bool:
+    """Whether a letter is of a script that puts no spaces between words.
+
+    >>> without_spaces("好"), without_spaces("a")
+    (True, False)
+    """
+    point = ord(character)
+    return any(first <= point <= last and script in _SCRIPTS_WITHOUT_SPACES for first, last, script in _RANGES)
 
 
 def _latin_language(texts: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""Predictions and references become numbers with intervals, and an honest sentence about them. Numpy only; knows no model, task or file.
+"""Predictions and references become numbers with intervals, and an honest sentence about them. Knows no model, task or file.
 
 Every scoring function gives {"metrics", "intervals", "draws", ...}: ``draws`` are the bootstrap's values of each figure, by which
 ``compare`` judges a model against its baselines. Further keys are details that reports know how to draw.
@@ -7,6 +7,7 @@ Every scoring function gives {"metrics", "intervals", "draws", ...}: ``draws`` a
 from weitiao.metrics.classification import classification_scores
 from weitiao.metrics.comparing import compare
 from weitiao.metrics.resampling import interval, mean_scores, ratio_scores, resamples
+from weitiao.metrics.rouge import rouge, rouge_rows, rouge_scores
 from weitiao.metrics.titles import SMALLER_IS_BETTER, TITLES, title
 
 __all__ = [
@@ -18,5 +19,8 @@ __all__ = [
     "mean_scores",
     "ratio_scores",
     "resamples",
+    "rouge",
+    "rouge_rows",
+    "rouge_scores",
     "title",
 ]

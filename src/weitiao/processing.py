@@ -10,6 +10,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from weitiao.errors import ModelError
+from weitiao.images import Pixels
+from weitiao.messages import _
+
 
 @dataclass
 class Features:
@@ -65,6 +69,10 @@ class Processor(Protocol):
         """A special token's text and id by role ("mask", "eos", "bos", "pad", ...), None where the vocabulary has none."""
         ...
 
+    def image(self, path: str) -> np.ndarray:
+        """A picture as the model reads it, (3, height, width). Raises ModelError where the model reads none."""
+        ...
+
     @property
     def vocabulary(self) -> int:
         """How many token ids there are."""
@@ -84,6 +92,7 @@ class FastProcessor:
         input_names: the model's inputs among "input_ids", "attention_mask", "token_type_ids".
         special_tokens: role ("mask", "eos", ...) -> the token's text.
         chat_template: the model's own.
+        pixels: how the model reads pictures, None where it reads none.
     """
 
     def __init__(
@@ -92,11 +101,13 @@ class FastProcessor:
         input_names: tuple[str, ...],
         special_tokens: Mapping[str, str] = {},
         chat_template: str | None = None,
+        pixels: Pixels | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self.input_names, self.special_tokens, self.chat_template = input_names, dict(special_tokens), chat_template
+        self.pixels = pixels
         self._truncation: tuple[Any, ...] = ()
 
     def text(self, a: str, b: str | None = None, *, max_length: int) -> Features:
@@ -137,6 +148,12 @@ class FastProcessor:
         token = self.special_tokens.get(name)
         number = None if token is None else self.tokenizer.token_to_id(token)
         return None if token is None or number is None else (token, number)
+
+    def image(self, path: str) -> np.ndarray:
+        """See ``Processor.image``."""
+        if self.pixels is None:
+            raise ModelError(_("This model reads no pictures: it has no preprocessor_config.json. Choose one such as CLIP with --model."))
+        return self.pixels.read(path)
 
     @property
     def vocabulary(self) -> int:

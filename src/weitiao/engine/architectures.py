@@ -11,6 +11,8 @@ from weitiao.config import nearest
 from weitiao.errors import UsageError
 from weitiao.messages import _
 
+PICTURE = 64  # pixels on each side of what a blank model sees
+
 
 @dataclass(frozen=True)
 class Size:
@@ -66,11 +68,12 @@ DECODER_BPE = Tokens("bpe", _DECODER, "<s> $A", "<s> $A $B")
 
 @dataclass(frozen=True)
 class Architecture:
-    """One entry: transformers' ``model_type``, its tokenizer, and its config's values for a size."""
+    """One entry: transformers' ``model_type``, its tokenizer, its config's values for a size, and whether it reads pictures beside texts."""
 
     model_type: str
     tokens: Tokens
     config: Callable[[Size], dict[str, Any]]
+    pictures: bool = False
 
 
 def _encoder(size: Size, **more: Any) -> dict[str, Any]:
@@ -131,6 +134,16 @@ def _half(size: Size) -> dict[str, Any]:
     return {"layers": size.layers, "attention_heads": size.heads, "ffn_dim": 4 * size.width}
 
 
+def _clip(size: Size) -> dict[str, Any]:
+    half = {"hidden_size": size.width, "intermediate_size": 4 * size.width, "num_attention_heads": size.heads}
+    text = {**half, "num_hidden_layers": size.layers, "max_position_embeddings": size.positions}
+    return {
+        "text_config": text,
+        "vision_config": {**half, "num_hidden_layers": size.layers, "image_size": PICTURE, "patch_size": PICTURE // 8},
+        "projection_dim": size.width,
+    }
+
+
 ARCHITECTURES = {
     "bert": Architecture("bert", WORDPIECE, _encoder),
     "roberta": Architecture("roberta", ROBERTA_BPE, _roberta),
@@ -151,6 +164,7 @@ ARCHITECTURES = {
     "qwen2": Architecture("qwen2", DECODER_BPE, _decoder),
     "qwen3": Architecture("qwen3", DECODER_BPE, _decoder),
     "gemma": Architecture("gemma", DECODER_BPE, _decoder),
+    "clip": Architecture("clip", ROBERTA_BPE, _clip, pictures=True),
 }
 ALIASES = {"qwen": "qwen3", "xlm-r": "xlm-roberta", "deberta": "deberta-v2"}
 

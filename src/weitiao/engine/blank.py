@@ -3,18 +3,29 @@ run finds the same model again. It knows architectures and texts, and no task.
 """
 
 import atexit
+import json
 import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from weitiao.engine.architectures import Architecture, Size, Tokens, architecture
+from weitiao.engine.architectures import PICTURE, Architecture, Size, Tokens, architecture
 from weitiao.engine.hub import BaseModel
 from weitiao.engine.model_folder import weights_sha256
+from weitiao.images import FILE as PIXELS_FILE
 from weitiao.messages import _
+from weitiao.runs import write_text
 
 PREFIX = "blank:"
+_PIXELS = {
+    "do_resize": True,
+    "size": {"height": PICTURE, "width": PICTURE},
+    "do_center_crop": False,
+    "do_normalize": True,
+    "image_mean": [0.5, 0.5, 0.5],
+    "image_std": [0.5, 0.5, 0.5],
+}
 _CONFIGURED = ("pad", "bos", "eos")  # roles whose ids a config holds
 
 
@@ -43,6 +54,7 @@ def write_blank(place: Path, chosen: Architecture, texts: Sequence[str], *, seed
     import torch
     import transformers
 
+    place.mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer(chosen.tokens, texts, size.vocabulary)
     wrapped = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -51,9 +63,14 @@ def write_blank(place: Path, chosen: Architecture, texts: Sequence[str], *, seed
         **{f"{role}_token": token for role, token in chosen.tokens.special.items()},
     )
     ids = {f"{role}_token_id": wrapped.convert_tokens_to_ids(token) for role, token in chosen.tokens.special.items()}
-    both = {"decoder_start_token_id": ids["pad_token_id"]} if "eos_token_id" in ids else {}
-    values = {"vocab_size": len(wrapped), **chosen.config(size), **both, **{k: v for k, v in ids.items() if k.split("_")[0] in _CONFIGURED}}
-    config = transformers.AutoConfig.for_model(chosen.model_type, **values)
+    values = chosen.config(size)
+    own = {"vocab_size": len(wrapped), **{name: number for name, number in ids.items() if name.split("_")[0] in _CONFIGURED}}
+    if chosen.pictures:
+        values["text_config"] |= own
+        write_text(place / PIXELS_FILE, json.dumps(_PIXELS, indent=2))
+    elif "eos_token_id" in ids:
+        own["decoder_start_token_id"] = ids["pad_token_id"]
+    config = transformers.AutoConfig.for_model(chosen.model_type, **({} if chosen.pictures else own), **values)
     generator = torch.random.get_rng_state()
     torch.manual_seed(seed)
     network = transformers.AutoModel.from_config(config)

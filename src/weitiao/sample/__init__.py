@@ -9,6 +9,9 @@ from weitiao.errors import UsageError
 from weitiao.messages import LANGUAGES, _
 
 
+PICTURE = Path(__file__).with_name("picture.png")  # a red circle on white: what tasks that read pictures show as their example
+
+
 def path(language: str = "en") -> Path:
     """The sample's CSV file, with the columns ``text`` and ``label``, for "en" (English) or "zh" (Chinese).
 

@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 
 from weitiao.data.headers import column_names
 from weitiao.data.ledger import Ledger
-from weitiao.data.table import TEXT, Table
+from weitiao.data.table import Table, text_type
 from weitiao.errors import DataError, WeitiaoError
 from weitiao.messages import _
 
+TEXT = text_type()
 _BYTES = 1 << 26  # of one piece, so that long texts come in smaller pieces
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from weitiao.data.binary_tables import arrow_tables, parquet_tables
 from weitiao.data.hub_cache import cached_splits
-from weitiao.data.table import TEXT, Table
+from weitiao.data.table import Table, text_type
 from weitiao.errors import DataError, NetworkError, UsageError
 from weitiao.messages import _
 
@@ -90,7 +90,7 @@ def _table(data: Any, source: str) -> Table:
         labels = getattr(feature, "names", None)
         if labels and column in columns:
             named = dict(zip(map(str, range(len(labels))), labels, strict=True))
-            columns[column] = pa.chunked_array([pa.array([named.get(text or "") for text in table.texts(column)], type=TEXT)])
+            columns[column] = pa.chunked_array([pa.array([named.get(text or "") for text in table.texts(column)], type=text_type())])
     return Table(columns, table.rows, source)
 
 

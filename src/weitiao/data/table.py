@@ -1,20 +1,22 @@
 """A table: what a file holds before anybody says what it means. It knows no file format and no task.
 
 Every value is a text exactly as it was written; what it means is decided later, so that one blank label can never turn classes into
-floats. Columns are Arrow arrays: a million short rows take some 60 MB rather than a million dicts.
+floats. Columns are Arrow arrays: a million short rows take some 60 MB rather than a million dicts. Arrow is imported with the first table:
+tasks name the class, and the command line knows every task before there is any data.
 """
 
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
 from weitiao.data.ledger import Ledger
 
-TEXT = pa.large_string()  # 64-bit offsets: one chunk may hold more than 2 GiB of text
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -33,7 +35,7 @@ class Table:
         notes: sentences that people should read, such as which sheet of a workbook was taken.
     """
 
-    columns: dict[str, pa.ChunkedArray]
+    columns: "dict[str, pa.ChunkedArray]"
     rows: np.ndarray
     source: str = ""
     notes: tuple[str, ...] = ()
@@ -48,27 +50,31 @@ class Table:
         ledger: Ledger | None = None,
     ) -> "Table":
         """A table from rows of cells, every row as long as ``names``. Half characters, which no encoding can hold, are replaced."""
+        import pyarrow as pa
+
         by_column = list(zip(*cells, strict=True)) if cells else [()] * len(names)
         columns = {}
         for name, values in zip(names, by_column, strict=True):
             try:
-                columns[name] = pa.chunked_array([pa.array(values, type=TEXT)])
+                columns[name] = pa.chunked_array([pa.array(values, type=text_type())])
             except UnicodeEncodeError:  # JSON can spell half of an emoji: "\ud83d"
-                columns[name] = pa.chunked_array([pa.array(_whole(values, rows, source, ledger), type=TEXT)])
+                columns[name] = pa.chunked_array([pa.array(_whole(values, rows, source, ledger), type=text_type())])
         return cls(columns, np.asarray(rows, dtype=np.int64), source)
 
     @classmethod
     def concat(cls, tables: Sequence["Table"]) -> "Table":
         """One table below the other; a column that one of them lacks is null there. At least one table, all of the same source."""
+        import pyarrow as pa
+
         names = list(dict.fromkeys(name for table in tables for name in table.columns))
         columns = {
             name: pa.chunked_array(
                 [
                     chunk
                     for table in tables
-                    for chunk in (table.columns[name].chunks if name in table.columns else [pa.nulls(len(table), TEXT)])
+                    for chunk in (table.columns[name].chunks if name in table.columns else [pa.nulls(len(table), text_type())])
                 ],
-                type=TEXT,
+                type=text_type(),
             )
             for name in names
         }
@@ -91,15 +97,31 @@ class Table:
         values: Any = self.columns[name].to_numpy()
         return list(values)
 
+    def with_column(self, name: str, texts: Iterable[str | None], note: str = "") -> "Table":
+        """The table with one more column, or with another in the place of the one of that name; ``note`` joins its notes."""
+        import pyarrow as pa
+
+        columns = {**self.columns, name: pa.chunked_array([pa.array(list(texts), type=text_type())])}
+        return Table(columns, self.rows, self.source, (*self.notes, note) if note else self.notes)
+
     def head(self, rows: int) -> "Table":
         """The first rows."""
         return Table({name: column.slice(0, rows) for name, column in self.columns.items()}, self.rows[:rows], self.source, self.notes)
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Table":
         """The rows at ``indices``, in that order."""
+        import pyarrow as pa
+
         wanted = np.asarray(indices, dtype=np.int64)
         columns = {name: column.take(pa.array(wanted)) for name, column in self.columns.items()}
         return Table(columns, self.rows[wanted], self.source, self.notes)
+
+
+def text_type() -> Any:
+    """The Arrow type of every column: its 64-bit offsets let one chunk hold more than 2 GiB of text."""
+    import pyarrow as pa
+
+    return pa.large_string()
 
 
 def _whole(values: Iterable[Any], rows: Sequence[int] | np.ndarray, source: str, ledger: Ledger | None) -> list[str | None]:

@@ -6,6 +6,8 @@ Every scoring function gives {"metrics", "intervals", "draws", ...}: ``draws`` a
 
 from weitiao.metrics.classification import classification_scores
 from weitiao.metrics.comparing import compare
+from weitiao.metrics.multi_label import multi_label_scores
+from weitiao.metrics.regression import regression_scores
 from weitiao.metrics.resampling import interval, mean_scores, ratio_scores, resamples
 from weitiao.metrics.rouge import rouge, rouge_rows, rouge_scores
 from weitiao.metrics.titles import SMALLER_IS_BETTER, TITLES, title
@@ -17,7 +19,9 @@ __all__ = [
     "compare",
     "interval",
     "mean_scores",
+    "multi_label_scores",
     "ratio_scores",
+    "regression_scores",
     "resamples",
     "rouge",
     "rouge_rows",

@@ -13,6 +13,7 @@ TITLES = {
     "f1": N_("F1"),
     "subset_accuracy": N_("all labels right"),
     "average_precision": N_("average precision"),
+    "average_precision_micro": N_("average precision over all labels"),
     "pearson": N_("Pearson correlation"),
     "spearman": N_("Spearman correlation"),
     "mae": N_("mean absolute error"),
@@ -37,8 +38,10 @@ TITLES = {
     "ece": N_("calibration error"),
     "loss": N_("loss"),
     "majority": N_("most frequent label"),
+    "most_frequent_labels": N_("most frequent labels"),
     "mean": N_("the mean, always"),
     "tfidf_logistic_regression": N_("TF-IDF + logistic regression"),
+    "tfidf_one_vs_rest": N_("TF-IDF + a logistic regression a label"),
     "tfidf_ridge": N_("TF-IDF + ridge regression"),
     "dictionary": N_("dictionary of training entities"),
     "lead": N_("the text's beginning"),
@@ -47,6 +50,8 @@ TITLES = {
     "tfidf_keywords": N_("TF-IDF keywords"),
     "unigram": N_("most frequent token"),
     "random": N_("chance"),
+    "no_answer": N_("no answer, always"),
+    "likest_sentence": N_("the sentence most like the question"),
 }
 SMALLER_IS_BETTER = frozenset({"log_loss", "ece", "loss", "mae", "rmse", "perplexity"})
 

@@ -1,0 +1,72 @@
+"""SQuAD's JSON (versions 1 and 2, and CMRC's variant of it) becomes a table, a row a question. It knows the format and no task.
+
+{"data": [{"paragraphs": [{"context": "...", "qas": [{"question": "...", "answers": [{"text": "...", "answer_start": 0}]}]}]}]}
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+from weitiao.data.table import Table
+from weitiao.errors import DataError
+from weitiao.messages import _
+
+
+def squad_table(open_text: Callable[[], TextIO]) -> Table | None:
+    """Columns "question", "context", "id" and "answers" (as JSON); a row's number is its question's in the file, from 1.
+
+    A question that "is_impossible" has the answers []. Where no question of the file says what its answers are, there is no such column.
+
+    Returns:
+        None where the file is not SQuAD's; what is not valid JSON is left to the ordinary reader, who says where it breaks.
+
+    Raises:
+        DataError: an article or a paragraph lacks what it needs; the message says which.
+    """
+    with open_text() as file:
+        text = file.read().lstrip("\ufeff")
+    if '"qas"' not in text:
+        return None
+    try:
+        content = json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+    articles = content.get("data") if isinstance(content, dict) else content
+    if not isinstance(articles, list) or not any(isinstance(one, dict) and ("paragraphs" in one or "qas" in one) for one in articles):
+        return None
+    cells = [
+        [question.get("question", question.get("query_text")), context, _identity(question), _answers(question)]
+        for context, questions in _paragraphs(articles)
+        for question in questions
+    ]
+    names = ["question", "context", "id", "answers"]
+    kept = [at for at, name in enumerate(names) if at < 2 or any(row[at] is not None for row in cells)]
+    return Table.of([names[at] for at in kept], [[row[at] for at in kept] for row in cells], range(1, len(cells) + 1))
+
+
+def _paragraphs(articles: list[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """Each paragraph's text and its questions."""
+    for number, article in enumerate(articles, 1):
+        paragraphs = article.get("paragraphs", [article]) if isinstance(article, dict) else None
+        if not isinstance(paragraphs, list):
+            raise DataError(_('Article {number} has no list of "paragraphs".').format(number=number), row=number)
+        for at, paragraph in enumerate(paragraphs, 1):
+            context = paragraph.get("context", paragraph.get("context_text")) if isinstance(paragraph, dict) else None
+            questions = paragraph.get("qas") if isinstance(paragraph, dict) else None
+            if not isinstance(context, str) or not isinstance(questions, list) or not all(isinstance(one, dict) for one in questions):
+                message = _('Article {number}, paragraph {paragraph}: it needs a text as "context" and a list of objects as "qas".')
+                raise DataError(message.format(number=number, paragraph=at), row=number)
+            yield context, questions
+
+
+def _identity(question: dict[str, Any]) -> str | None:
+    identity = question.get("id", question.get("query_id"))
+    return None if identity is None else str(identity)
+
+
+def _answers(question: dict[str, Any]) -> str | None:
+    """A question's answers as JSON; None where the file does not say."""
+    if question.get("is_impossible") is True:
+        return "[]"
+    answers = question.get("answers")
+    return None if answers is None else json.dumps(answers, ensure_ascii=False)

@@ -4,7 +4,6 @@ Plain texts or pairs of them and answers in, predictions in the shape of the tas
 scikit-learn is loaded when a linear model is asked for.
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -21,8 +20,6 @@ MOST_CHARACTERS = 20_000_000  # of training text: some 200,000 short rows; keeps
 _MOST_WEIGHTS = 4_000_000  # classes x features: L-BFGS holds about twenty such vectors of float64
 _SEED = 42
 _CHUNK = 10_000  # texts answered at once
-_WORDS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+")
-_SENTENCES = re.compile(r"[^\s。！？；](?:[^.!?。！？；\n]|[.!?](?=\S))*[.!?。！？；]?")
 
 
 def majority_class(train_labels: Sequence[str], rows: int, labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -145,6 +142,22 @@ def tfidf_ridge(
     return [{"value": float(value)} for chunk in values for value in chunk]
 
 
+def tfidf_similarity(train_texts: Sequence[str], pairs: Sequence[tuple[str, str]], *, spaces: bool = True) -> list[float]:
+    """The cosine of each pair's TF-IDF vectors, weighed by how rare n-grams are in the training texts; 0 where nothing can be counted.
+
+    >>> tfidf_similarity(["a red fox", "a blue sea"], [("a red fox", "the red fox"), ("a red fox", "a blue sea")])[0] > 0.5
+    True
+    """
+    counts = _Counts.of([train_texts[i] for i in _sample(train_texts)], spaces, weights_each=1)
+    if counts is None or not pairs:
+        return [0.0] * len(pairs)
+    cosines: list[float] = []
+    for start in range(0, len(pairs), _CHUNK):
+        first, second = (counts(list(side)) for side in zip(*pairs[start : start + _CHUNK], strict=True))
+        cosines += np.asarray(first.multiply(second).sum(axis=1)).ravel().astype(float).tolist()
+    return cosines
+
+
 def _one_vs_rest(features: Any, truth: np.ndarray, asked: Any) -> np.ndarray:
     """(asked rows, labels) probabilities from a model a label; a label that all rows have, or none, keeps its share."""
     from sklearn.linear_model import LogisticRegression
@@ -154,7 +167,8 @@ def _one_vs_rest(features: Any, truth: np.ndarray, asked: Any) -> np.ndarray:
         if has.all() or not has.any():
             probabilities[:, at] = float(has.all())
         else:
-            probabilities[:, at] = LogisticRegression(C=5.0, solver="liblinear", random_state=_SEED).fit(features, has).predict_proba(asked)[:, 1]
+            model = LogisticRegression(C=5.0, solver="liblinear", random_state=_SEED).fit(features, has)
+            probabilities[:, at] = model.predict_proba(asked)[:, 1]
     return probabilities
 
 

@@ -185,7 +185,8 @@ def _by_name(
 
     ``spoken`` are names that mean other fields of the task.
     """
-    free = {name.lower(): name for name in table.names if name not in _taken(found) and not cannot_be(one.type, seen[name])}
+    untaken = [name for name in table.names if name not in _taken(found)]
+    free = {name.lower(): name for name in untaken if one.varied or not cannot_be(one.type, seen[name])}
     exact = [free[hint] for hint in one.hints if hint in free]
     # The first hint of each language is the field's very name: beside it, any other is just another column.
     first = [free[hint] for hint in _first_hints(one.hints) if hint in free]

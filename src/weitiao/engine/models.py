@@ -203,6 +203,8 @@ def load_model(
         raise ModelError(message.format(folder=folder.name, count=len(lost), name=lost[0]))
     if network.config.get_text_config().pad_token_id is None:
         network.config.pad_token_id = tokenizer.pad_token_id
+    if auto.__name__ == "AutoModelForMultipleChoice":
+        network.register_forward_pre_hook(_one_option_a_row, with_kwargs=True)
     network.to(machine.device)
     loaded = LoadedModel(
         network, tokenizer, processor_for(tokenizer, Pixels.of(folder)), _length_limit(network.config, tokenizer), machine, fresh=tuple(fresh)
@@ -253,6 +255,13 @@ def _probe(loaded: LoadedModel) -> dict[str, torch.Tensor]:
         columns["input_ids"] = [i if i != loaded.padding["input_ids"] else (i + 1) % vocabulary for i in columns["input_ids"]]
         rows.append(Features({name: columns[name] for name in names}))
     return Objective().collate([[row] for row in rows], loaded.padding).inputs
+
+
+def _one_option_a_row(network: Any, args: tuple[Any, ...], inputs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Networks that choose want (rows, options, length). Here every option is a row of its own, so that records may have any number of them
+    and padding can be taken out: (rows, length) -> (rows, 1, length), and the logits are (rows, 1).
+    """
+    return args, {name: value[:, None] if isinstance(value, torch.Tensor) and value.ndim == 2 else value for name, value in inputs.items()}
 
 
 def _length_limit(config: Any, tokenizer: Any) -> int | None:

@@ -192,7 +192,7 @@ def test_a_task_that_nobody_here_knows(make_run):
     run.update(evaluation={"split": "test", "rows": 9, "headline": "mae", "metrics": {"mae": 0.41}, "intervals": {}, "baselines": {}})
     assert record["task"] == "my-own-task"
     page = page_of(run)
-    assert "mae" in page.words and "0.410" in page.words and "Label by label" not in page.words
+    assert "mean absolute error" in page.words and "0.410" in page.words and "Label by label" not in page.words
 
 
 def test_without_matplotlib_the_page_says_how_to_get_charts(make_run, monkeypatch):

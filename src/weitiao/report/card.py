@@ -13,15 +13,32 @@ from weitiao.report.page import describe
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
 
-# The hub's own vocabulary: what it can offer a widget for, and what it calls our figures.
-PIPELINES = frozenset(
-    (
-        *("text-classification", "token-classification", "zero-shot-classification", "question-answering", "fill-mask"),
-        *("summarization", "translation", "text-generation", "feature-extraction"),
-    )
+# The hub's own vocabulary: what it can offer a widget for, under its own name where ours differs, and what it calls our figures.
+TAGS = {
+    **{
+        name: name
+        for name in (
+            *("text-classification", "token-classification", "zero-shot-classification", "question-answering", "fill-mask"),
+            *("summarization", "translation", "text-generation", "feature-extraction", "multiple-choice"),
+        )
+    },
+    "regression": "text-classification",
+}
+# What plain transformers still offers as ``pipeline(...)``; answers to questions, summaries and translations have left it.
+PIPELINES = frozenset(("text-classification", "token-classification", "fill-mask", "text-generation", "feature-extraction"))
+_HUB_METRICS = {
+    **dict.fromkeys(("f1_macro", "f1_weighted", "f1_micro"), "f1"),
+    "mcc": "matthews_correlation",
+    "pearson": "pearsonr",
+    "spearman": "spearmanr",
+    "rouge1": "rouge",
+    "rouge2": "rouge",
+    "rougeL": "rouge",
+}
+_SHOWN = (
+    *("f1_macro", "accuracy", "f1_weighted", "balanced_accuracy", "mcc", "f1_micro", "f1", "precision", "recall", "pearson", "spearman"),
+    *("mae", "exact_match", "rouge1", "rouge2", "rougeL", "bleu", "chrf", "perplexity", "masked_accuracy", "f1_at_5", "recall_at_1"),
 )
-_HUB_METRICS = {"f1_macro": "f1", "f1_weighted": "f1", "mcc": "matthews_correlation"}
-_SHOWN = ("f1_macro", "accuracy", "f1_weighted", "balanced_accuracy", "mcc")
 # The packaged base is the hub's, weight for weight: its checksum is verified on every load.
 _PACKAGED = {"offline:all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
 _MOST_LABELS = 40
@@ -79,7 +96,7 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:
         language=language if re.fullmatch(r"[a-z]{2,3}", str(language)) else None,
         license=_license(record),
         library_name="transformers",
-        pipeline_tag=task if task in PIPELINES else None,
+        pipeline_tag=TAGS.get(task),
         base_model=base_model(record) or None,
         tags=["weitiao", *([task] if task else [])],
         metrics=sorted({figure.metric_type for figure in figures}) or None,

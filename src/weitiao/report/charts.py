@@ -74,6 +74,18 @@ def histogram(name: str, bins: Sequence[Mapping[str, Any]], *, label: str, limit
     return _svg(figure, name, label)
 
 
+def scatter(name: str, points: Sequence[Point], *, label: str) -> Markup:
+    """Truth across, answer up, each a dot, and the diagonal where the two are equal."""
+    figure, axes = _figure()
+    x, y = zip(*points, strict=True)
+    low, high = min(*x, *y), max(*x, *y)
+    axes.plot([low, high], [low, high], color=INK, linewidth=1.3, linestyle=(0, (4, 3)), zorder=3)
+    # Many dots on one spot (whole-number ratings) show as a darker one.
+    axes.scatter(x, y, s=14, color=ACCENT, alpha=max(0.12, min(0.7, 150 / len(points))), linewidths=0)
+    axes.margins(0.04)
+    return _svg(figure, name, label)
+
+
 def reliability(name: str, bins: Sequence[Mapping[str, Any]], *, label: str) -> Markup:
     """Accuracy by confidence against the diagonal and, below, how many rows there are.
 

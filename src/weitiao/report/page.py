@@ -52,6 +52,14 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "calibration": charts.reliability("calibration", evaluation["calibration"], label=_("Accuracy by confidence"))
         if drawn and evaluation.get("calibration")
         else "",
+        "residuals": charts.scatter("residuals", evaluation["residuals"]["points"], label=_("Answers against the truth"))
+        if drawn and (evaluation.get("residuals") or {}).get("points")
+        else "",
+        "overlaps": charts.histogram("overlaps", evaluation["overlaps"], label=_("Answers by overlap with the truth"))
+        if drawn and evaluation.get("overlaps")
+        else "",
+        "entity_errors": results.errors_by_kind(evaluation),
+        "written": results.side_by_side(evaluation),
         "mistakes": results.confident_mistakes(run.predictions()),
         "check": check,
         "lengths_chart": _lengths(check.get("lengths") or {}) if drawn else "",
@@ -61,15 +69,26 @@ def _context(run: RunFolder) -> dict[str, Any]:
     }
 
 
-def describe(task: str) -> Mapping[str, str]:
-    """A task's name and its summary ("" for a task from a file that is not here)."""
+def describe(task: str) -> dict[str, Any]:
+    """A task's name, its summary, and how it is called beside its first input: {"name", "summary", "flags", "record"}.
+
+    ``flags`` is what follows the text on the command line, ``record`` the further inputs of a record in Python; "" and {} for a task from a
+    file that is not here.
+    """
     from weitiao import tasks
     from weitiao.errors import UsageError
 
     try:
-        return {"name": task, "summary": _(tasks.get(task).summary)}
+        known = tasks.get(task)
     except UsageError:
-        return {"name": task, "summary": ""}
+        return {"name": task, "summary": "", "flags": "", "record": {}}
+    more = [field for field in known.inputs[1:] if not field.optional]
+    return {
+        "name": task,
+        "summary": _(known.summary),
+        "flags": "".join(f' --{field.flag} "…"' for field in more if field.flag),
+        "record": {known.inputs[0].name: _("your text"), **{field.name: "…" for field in more}} if more else {},
+    }
 
 
 def _standing(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, str]:

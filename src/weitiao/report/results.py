@@ -9,6 +9,8 @@ from weitiao.metrics import SMALLER_IS_BETTER
 MOST_MATRIX = 30  # labels: beyond that a matrix cannot be read, and the most confused pairs stand in for it
 MOST_PAIRS = 20
 MOST_CLASSES = 24
+MOST_WRITTEN = 16
+MOST_ERRORS = 6  # of a kind
 MOST_MISTAKES = 20
 _NOT_INPUTS = frozenset({"row", "source", "label", "prediction"})
 _MOST_LABEL_ORDER = 12  # up to here a person finds a label in its own order; beyond, the worst come first
@@ -90,6 +92,25 @@ def confused_pairs(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {"true": labels[-i], "answered": labels[-j], "count": count, "share": count / sum(matrix[-i])}
         for count, i, j in nlargest(MOST_PAIRS, wrong)
+    ]
+
+
+def side_by_side(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What was written beside what was wanted, {"input", "reference", "prediction", "score"}, the worst first; shown are a few of them and
+    some from the middle, since the worst alone would give a wrong idea.
+    """
+    rows = list(evaluation.get("side_by_side") or ())
+    return rows if len(rows) <= MOST_WRITTEN else rows[: MOST_WRITTEN // 2] + rows[len(rows) // 2 :][: MOST_WRITTEN // 2]
+
+
+def errors_by_kind(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Errors about entities by what went wrong, the commonest first: {"kind", "count", "errors": [{"text", "truth", "answer"}]}."""
+    kinds: dict[str, list[Mapping[str, Any]]] = {}
+    for error in evaluation.get("entity_errors") or ():
+        kinds.setdefault(error["kind"], []).append(error)
+    return [
+        {"kind": kind, "count": len(errors), "errors": errors[:MOST_ERRORS]}
+        for kind, errors in sorted(kinds.items(), key=lambda item: -len(item[1]))
     ]
 
 

@@ -103,7 +103,9 @@ def _each(answer: str | list[str] | None) -> list[str]:
 
 def _example(splits: Mapping[str, Records], label_field: str, text_field: str, label: str) -> dict[str, Any]:
     """The first row that has a label, which one of the splits must have."""
-    found = ((records, at) for records in splits.values() for at, answer in enumerate(records.columns[label_field]) if label in _each(answer))
+    found = (
+        (records, at) for records in splits.values() for at, answer in enumerate(records.columns[label_field]) if label in _each(answer)
+    )
     records, at = next(found)
     text = brief(str(records.columns[text_field][at]))
     return {"source": records.source, "rows": [int(records.rows[at])], "text": text, "labels": [label]}

@@ -125,7 +125,7 @@ def plan_columns(
     )
 
 
-def as_pairs(chosen: Mapping[str, Sequence[str]], inputs: Sequence[Field]) -> dict[str, Sequence[str]]:
+def as_pairs(chosen: Mapping[str, tuple[str, ...]], inputs: Sequence[Field]) -> dict[str, tuple[str, ...]]:
     """What the user named, with two columns of a text that can have a second one read as the pair they are.
 
     >>> as_pairs({"text": ("a", "b")}, [Field("text", "text", "Text", "text", second="pair"), Field("pair", "text", "Second", "pair")])

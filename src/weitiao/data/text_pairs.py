@@ -51,7 +51,7 @@ def texts_of(record: Mapping[str, Any], paired: bool | None) -> tuple[str, str |
     second = record.get("pair") or None
     if paired and second is None:
         raise DataError(
-            _('This model compares two texts, and the second is missing. Give it with --pair, or as {example}.').format(
+            _("This model compares two texts, and the second is missing. Give it with --pair, or as {example}.").format(
                 example='{"text": "...", "pair": "..."}'
             )
         )

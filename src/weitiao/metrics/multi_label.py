@@ -12,9 +12,7 @@ from weitiao.metrics.resampling import CHUNK, interval, resamples
 _HEADLINES = ("f1_micro", "f1_macro", "f1_weighted", "subset_accuracy")
 
 
-def multi_label_scores(
-    truth: Sequence[Sequence[str]], predictions: Sequence[Mapping[str, Any]], labels: Sequence[str]
-) -> dict[str, Any]:
+def multi_label_scores(truth: Sequence[Sequence[str]], predictions: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> dict[str, Any]:
     """Every figure for multi-label classification.
 
     >>> answers = [{"labels": ["a"], "probabilities": {"a": 0.9, "b": 0.4}}, {"labels": [], "probabilities": {"a": 0.1, "b": 0.2}}]

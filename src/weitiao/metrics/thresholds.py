@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 _FOLDS = 5
+_NEVER = 2.0  # no probability reaches it
 _SEED = 20130814
 
 
@@ -22,8 +23,8 @@ def choose_thresholds(probabilities: np.ndarray, truth: np.ndarray) -> tuple[flo
         truth: (rows, labels) of 0 and 1.
 
     Returns:
-        One number, or one a label; and {"kind": "one" or "per_label", "cross_validated_f1_micro": {kind: value}, "rows": rows}. Fewer
-        than 50 rows are too few to choose by, and get one threshold.
+        One number, or one a label (2 where a label is best never given); and {"kind": "one" or "per_label", "cross_validated_f1_micro":
+        {kind: value}, "rows": rows}. Fewer than 50 rows are too few to choose by, and get one threshold.
     """
     truth = truth.astype(bool)
     chosen: dict[str, Any] = {"kind": "one", "rows": len(truth)}
@@ -53,7 +54,7 @@ def threshold_per_label(probabilities: np.ndarray, truth: np.ndarray) -> np.ndar
     ranked = [_descending(column, right) for column, right in zip(probabilities.T, truth.T, strict=True)]
     best = f1_micro(probabilities >= thresholds, truth)
     while True:
-        better = np.array([_cut_or_none(scores, right, best) for scores, right in ranked])
+        better = np.array([_cut_or_never(scores, right, best) for scores, right in ranked])
         value = f1_micro(probabilities >= better, truth)
         if value <= best + 1e-12:
             return thresholds
@@ -96,7 +97,7 @@ def _cut(scores: np.ndarray, values: np.ndarray) -> np.ndarray:
     return (scores[at] + below) / 2
 
 
-def _cut_or_none(scores: np.ndarray, right: np.ndarray, factor: float) -> float:
-    """A label's threshold with the largest 2 * right - factor * given: above 1, never given, where nothing is gained by giving it."""
+def _cut_or_never(scores: np.ndarray, right: np.ndarray, factor: float) -> float:
+    """A label's threshold with the largest 2 * right - factor * given; where nothing is gained by giving it, ``_NEVER``."""
     gains = np.where(_borders(scores), 2 * right - factor * np.arange(1, len(scores) + 1), -np.inf)
-    return float(_cut(scores, gains)) if gains.max() > 0 else 1.0 + np.finfo(np.float64).eps
+    return float(_cut(scores, gains)) if gains.max() > 0 else _NEVER

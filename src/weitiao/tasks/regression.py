@@ -46,9 +46,7 @@ class Regression(Task):
         values = np.asarray(records.columns["value"], dtype=np.float64)
         if values.min() == values.max():
             message = _("{file}: all {rows} training rows have the same number, {value:g}, so there is nothing to learn. Check --label.")
-            raise DataError(
-                message.format(file=records.source, rows=len(records), value=values[0]), file=records.source, column="value"
-            )
+            raise DataError(message.format(file=records.source, rows=len(records), value=values[0]), file=records.source, column="value")
         largest = float(np.abs(values).max())
         # Scaled first: the square of a number near the end of float64 is none.
         std = float((values / largest).std()) * largest

@@ -152,7 +152,7 @@ class TextClassification(Task):
         }
 
     def calibrate(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> Spec:
-        """Of several labels: one threshold for all or one a label (in the labels' order), whichever decides unseen validation rows better."""
+        """Of several labels: one threshold or one a label (in the labels' order), whichever decides unseen ones better."""
         if not spec.get("multi_label") or spec.get("decision", {}).get("kind") == "given":
             return spec
         truth = indicator([labels_of(answer) for answer in records.columns["label"]], spec["labels"])
@@ -161,7 +161,9 @@ class TextClassification(Task):
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The label and its probability, or the labels as a JSON list; and every label's probability."""
-        first: dict[str, Literal["text", "number"]] = {"labels": "text"} if spec.get("multi_label") else {"label": "text", "score": "number"}
+        first: dict[str, Literal["text", "number"]] = (
+            {"labels": "text"} if spec.get("multi_label") else {"label": "text", "score": "number"}
+        )
         return {**first, **dict.fromkeys((f"probability_{label}" for label in spec["labels"]), "number")}
 
     def flat(self, prediction: Prediction) -> dict[str, Any]:

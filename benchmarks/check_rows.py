@@ -56,12 +56,12 @@ def make(path: Path, rows: int, seed: int = 0) -> None:
 def ours(path: str) -> dict[str, Any]:
     """Reads and checks the file as ``weitiao check`` does, without a tokenizer."""
     from weitiao import tasks
-    from weitiao.config import DataSettings
     from weitiao.data import checking, loading
 
-    task = tasks.get("text-classification")
+    recipe = tasks.recipe({"data": path, "task": "text-classification"})
+    schema = tasks.get(recipe.model.task).schema(recipe.task)
     began = time.perf_counter()
-    loaded = loading.load(path, DataSettings(), inputs=task.inputs, outputs=task.outputs)
+    loaded = loading.load(path, recipe.data, schema)
     read = time.perf_counter()
     found = checking.check(loaded.splits, labels=sorted(LABELS), ledger=loaded.ledger)
     ended = time.perf_counter()

@@ -44,9 +44,10 @@ def test_the_run_folder_holds_what_it_promises(run: weitiao.Run) -> None:
 
 
 def test_the_record_is_a_config(run: weitiao.Run) -> None:
-    from weitiao.config import Recipe, read_config
+    from weitiao import tasks
+    from weitiao.config import read_config
 
-    recipe = Recipe.of(read_config(run.folder.record_file))
+    recipe = tasks.recipe(read_config(run.folder.record_file))
     assert recipe.training.epochs == 8 and recipe.source.endswith("评论.csv")
 
 
@@ -175,10 +176,10 @@ def test_the_observer_hears_everything(train_tiny: Callable[..., weitiao.Run]) -
 def test_a_failed_training_says_so_in_its_record(
     train_tiny: Callable[..., weitiao.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from weitiao.engine.objectives import Classification
+    from weitiao.engine.objectives.rows import Classification
 
     honest = Classification.loss
-    monkeypatch.setattr(Classification, "loss", lambda self, outputs, targets: honest(self, outputs, targets) * float("nan"))
+    monkeypatch.setattr(Classification, "loss", lambda self, outputs, batch: honest(self, outputs, batch) * float("nan"))
     with pytest.raises(weitiao.ModelError, match="diverged"):
         train_tiny()
     record = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))

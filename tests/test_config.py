@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from weitiao import tasks
 from weitiao.config import Recipe, read_config, setting_fields
 from weitiao.errors import UsageError
 
@@ -16,10 +17,10 @@ def test_every_setting_has_help_and_a_sane_default() -> None:
 
 
 def test_a_recipe_survives_json() -> None:
-    recipe = Recipe.of({"data": "a.csv", "text": "a,b", "epochs": "5", "lr": "1e-4", "drop_duplicates": "true", "max_bad_rows": 3})
-    assert recipe.data.text == ("a", "b")
+    recipe = tasks.recipe({"data": "a.csv", "text": "a,b", "epochs": "5", "lr": "1e-4", "drop_duplicates": "true", "max_bad_rows": 3})
+    assert recipe.task.text == ("a", "b")
     assert (recipe.training.epochs, recipe.training.lr, recipe.data.drop_duplicates) == (5, 1e-4, True)
-    assert Recipe.of(json.loads(json.dumps(recipe.flat()))) == recipe
+    assert tasks.recipe(json.loads(json.dumps(recipe.flat()))) == recipe
 
 
 @pytest.mark.parametrize(
@@ -34,18 +35,22 @@ def test_a_recipe_survives_json() -> None:
         ("lr", 1e9, "between"),
         ("batch_size", -4, "between"),
         ("max_length", 10**9, "between"),
+        ("max_length", 2, "--max-length is 2; it must be 0, or between 4 and 1000000. The default is 0."),
+        ("max_length", -1, "it must be 0, or between 4"),
         ("max_bad_rows", -1, "at least 0"),
         ("warmup", 2, "between"),
         ("seed", -1, "between"),
         ("drop_duplicates", "perhaps", "true or false"),
         ("schedule", "liner", 'Did you mean "linear"?'),
         ("device", "tpu", "one of auto, cpu, cuda, mps"),
-        ("label", None, "a text"),
+        ("label", 5, "a list"),
+        ("label", None, "a list"),
+        ("out", None, "a text"),
     ],
 )
 def test_impossible_values_are_refused(name: str, value: object, says: str) -> None:
     with pytest.raises(UsageError) as error:
-        Recipe.of({name: value})
+        tasks.recipe({name: value})
     assert says in error.value.message
 
 
@@ -59,11 +64,12 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
 def test_yaml_and_run_json_are_configs(tmp_path: Path) -> None:
     yaml = tmp_path / "c.yaml"
     yaml.write_text("data: 评论.csv\nepochs: 4\nbatch-size: 8\nlr: 5e-5\ntext: [a, b]\n", encoding="utf-8")
-    recipe = Recipe.of(read_config(yaml))
+    recipe = tasks.recipe(read_config(yaml))
     assert (recipe.source, recipe.training.epochs, recipe.training.batch_size, recipe.training.lr) == ("评论.csv", 4, 8, 5e-5)
     record = tmp_path / "run.json"
     record.write_text(json.dumps({"schema": 1, "settings": recipe.flat()}), encoding="utf-8")
-    assert Recipe.of(read_config(record)) == recipe
+    assert recipe.task.text == ("a", "b")
+    assert tasks.recipe(read_config(record)) == recipe
 
 
 @pytest.mark.parametrize("content", ["- a\n- b\n", "epochs: [1\n", "just words"])

@@ -6,9 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from weitiao import metrics
 from weitiao.errors import DataError
-from weitiao.metrics import classification_scores, compare, resamples
+from weitiao.metrics import classification, classification_scores, compare, resamples, resampling
+from weitiao.metrics.classification import HEADLINES
 
 
 def answers(labels, probabilities):
@@ -105,13 +105,13 @@ def test_log_loss_is_left_out_where_no_label_is_known():
 def test_intervals_hold_the_figure_and_come_from_resampled_rows():
     labels, truth, predictions = random_case(120, 3, 1.0, seed=8)
     scores = classification_scores(truth, predictions, labels)
-    for name in metrics.HEADLINES:
+    for name in HEADLINES:
         low, high = scores["intervals"][name]
         assert low < scores["metrics"][name] < high
     # The definition, row by row: score the first resamples again.
     first = next(resamples(120))[:20]
     again = [classification_scores([truth[i] for i in r], [predictions[i] for i in r], labels)["metrics"] for r in first]
-    for name in metrics.HEADLINES:
+    for name in HEADLINES:
         assert scores["draws"][name][:20] == pytest.approx([m[name] for m in again])
     right = np.array([p["label"] == t for p, t in zip(predictions, truth, strict=True)])
     spread = np.sqrt(right.mean() * (1 - right.mean()) / len(right))
@@ -120,8 +120,8 @@ def test_intervals_hold_the_figure_and_come_from_resampled_rows():
 
 def test_resamples_come_in_bounded_chunks_and_repeat(monkeypatch):
     whole = np.concatenate(list(resamples(50)))
-    assert whole.shape == (metrics.RESAMPLES, 50) and whole.min() == 0 and whole.max() == 49
-    monkeypatch.setattr(metrics, "_CHUNK", 5000)
+    assert whole.shape == (resampling.RESAMPLES, 50) and whole.min() == 0 and whole.max() == 49
+    monkeypatch.setattr(resampling, "CHUNK", 5000)
     chunks = list(resamples(50))
     assert max(c.size for c in chunks) <= 5000
     np.testing.assert_array_equal(np.concatenate(chunks), whole)
@@ -130,7 +130,8 @@ def test_resamples_come_in_bounded_chunks_and_repeat(monkeypatch):
 def test_small_chunks_give_the_same_draws(monkeypatch):
     labels, truth, predictions = random_case(60, 4, 1.0)
     expected = classification_scores(truth, predictions, labels)["draws"]
-    monkeypatch.setattr(metrics, "_CHUNK", 300)
+    for module in (resampling, classification):
+        monkeypatch.setattr(module, "CHUNK", 300)
     assert classification_scores(truth, predictions, labels)["draws"] == expected
 
 
@@ -200,7 +201,7 @@ def test_a_tie_does_not_beat():
 def test_metrics_that_should_be_small_and_scores_without_draws():
     verdict = compare({"metrics": {"mae": 0.4}}, {"mean": {"metrics": {"mae": 0.9}}}, "mae", "min")["verdict"]
     assert verdict["beats_baselines"] is True and verdict["difference"] == pytest.approx(0.5) and verdict["interval"] is None
-    assert verdict["text"] == "This model reaches 0.400 mae; the best simple baseline (mean) 0.900."
+    assert verdict["text"] == "This model reaches 0.400 mean absolute error; the best simple baseline (the mean, always) 0.900."
 
 
 def test_no_baselines_no_verdict():

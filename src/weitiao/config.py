@@ -26,9 +26,13 @@ def setting(
     short: str = "",
     hidden: bool = False,
     column: bool = False,
+    or_zero: bool = False,
 ) -> Any:
-    """A settings field: its default, its help (marked for translation), bounds or choices, a short flag, and whether it names columns."""
+    """A settings field: its default, its help (marked for translation), bounds or choices, a short flag, whether it names columns, and
+    whether 0 is allowed below its bounds.
+    """
     about = {"help": help, "low": low, "high": high, "choices": choices, "short": short, "hidden": hidden, "column": column}
+    about["or_zero"] = or_zero
     return field(default=default, metadata=about)
 
 
@@ -53,7 +57,11 @@ class ModelSettings:
     model: str = setting("auto", N_("Base model: a folder, a hub id, offline (packaged), auto (chosen by language and machine) or blank:ARCHITECTURE."))
     revision: str = setting("", N_("Branch, tag or commit of the base model on the hub."))
     max_length: int = setting(
-        0, N_("Longest text in tokens; the rest is cut off and counted (0 = what the task is used with)."), low=0, high=1_000_000
+        0,
+        N_("Longest text in tokens; the rest is cut off and counted (0 = what the task is used with)."),
+        low=4,
+        high=1_000_000,
+        or_zero=True,
     )
     offline: bool = setting(False, N_("Open no socket: use only what is on this machine."))
     trust_remote_code: str = setting("", N_("Run the code of this one repository (its hub id). Read it first."))
@@ -194,8 +202,12 @@ def _checked(field_: "dataclasses.Field[Any]", value: Any, hint: Any) -> Any:
     if choices and converted not in choices:
         message = _("{flag} is {value!r}; it must be one of {choices}.").format(flag=flag, value=value, choices=", ".join(choices))
         raise UsageError(message + nearest(str(value), list(choices)))
+    if field_.metadata["or_zero"] and converted == 0:
+        return converted
     if (low is not None and converted < low) or (high is not None and converted > high):
         bounds = _("at least {low}").format(low=low) if high is None else _("between {low} and {high}").format(low=low, high=high)
+        if field_.metadata["or_zero"]:
+            bounds = _("0, or {bounds}").format(bounds=bounds)
         message = _("{flag} is {value}; it must be {bounds}. The default is {default}.")
         raise UsageError(message.format(flag=flag, value=value, bounds=bounds, default=field_.default))
     return converted

@@ -5,6 +5,7 @@ It knows a task, what was learned, and where a predictor comes from; it writes a
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,6 +117,7 @@ class Model:
         """Batches of (the row's columns and answer as one flat dict, whether it could be answered), in the file's order."""
         task, ledger = self.task, Ledger()
         plan, schema, reading = self._reading(settings)
+        schema = replace(schema, outputs=())  # answers that a file holds are carried along, whatever they look like
         empty = dict.fromkeys(task.columns(self.spec))
         fitted, done = None, 0
         for table in iter_tables(data, reading, ledger):

@@ -51,7 +51,7 @@ class Processor(Protocol):
         ...
 
     def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
-        """The same with nothing lost: the last of the texts is cut into windows that share ``stride`` tokens; of a pair, ``a`` stands in each.
+        """The same with nothing lost: the last text is cut into windows that share ``stride`` tokens. Of a pair, ``a`` stands in each.
 
         Word numbers and offsets count through the whole text.
         """
@@ -114,9 +114,11 @@ class FastProcessor:
         """Tokens of ``a`` (and ``b``), special tokens included; what does not fit is cut from the longer of the two and counted."""
         self._truncate(max_length, 0, "longest_first")
         encoding = self.tokenizer.encode(a, b)
-        # What overflows comes back in windows of their own, each with the special tokens again.
-        cut = sum(sum(1 for special in window.special_tokens_mask if not special) for window in encoding.overflowing)
-        return self._features(encoding, cut)
+        if not encoding.overflowing:
+            return self._features(encoding)
+        # Overflow comes back in windows, of a pair with one of its texts again in each: only the whole says how much was lost.
+        self._truncate(None, 0, "")
+        return self._features(encoding, len(self.tokenizer.encode(a, b)) - len(encoding))
 
     def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
         """See ``Processor.windows``. A first text that would fill a window alone is cut to half of one; its lost tokens count as cut."""

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.cli.conftest import Outcome
-from weitiao import config
+from weitiao import config, tasks
 from weitiao.cli import options
 from weitiao.cli.verbs import group
 from weitiao.config import DataSettings, setting
@@ -23,7 +23,9 @@ def flags(verb: str) -> dict[str, object]:
 
 def test_every_setting_is_a_flag_of_train_with_its_help_and_its_short_form() -> None:
     known = flags("train")
-    for name, declared in config.setting_fields().items():
+    own = {name: declared for task in tasks.all_tasks().values() for name, declared in config.setting_fields(tasks.settings_of(task)).items()}
+    assert {"text", "label"} <= own.keys()
+    for name, declared in own.items():
         parameter = known["--" + name.replace("_", "-")]
         assert parameter.help == declared.metadata["help"]  # type: ignore[attr-defined]
     assert known["-o"] is known["--out"]
@@ -73,9 +75,9 @@ def test_saved_settings_are_the_same_recipe_again(command: Command, api: SimpleN
     assert command(*words).code == 0
     assert [call[0] for call in api.calls] == ["plan"]
     saved = yaml.safe_load(file.read_text(encoding="utf-8"))
-    recipe = config.Recipe.of(saved)
-    assert (recipe.source, recipe.training.epochs, recipe.training.lr, recipe.data.text) == ("a.csv", 2, 2e-5, ("题", "文"))
-    assert config.Recipe.of(config.read_config(file)) == recipe
+    recipe = tasks.recipe(saved)
+    assert (recipe.source, recipe.training.epochs, recipe.training.lr, recipe.task.text) == ("a.csv", 2, 2e-5, ("题", "文"))
+    assert tasks.recipe(config.read_config(file)) == recipe
 
 
 def test_an_unknown_key_in_the_config_file_is_refused_with_the_nearest(command: Command, api: SimpleNamespace, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "transformers", "numpy", "pyarrow", "sklearn", "matplotlib", "datasets", "huggingface_hub", "weitiao.api")
+# numpy is not among them: the tasks, whose settings are flags, are written in it.
+HEAVY = ("torch", "transformers", "pyarrow", "PIL", "sklearn", "matplotlib", "datasets", "huggingface_hub", "weitiao.api")
 
 
 def start(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

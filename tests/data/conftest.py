@@ -1,6 +1,7 @@
 """Small files of every kind, and the two fields that most tests plan for."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from weitiao.config import DataSettings
 from weitiao.data.ledger import Ledger
 from weitiao.data.loading import Loaded, load
 from weitiao.data.reading import read
+from weitiao.data.schema import Schema
 from weitiao.data.table import Table
 from weitiao.fields import Field
 
 TEXT = Field("text", "text", "Text", flag="text", hints=("text", "review", "title", "文本", "评论"))
 LABEL = Field("label", "choice", "Label", flag="label", hints=("label", "target", "category", "标签", "类别"))
+SCHEMA = Schema([TEXT], [LABEL])
 
 
 @pytest.fixture
@@ -36,9 +39,10 @@ def table_of(source: str, **how: Any) -> tuple[Table, Ledger]:
     return read(source, ledger=ledger, **how), ledger
 
 
-def loaded(source: str, **settings: Any) -> Loaded:
-    """The file, loaded for text classification."""
-    return load(source, DataSettings(**settings), inputs=[TEXT], outputs=[LABEL])
+def loaded(source: str, schema: Schema = SCHEMA, **settings: Any) -> Loaded:
+    """The file, loaded for text classification unless ``schema`` says otherwise; ``text`` and ``label`` name columns."""
+    columns = {flag: settings.pop(flag) for flag in ("text", "label") if flag in settings}
+    return load(source, DataSettings(**settings), replace(schema, columns=columns))
 
 
 def rows_csv(rows: int = 40) -> str:

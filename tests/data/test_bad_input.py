@@ -144,7 +144,7 @@ def test_duplicate_columns(write: Callable[..., str]) -> None:
 def test_missing_and_misspelt_columns(write: Callable[..., str]) -> None:
     path = write("a.csv", rows_csv())
     refused(lambda: loaded(path, text=("txt",)), 'no column "txt"', 'Did you mean "text"?', "text, label")
-    refused(lambda: loaded(path, label="labels"), 'no column "labels"', 'Did you mean "label"?')
+    refused(lambda: loaded(path, label=("labels",)), 'no column "labels"', 'Did you mean "label"?')
     only = write("b.csv", "text,id\n" + "".join(f"a text with number {i},{i}\n" for i in range(30)))
     refused(lambda: loaded(only), "no column looks like the Label", '"id"', "--label NAME")
     numbers = write("c.csv", "label,id\n" + "".join(f"{i % 2},{i}\n" for i in range(30)))

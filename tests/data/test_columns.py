@@ -79,8 +79,8 @@ def test_what_was_named_wins() -> None:
     assert plan.fields == {"text": ("title", "review"), "label": ("other",)}
     assert plan.as_dict() == {
         "fields": {
-            "text": {"columns": ["title", "review"], "why": "It was named with --text."},
-            "label": {"columns": ["other"], "why": "It was named with --label."},
+            "text": {"columns": ["title", "review"], "type": "text", "why": "It was named with --text."},
+            "label": {"columns": ["other"], "type": "choice", "why": "It was named with --label."},
         },
         "unused": ["label"],
         "text_separator": " / ",

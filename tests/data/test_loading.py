@@ -1,6 +1,7 @@
 """Files, folders and shares become splits; the plan of a run is fitted to other files; large files come in pieces."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,11 @@ from weitiao.data.cleaning import to_records
 from weitiao.data.ledger import Ledger
 from weitiao.data.loading import fit_plan, load, read_records
 from weitiao.data.reading import Reading, iter_tables
+from weitiao.data.schema import Schema
 from weitiao.errors import DataError
 from weitiao.observer import Observer
 
-from .conftest import LABEL, TEXT, loaded, rows_csv
-
-FIELDS = {"inputs": [TEXT], "outputs": [LABEL]}
+from .conftest import SCHEMA, TEXT, loaded, rows_csv
 
 
 class Notes(Observer):
@@ -51,7 +51,7 @@ def test_one_file_and_shares(write: Callable[..., str]) -> None:
 def test_given_files_win(write: Callable[..., str]) -> None:
     train, held = write("train.csv", rows_csv(100)), write("held.csv", rows_csv(20).replace("number", "no."))
     notes = Notes()
-    data = load(train, DataSettings(valid=held), **FIELDS, observer=notes)
+    data = load(train, DataSettings(valid=held), SCHEMA, observer=notes)
     assert sizes(data) == {"train": 100, "validation": 20}
     assert "No test set was given" in notes.notes[0]
     assert notes.rows == 20
@@ -130,15 +130,16 @@ def test_fingerprints_depend_on_content_alone(write: Callable[..., str]) -> None
 
 def test_evaluation_on_another_file(write: Callable[..., str], tmp_path: Path) -> None:
     plan = loaded(write("a.csv", rows_csv())).plan
-    records, ledger = read_records(write("b.csv", "label,text\ngood,well done\n,no label here\n"), plan, **FIELDS)
+    records, ledger = read_records(write("b.csv", "label,text\ngood,well done\n,no label here\n"), plan, SCHEMA)
     assert (records.columns, records.rows.tolist()) == ({"text": ["well done"], "label": ["good"]}, [2])
     assert ledger.counts() == {"dropped:missing_label": 1}
     other = write("c.csv", "label,words,kind\nx,well done,good\n")
     with pytest.raises(DataError, match=r'c\.csv has no column "text"'):
-        read_records(other, plan, **FIELDS)
-    assert read_records(other, plan, **FIELDS, chosen={"text": ("words",), "label": "kind"})[0][0] == {"text": "well done", "label": "good"}
+        read_records(other, plan, SCHEMA)
+    named = replace(SCHEMA, columns={"text": ("words",), "label": ("kind",)})
+    assert read_records(other, plan, named)[0][0] == {"text": "well done", "label": "good"}
     write("data/test.csv", rows_csv(8))
-    assert len(read_records(str(tmp_path / "data"), plan, **FIELDS)[0]) == 8
+    assert len(read_records(str(tmp_path / "data"), plan, SCHEMA)[0]) == 8
 
 
 def test_prediction_streams(write: Callable[..., str]) -> None:
@@ -147,7 +148,7 @@ def test_prediction_streams(write: Callable[..., str]) -> None:
     ledger = Ledger()
     tables = list(iter_tables(write("b.csv", "\n".join(lines)), Reading(chunk_rows=4), ledger))
     assert [len(table) for table in tables] == [4, 4, 2]
-    fitted = fit_plan(tables[0], plan, [TEXT], [LABEL], need_outputs=False)
+    fitted = fit_plan(tables[0], plan, SCHEMA, need_outputs=False)
     pieces = [to_records(table, fitted, ledger, need_outputs=False) for table in tables]
     assert [row["label"] for records in pieces for row in records] == [None, "good", None, "good", "good", None, "good", None, "good"]
     # Row numbers rise, so that the answers find their rows again.
@@ -163,13 +164,13 @@ def test_prediction_needs_no_label_and_no_name(write: Callable[..., str]) -> Non
         write("d.csv", "评价\ngood\n"),
         write("e.csv", "id,text\n1,good\n"),
     ):
-        for outputs in ([LABEL], []):
+        for schema in (SCHEMA, Schema([TEXT], [])):
             (table,) = iter_tables(source)
-            fitted = fit_plan(table, plan, [TEXT], outputs, need_outputs=False)
+            fitted = fit_plan(table, plan, schema, need_outputs=False)
             assert to_records(table, fitted, Ledger(), need_outputs=False).columns == {"text": ["good"]}
     (table,) = iter_tables(write("f.csv", "a,b\ngood,bad\n"))
     with pytest.raises(DataError, match=r'f\.csv has no column "text"'):
-        fit_plan(table, plan, [TEXT], [], need_outputs=False)
+        fit_plan(table, plan, Schema([TEXT], []), need_outputs=False)
 
 
 def test_a_key_that_json_lines_leave_out_is_null_in_every_later_piece(write: Callable[..., str]) -> None:
@@ -182,5 +183,5 @@ def test_a_key_that_json_lines_leave_out_is_null_in_every_later_piece(write: Cal
 @pytest.mark.parametrize(("typed", "meant"), [("\\n", "\n"), ("\n", "\n"), ("\\t", "\t"), (" / ", " / ")])
 def test_a_separator_as_a_shell_hands_it_over(typed: str, meant: str, write: Callable[..., str]) -> None:
     rows = "title,body,label\n" + "".join(f"t{i},b{i},{i % 2}\n" for i in range(40))
-    data = loaded(write("a.csv", rows), text=("title", "body"), label="label", text_separator=typed, valid="0", test="0")
+    data = loaded(write("a.csv", rows), text=("title", "body"), label=("label",), text_separator=typed, valid="0", test="0")
     assert data.splits["train"].columns["text"][3] == f"t3{meant}b3"

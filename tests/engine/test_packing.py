@@ -2,13 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tests.conftest import make_model
 from weitiao.engine.devices import Machine
+from weitiao.engine.backend import TorchBackend
 from weitiao.engine.models import LoadedModel, load_model
-from weitiao.engine.objectives import Classification
+from weitiao.engine.objectives.rows import Classification
 from weitiao.processing import Features
 
 MACHINE = Machine("cpu", "fp32", 1)
@@ -17,7 +19,7 @@ LENGTHS = (40, 33, 31, 12, 11, 5, 3)
 
 def load(folder: Path, *, packed: bool) -> LoadedModel:
     torch.manual_seed(1)
-    return load_model(folder, "AutoModelForSequenceClassification", {"num_labels": 3}, MACHINE, packed=packed)
+    return load_model(folder, ("AutoModelForSequenceClassification",), {"num_labels": 3}, MACHINE, packed=packed)
 
 
 def batch(loaded: LoadedModel) -> list[Features]:
@@ -30,11 +32,15 @@ def batch(loaded: LoadedModel) -> list[Features]:
     return rows
 
 
+def run(loaded: LoadedModel, rows: list[Features]) -> list[dict[str, np.ndarray]]:
+    return TorchBackend(loaded, Classification()).run(rows)
+
+
 def gradients(loaded: LoadedModel, rows: list[Features]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     objective = Classification()
-    collated = objective.collate(rows, loaded.padding)
+    collated = objective.collate([[row] for row in rows], loaded.padding)
     outputs = loaded.forward(collated)
-    objective.loss(outputs, collated.targets).backward()
+    objective.loss(outputs, collated).backward()
     return outputs.logits.detach(), {n: p.grad for n, p in loaded.network.named_parameters() if p.grad is not None}
 
 
@@ -72,7 +78,7 @@ def test_a_family_with_its_own_attention_is_left_alone(tmp_path: Path) -> None:
     folder = make_model(tmp_path / "m", "deberta-v2", pos_att_type=["p2c", "c2p"], relative_attention=True)
     loaded = load(folder, packed=True)
     assert loaded.packing is None
-    assert len(loaded.run(batch(loaded))) == len(LENGTHS)
+    assert len(run(loaded, batch(loaded))) == len(LENGTHS)
 
 
 def test_outputs_that_disagree_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,16 +90,16 @@ def test_outputs_that_disagree_are_refused(tmp_path: Path, monkeypatch: pytest.M
     assert loaded.packing is None
     plain = load(tmp_path / "m", packed=False)
     rows = batch(loaded)
-    for ours, theirs in zip(loaded.run(rows), plain.run(rows), strict=True):
+    for ours, theirs in zip(run(loaded, rows), run(plain, rows), strict=True):
         assert abs(ours["logits"] - theirs["logits"]).max() < 1e-6
 
 
 def test_a_prediction_does_not_depend_on_its_batch(tmp_path: Path) -> None:
     loaded = load(make_model(tmp_path / "m"), packed=True)
     rows = batch(loaded)
-    together = loaded.run(rows)
+    together = run(loaded, rows)
     for row, outputs in zip(rows, together, strict=True):
-        assert abs(loaded.run([row])[0]["logits"] - outputs["logits"]).max() < 1e-5
+        assert abs(run(loaded, [row])[0]["logits"] - outputs["logits"]).max() < 1e-5
 
 
 def test_gradient_checkpointing_gives_the_same_gradients(tmp_path: Path) -> None:

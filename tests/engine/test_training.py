@@ -16,7 +16,8 @@ from weitiao.config import TrainingSettings
 from weitiao.engine.checkpoints import CheckpointStore
 from weitiao.engine.devices import Machine
 from weitiao.engine.models import load_model
-from weitiao.engine.objectives import Classification
+from weitiao.engine.objectives import Collated, Example
+from weitiao.engine.objectives.rows import Classification
 from weitiao.engine.training import Job, Trainer, learning_rate, make_optimizer
 from weitiao.errors import ModelError, ResourceError
 from weitiao.observer import Observer
@@ -42,24 +43,24 @@ def trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
 
     def make(evaluate: Callable[[], dict[str, float]] | None = None, **settings: Any) -> Trainer:
         torch.manual_seed(0)
-        loaded = load_model(folder, "AutoModelForSequenceClassification", {"num_labels": 2}, Machine("cpu", "fp32", 1))
-        features: list[Features] = []
+        loaded = load_model(folder, ("AutoModelForSequenceClassification",), {"num_labels": 2}, Machine("cpu", "fp32", 1))
+        examples: list[Example] = []
         for text, label in sentences(40):
             row = loaded.processor.text(text, max_length=32)
             row.target = int(label == "good")
-            features.append(row)
+            examples.append([row])
         chosen = TrainingSettings(**{"epochs": 1, "batch_size": 8, "lr": 1e-3, **settings})
         store = CheckpointStore(tmp_path / "checkpoints")
         store.folder.mkdir(exist_ok=True)
-        objective = Classification.of(chosen, features)
-        job = Job(loaded, objective, features, chosen, Headline("f1_macro", "max"), evaluate, store, lambda line: None, Listener())
+        objective = Classification.of(chosen, examples, {})
+        job = Job(loaded, objective, examples, chosen, Headline("f1_macro", "max"), evaluate, store, lambda line: None, Listener())
         return Trainer(job, Accelerator(cpu=True))
 
     yield make
     AcceleratorState._reset_state(reset_partial_state=True)
 
 
-def slopes(trainer: Trainer, rows: list[Features]) -> tuple[float, list[torch.Tensor]]:
+def slopes(trainer: Trainer, rows: list[Example]) -> tuple[float, list[torch.Tensor]]:
     loss = trainer._accumulate(rows, 0)
     found = [p.grad.clone() for p in trainer.trained if p.grad is not None]
     trainer.optimizer.zero_grad()
@@ -69,7 +70,7 @@ def slopes(trainer: Trainer, rows: list[Features]) -> tuple[float, list[torch.Te
 @pytest.mark.parametrize("weighing", ["none", "balanced"])
 def test_cutting_a_step_changes_nothing(trainer: Callable[..., Trainer], weighing: str) -> None:
     whole = trainer(class_weights=weighing)
-    rows = list(whole.job.features[:9])
+    rows = list(whole.job.examples[:9])
     loss, gradients = slopes(whole, rows)
     cut = trainer(class_weights=weighing, token_budget=40)
     cut_loss, cut_gradients = slopes(cut, rows)
@@ -79,20 +80,21 @@ def test_cutting_a_step_changes_nothing(trainer: Callable[..., Trainer], weighin
 
 
 def test_the_loss_is_torch_cross_entropy() -> None:
-    features = [Features({"input_ids": [1]}, target=t) for t in (0, 0, 0, 1, 2, 2)]
+    examples: list[Example] = [[Features({"input_ids": [1]}, target=t)] for t in (0, 0, 0, 1, 2, 2)]
     logits = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
-    targets = torch.tensor([f.target for f in features])
+    targets = torch.tensor([row.target for (row,) in examples])
+    batch = Collated({}, {"labels": targets}, [1] * 6, list(range(6)))
     outputs = type("Outputs", (), {"logits": logits})()
     for weighing, smoothing in (("none", 0.0), ("none", 0.1), ("balanced", 0.0)):
-        objective = Classification.of(TrainingSettings(class_weights=weighing, label_smoothing=smoothing), features)
+        objective = Classification.of(TrainingSettings(class_weights=weighing, label_smoothing=smoothing), examples, {})
         weight = torch.tensor([6 / 9, 2.0, 1.0]) if weighing == "balanced" else None
         expected = torch.nn.functional.cross_entropy(logits, targets, weight=weight, label_smoothing=smoothing)
-        assert math.isclose(float(objective.loss(outputs, targets)) / objective.terms(features), float(expected), rel_tol=1e-6)
+        assert math.isclose(float(objective.loss(outputs, batch)) / objective.terms(examples), float(expected), rel_tol=1e-6)
 
 
 def test_memory_running_out_lowers_the_budget_and_keeps_the_step(trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch) -> None:
     roomy, tight = trainer(), trainer()
-    rows = list(roomy.job.features[:8])
+    rows = list(roomy.job.examples[:8])
     loss, gradients = slopes(roomy, rows)
     honest = tight.job.loaded.forward
 

@@ -73,14 +73,16 @@ def to_records(
         fields[name] = values
         if name not in plan.optional and (need_outputs or name not in plan.outputs):
             gone = np.fromiter((value is None for value in values), dtype=bool, count=len(values)) & keep
+            if bad.rows:
+                gone &= ~np.isin(table.rows, bad.rows)  # these have their line already
             for index in np.flatnonzero(gone):
                 ledger.add(table.source, table.rows[index], "dropped", reason, _spelling(table, columns, int(index)))
             keep &= ~gone
     if prepare is not None:
-        _prepare(fields, keep, table, bad, prepare)
+        _prepare(fields, keep, table, bad, ledger, prepare)
     bad.check()
-    for row in bad.rows:
-        keep[table.rows == row] = False
+    if bad.rows:
+        keep &= ~np.isin(table.rows, bad.rows)
     if keep.all():
         return Records(fields, table.rows, table.source)
     chosen = np.flatnonzero(keep)
@@ -91,7 +93,11 @@ def _parsed(table: Table, columns: tuple[str, ...], name: str, kind: str, bad: B
     """The values of a field that is neither a text nor one label, None where there is none or it cannot be understood."""
     parse = parser(kind, Path(table.source).parent)
     values: list[Any] = []
+    known = set(bad.rows)  # a row is listed, and counted, once
     for row, *cells in zip(table.rows, *(table.texts(column) for column in columns), strict=True):
+        if int(row) in known:
+            values.append(None)
+            continue
         try:
             values.append(parse(cells))
         except ValueError as error:
@@ -101,9 +107,14 @@ def _parsed(table: Table, columns: tuple[str, ...], name: str, kind: str, bad: B
 
 
 def _prepare(
-    fields: dict[str, list[Any]], keep: np.ndarray, table: Table, bad: BadRows, prepare: Callable[[dict[str, Any]], dict[str, Any]]
+    fields: dict[str, list[Any]],
+    keep: np.ndarray,
+    table: Table,
+    bad: BadRows,
+    ledger: Ledger,
+    prepare: Callable[[dict[str, Any]], dict[str, Any]],
 ) -> None:
-    """Brings every record that is kept into the task's own form, in place."""
+    """Brings every record that is kept into the task's own form, in place; what a record says was "repaired" goes into the ledger."""
     unreadable = set(bad.rows)
     for index in np.flatnonzero(keep):
         row = int(table.rows[index])
@@ -114,8 +125,11 @@ def _prepare(
         except DataError as error:
             bad.add(row, "bad_record", str(error))
             continue
+        for reason, detail in record.pop("repaired", {}).items():
+            ledger.add(table.source, row, "repaired", reason, detail)
         for name, value in record.items():
-            fields.setdefault(name, [None] * len(table))[index] = value
+            if value is not None or name in fields:
+                fields.setdefault(name, [None] * len(table))[index] = value
 
 
 def require_rows(records: Records, table: Table, plan: ColumnPlan) -> None:

@@ -88,10 +88,10 @@ def load(
         observer.note(note)
     chosen = schema.columns if settings.text_separator else as_pairs(schema.columns, inputs)
     plan = plan_columns(tables["train"], inputs, outputs, chosen, _separator(settings.text_separator or "\n"))
-    splits = {}
+    splits, prepare = {}, schema.preparation(need_outputs=True)
     for name in list(tables):
         table = tables.pop(name)  # the text stands in memory twice while it becomes records, one split at a time
-        splits[name] = to_records(table, plan, ledger, prepare=schema.prepare, max_bad_rows=settings.max_bad_rows)
+        splits[name] = to_records(table, plan, ledger, prepare=prepare, max_bad_rows=settings.max_bad_rows)
         if name == "test" and not len(splits[name]) and source.startswith(PREFIX):
             observer.note(_("The test split of {source} has no labels; it is left out.").format(source=source))
             del splits[name]
@@ -142,7 +142,8 @@ def read_records(
     else:
         table = _read(source, reading, ledger, observer)
     fitted = fit_plan(table, plan, schema, need_outputs=need_outputs)
-    records = to_records(table, fitted, ledger, need_outputs=need_outputs, prepare=schema.prepare, max_bad_rows=reading.max_bad_rows)
+    prepare = schema.preparation(need_outputs=need_outputs)
+    records = to_records(table, fitted, ledger, need_outputs=need_outputs, prepare=prepare, max_bad_rows=reading.max_bad_rows)
     require_rows(records, table, fitted)
     return records, ledger
 
@@ -169,7 +170,8 @@ def fit_plan(table: Table, plan: ColumnPlan | None, schema: Schema, *, need_outp
     absent = [one.name for one in (*inputs, *outputs) if one.name in plan.fields and not _stands(plan, one.name, table)]
     plan = plan.without(name for name in absent if name in plan.optional)
     if not need_outputs:
-        plan = plan.without(one.name for one in outputs if one.name in absent)
+        needed = {one.name for one in inputs} | {one.name for one in outputs if one.name not in absent}
+        plan = plan.without(name for name in plan.fields if name not in needed)
         if len(table.names) == 1 and sum(not one.optional for one in inputs) == 1:
             return plan_columns(table, inputs, (), {}, plan.text_separator)
     require_columns(table, plan)

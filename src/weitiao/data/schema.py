@@ -20,6 +20,7 @@ class Schema:
         read: a file in a format of the task's own becomes a table, None where it is an ordinary file.
         reshape: a table in a layout of the task's own gets the task's columns.
         prepare: a record is checked and brought into the task's form; raises DataError with one sentence. None where any record will do.
+        complete: raises DataError, likewise, for a prepared record that one cannot learn from; None where all will do.
     """
 
     inputs: Sequence[Field]
@@ -29,3 +30,17 @@ class Schema:
     read: Callable[[Path, Callable[[], TextIO]], Table | None] = lambda path, open_text: None
     reshape: Callable[[Table], Table] = lambda table: table
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    complete: Callable[[dict[str, Any]], None] | None = None
+
+    def preparation(self, *, need_outputs: bool) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+        """``prepare``, and ``complete`` after it for records that are learned from or scored."""
+        prepare, complete = self.prepare, self.complete
+        if complete is None or not need_outputs:
+            return prepare
+
+        def both(record: dict[str, Any]) -> dict[str, Any]:
+            prepared = prepare(record) if prepare else record
+            complete(prepared)
+            return prepared
+
+        return both

@@ -31,7 +31,7 @@ class TorchBackend:
     generation: Mapping[str, Any] | None = field(default=None)
 
     def run(self, batch: Sequence[Features]) -> list[dict[str, np.ndarray]]:
-        """The outputs of each of the batch's features, in their order; from one that writes {"sequences": (tokens,)}, the newly written ids."""
+        """The outputs of each of the batch's features, in their order; a model that writes gives {"sequences": (tokens,)}, the new ids."""
         self.loaded.network.eval()
         with torch.inference_mode():
             collated = self._collate([[features] for features in batch])

@@ -104,9 +104,13 @@ class Task:
 
     def prepare(self, record: dict[str, Any]) -> dict[str, Any]:
         """A record, checked and in the task's own form. Raises DataError with one sentence about what is wrong with it; the caller names
-        file and row, and counts it against ``--max-bad-rows``. Outputs are None where a file has none.
+        file and row, and counts it against ``--max-bad-rows``. Fields that a file does not have are None. What
+        was mended is said under "repaired", {reason: detail}: the caller puts it into the ledger.
         """
         return record
+
+    def complete(self, record: Record) -> None:
+        """Raises DataError, likewise, for a prepared record that lacks what is to be learned, where no output column can say so."""
 
     def plain(self, record: Record) -> str:
         """What people would read in a record's inputs, as one text: for the data check, for finding duplicates, for a tokenizer."""
@@ -187,7 +191,8 @@ class Task:
             endings=self.endings,
             read=self.read,
             reshape=lambda table: self.reshape(table, settings),
-            prepare=None if type(self).prepare is Task.prepare else self.prepare,
+            prepare=None if type(self).prepare is Task.prepare else lambda record: self.prepare({**dict.fromkeys(self.fields), **record}),
+            complete=None if type(self).complete is Task.complete else self.complete,
         )
 
     @cached_property

@@ -64,15 +64,16 @@ def verb(settings: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Calla
         generated = [parameter for name in settings for parameter in _setting_parameters(name)]
 
         @functools.wraps(function)
-        def command(*, context: typer.Context, json: bool, quiet: bool, debug: bool, lang: str | None, **given: Any) -> None:
+        def command(*, typer_context: typer.Context, json: bool, quiet: bool, debug: bool, lang: str | None, **given: Any) -> None:
             # --debug and --lang were read before anything else was parsed; here only a wrong language is refused.
             refuse_other_languages(lang)
             values = {p.name: given[p.name] for p in own}
             values |= {name: given[name] for name in settings if given.get(name) is not None}
             values |= {name: False for name in settings if given.get(f"no_{name}")}
-            function(Screen(json=json, quiet=quiet, arguments=context.obj), **values)
+            function(Screen(json=json, quiet=quiet, arguments=typer_context.obj), **values)
 
-        everywhere = [_parameter("context", typer.Context, inspect.Parameter.empty)]
+        # Not "context": that is a column of question answering.
+        everywhere = [_parameter("typer_context", typer.Context, inspect.Parameter.empty)]
         everywhere += [_parameter(*declaration) for declaration in _everywhere()]
         signature = inspect.Signature([*own, *generated, *everywhere])
         command.__signature__ = signature  # type: ignore[attr-defined]

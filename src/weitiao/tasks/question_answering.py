@@ -88,10 +88,9 @@ class QuestionAnswering(Task):
         starts = next((names[hint] for hint in START_HINTS if hint in names), None)
         if answers not in table.columns or starts is None or starts == answers:
             return table
-        cells = [[with_starts(answer, start)] for answer, start in zip(table.texts(answers), table.texts(starts), strict=True)]
-        joined = Table.of([answers], cells, table.rows)
+        cells = [with_starts(answer, start) for answer, start in zip(table.texts(answers), table.texts(starts), strict=True)]
         note = _('The answers of "{answers}" start where "{starts}" says.').format(answers=answers, starts=starts)
-        return dataclasses.replace(table, columns={**table.columns, **joined.columns}, notes=(*table.notes, note))
+        return table.with_column(answers, cells, note)
 
     def prepare(self, record: dict[str, Any]) -> dict[str, Any]:
         """Answers become [{"text", "start"}]; [] and None say that there is none.

@@ -124,7 +124,8 @@ class Model:
             shaped = schema.reshape(table)
             fitted = fitted or loading.fit_plan(shaped, plan, schema, need_outputs=False)
             # Rows without a text stay in the output, so what would drop them is not a loss to be listed.
-            records = to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=schema.prepare, max_bad_rows=reading.max_bad_rows)
+            prepare = schema.preparation(need_outputs=False)
+            records = to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=prepare, max_bad_rows=reading.max_bad_rows)
             answers = dict(zip(records.rows.tolist(), self.predictor().predict(records), strict=True))
             # An answer never takes the place of a column of the file.
             names = {name: f"predicted_{name}" if name in table.columns else name for name in empty}
@@ -160,7 +161,9 @@ class Model:
                 message = _('Input {number}: "{name}" must be a text, and it is {value!r}.')
                 raise UsageError(message.format(number=at + 1, name=field.name, value=record[field.name]))
         try:
-            return self.task.prepare({**dict.fromkeys(field.name for field in self.task.outputs), **record})
+            prepared = self.task.prepare({**dict.fromkeys(field.name for field in self.task.outputs), **record})
+            self.task.asked(prepared)
+            return prepared
         except DataError as error:
             raise UsageError(_("Input {number}: {problem}").format(number=at + 1, problem=error)) from error
 

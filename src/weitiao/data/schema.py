@@ -21,6 +21,7 @@ class Schema:
         reshape: a table in a layout of the task's own gets the task's columns.
         prepare: a record is checked and brought into the task's form; raises DataError with one sentence. None where any record will do.
         complete: raises DataError, likewise, for a prepared record that one cannot learn from; None where all will do.
+        asked: raises DataError, likewise, for a prepared record that asks nothing; None where all do.
     """
 
     inputs: Sequence[Field]
@@ -31,16 +32,17 @@ class Schema:
     reshape: Callable[[Table], Table] = lambda table: table
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     complete: Callable[[dict[str, Any]], None] | None = None
+    asked: Callable[[dict[str, Any]], None] | None = None
 
     def preparation(self, *, need_outputs: bool) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-        """``prepare``, and ``complete`` after it for records that are learned from or scored."""
-        prepare, complete = self.prepare, self.complete
-        if complete is None or not need_outputs:
+        """``prepare``, and after it ``complete`` for records that are learned from or scored, ``asked`` for those that are to be answered."""
+        prepare, then = self.prepare, self.complete if need_outputs else self.asked
+        if then is None:
             return prepare
 
         def both(record: dict[str, Any]) -> dict[str, Any]:
             prepared = prepare(record) if prepare else record
-            complete(prepared)
+            then(prepared)
             return prepared
 
         return both

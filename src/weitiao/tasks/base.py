@@ -66,6 +66,7 @@ class Task:
         selection: the metric that picks the best checkpoint; the headline where None. Generating tasks choose by "loss", which needs no
             writing.
         max_length: tokens of a text, where the user says nothing.
+        windowed: whether long texts are read in windows, so that nothing of them is cut.
         trainable: False where there is nothing to train.
         example: a record; the contract test, the demo and the card use it.
     """
@@ -81,6 +82,7 @@ class Task:
     headline: Headline
     selection: Headline | None = None
     max_length: int = 256
+    windowed: bool = False
     trainable: bool = True
     example: ClassVar[Record]
 
@@ -112,6 +114,9 @@ class Task:
     def complete(self, record: Record) -> None:
         """Raises DataError, likewise, for a prepared record that lacks what is to be learned, where no output column can say so."""
 
+    def asked(self, record: Record) -> None:
+        """Raises DataError, likewise, for a prepared record that can be learned from but asks nothing, such as a text without a mask."""
+
     def plain(self, record: Record) -> str:
         """What people would read in a record's inputs, as one text: for the data check, for finding duplicates, for a tokenizer."""
         return "\n".join(str(record[field.name]) for field in self.inputs if field.type == "text" and record.get(field.name))
@@ -128,6 +133,10 @@ class Task:
         """The same for a pretrained model that is used as it is, from its config."""
         return {}
 
+    def based_on(self, spec: Spec, model_config: Mapping[str, Any]) -> Spec:
+        """What ``learn`` gave, with what the base model's config decides (how it makes one vector of a text)."""
+        return spec
+
     def adjusted(self, spec: Spec, settings: Any) -> Spec:
         """The spec of a finished run under settings given when it is used (``--top-k``, ``--labels``); untouched by default."""
         return spec
@@ -142,6 +151,14 @@ class Task:
 
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """What the model's config must say (``num_labels``, ``id2label``, ...) so that plain transformers reads the model as we do."""
+        return {}
+
+    def model_files(self, spec: Spec, width: int) -> dict[str, Any]:
+        """JSON files that a trained model's folder gets beside its weights, by path in it, so that other libraries read the model as we do.
+
+        Args:
+            width: numbers in one of the model's hidden states.
+        """
         return {}
 
     def fit(self, spec: Spec, processor: Processor) -> Spec:
@@ -193,6 +210,7 @@ class Task:
             reshape=lambda table: self.reshape(table, settings),
             prepare=None if type(self).prepare is Task.prepare else lambda record: self.prepare({**dict.fromkeys(self.fields), **record}),
             complete=None if type(self).complete is Task.complete else self.complete,
+            asked=None if type(self).asked is Task.asked else self.asked,
         )
 
     @cached_property

@@ -75,15 +75,16 @@ class MaskedLM(_Language):
         mask: the mask's token id.
         vocabulary: number of token ids to draw other tokens from.
         share: of the words.
+        top_k: answers to give for a mask.
     """
 
-    def __init__(self, mask: int, vocabulary: int, share: float = 0.15) -> None:
-        self.mask, self.vocabulary, self.share = mask, vocabulary, share
+    def __init__(self, mask: int, vocabulary: int, share: float = 0.15, top_k: int = 5) -> None:
+        self.mask, self.vocabulary, self.share, self.top_k = mask, vocabulary, share, top_k
 
     @classmethod
     def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "MaskedLM":
         """What the task's spec says of the tokenizer."""
-        return cls(spec["mask_id"], spec["vocabulary"], spec.get("share", 0.15))
+        return cls(spec["mask_id"], spec["vocabulary"], spec.get("share", 0.15), spec.get("top_k", 5))
 
     def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> list[list[Features]]:
         """The examples with words hidden, and their tokens as targets."""
@@ -111,6 +112,19 @@ class MaskedLM(_Language):
         return F.cross_entropy(outputs.logits[judged].float(), labels[judged], reduction="sum")
 
     def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
-        """(masks, vocabulary) logits of each row, at its masks only."""
+        """Of each row, at its masks only: "tokens" and their "log_probabilities", (masks, top_k), likeliest first; and of the token that the
+        target names, its "log_probability" and "rank", (masks,), without meaning where it names none. All logits of a thousand texts would
+        be gigabytes.
+        """
         masks = batch.inputs["input_ids"] == self.mask  # (rows, length)
-        return {"logits": [row[mask].float() for row, mask in zip(outputs.logits, masks, strict=True)]}
+        every = F.log_softmax(outputs.logits[masks].float(), dim=-1)  # (masks, vocabulary)
+        top = every.topk(min(self.top_k, every.shape[-1]), dim=-1)
+        true = batch.targets["labels"][masks].clamp(min=0)
+        chances = every.gather(1, true[:, None])  # (masks, 1)
+        figures = {
+            "tokens": top.indices,
+            "log_probabilities": top.values,
+            "log_probability": chances[:, 0],
+            "rank": (every > chances).sum(dim=-1),
+        }
+        return {name: list(values.split(masks.sum(dim=1).tolist())) for name, values in figures.items()}

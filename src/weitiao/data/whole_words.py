@@ -1,0 +1,87 @@
+"""Whole words in a text, and which of them each token is a piece of: what whole-word masking hides together. It knows characters and
+offsets, no tokenizer: so it holds for WordPiece, byte-level BPE and SentencePiece alike.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+import numpy as np
+
+from weitiao.data.language import language_of
+from weitiao.data.segmentation import chinese_words
+from weitiao.data.words import words_in
+
+SHARE = 0.15  # of the words that are hidden (Devlin et al., 2019)
+_HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
+
+
+def word_segmenter(texts: Sequence[str] = ()) -> str:
+    """How words are found in texts like these: "words" where spaces part them; in Chinese "jieba", or "characters" where it is not installed.
+
+    Without texts nobody knows the language, and Chinese must be reckoned with.
+
+    >>> word_segmenter(["The sun is up."])
+    'words'
+    """
+    if texts and language_of(texts) != "zh":
+        return "words"
+    return "jieba" if find_spec("jieba") else "characters"
+
+
+def whole_words(text: str, segmenter: str) -> list[tuple[int, int]]:
+    """(start, end) of every word in characters of the text, in order; a sign of punctuation is a word of its own, white space is in none.
+
+    >>> [text[start:end] for text in ["It's 好的, ok"] for start, end in whole_words(text, "characters")]
+    ['It', "'", 's', '好', '的', ',', 'ok']
+
+    Args:
+        text: any script; characters of one without spaces stand alone.
+        segmenter: "jieba" joins Chinese characters to words.
+
+    Raises:
+        UsageError: "jieba" is asked for and not installed.
+    """
+    return _joined_chinese(text) if segmenter == "jieba" else words_in(text)
+
+
+def word_numbers(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]], text: str) -> list[int | None]:
+    """The index of the word that each token begins in, None for a token of no characters or of white space only.
+
+    >>> word_numbers([(0, 3), (4, 8)], [(0, 0), (0, 2), (2, 3), (3, 8)], "the cats")
+    [None, 0, 0, 1]
+
+    Args:
+        words: as ``whole_words`` gives them.
+        offsets: (start, end) of each token in the text; one may begin with the space before its word, as byte-level BPE has it.
+    """
+    word_at = np.full(len(text) + 1, -1, dtype=np.int64)
+    for number, (start, end) in enumerate(words):
+        word_at[start:end] = number
+    numbers: list[int | None] = []
+    for start, end in offsets:
+        inside = word_at[start:end]
+        inside = inside[inside >= 0]
+        numbers.append(int(inside[0]) if len(inside) else None)
+    return numbers
+
+
+def hidden_words(text: str, words: Sequence[int]) -> set[int]:
+    """Which of a text's words an evaluation hides: 15%, at least one, drawn by the text itself, so that they are the same on every machine.
+
+    >>> len(hidden_words("the cat sat on the mat", range(6))), hidden_words("", [])
+    (1, set())
+    """
+    if not words:
+        return set()
+    seed = int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+    return {int(word) for word in np.random.default_rng(seed).permutation(list(words))[: max(1, round(SHARE * len(words)))]}
+
+
+def _joined_chinese(text: str) -> list[tuple[int, int]]:
+    """The words of a text with runs of Chinese characters cut into jieba's words."""
+    runs = [match.span() for match in _HAN.finditer(text)]
+    chinese = [(first + start, first + end) for first, last in runs for _word, start, end in chinese_words(text[first:last])]
+    inside = {at for first, last in runs for at in range(first, last)}
+    return sorted([*chinese, *(word for word in words_in(text) if word[0] not in inside)])

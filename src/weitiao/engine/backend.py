@@ -56,24 +56,28 @@ class TorchBackend:
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
 
     def stream(self, features: Features, arguments: Mapping[str, Any]) -> Iterator[str]:
-        """The answer to one features, piece by piece as it is written."""
+        """The answer to one features, piece by piece as it is written, without white space around it."""
         from transformers import TextIteratorStreamer
 
-        streamer: Any = TextIteratorStreamer(self.loaded.tokenizer, skip_prompt=not self._two_parts, skip_special_tokens=True)
+        # The same text as ``decode`` makes of the ids: nothing is tidied up.
+        said = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+        streamer: Any = TextIteratorStreamer(self.loaded.tokenizer, skip_prompt=not self._two_parts, **said)
+        # Beams are only told apart at the end, so there is nothing to show of them while they are written.
+        written = {**(self.generation or {}), **arguments, "num_beams": 1, "streamer": streamer}
         self.loaded.network.eval()
         failure: list[BaseException] = []
 
         def write() -> None:
             try:
                 with torch.inference_mode():
-                    self._generate(self._collate([[features]]), {**(self.generation or {}), **arguments, "streamer": streamer})
+                    self._generate(self._collate([[features]]), written)
             except BaseException as error:  # handed on to the reader, who would otherwise wait for ever
                 failure.append(error)
                 streamer.end()
 
         thread = Thread(target=write, daemon=True)
         thread.start()
-        yield from (piece for piece in streamer if piece)
+        yield from _trimmed(streamer)
         thread.join()
         if failure:
             raise failure[0]
@@ -90,9 +94,9 @@ class TorchBackend:
 
     def _written(self, batch: Collated) -> dict[str, list[torch.Tensor]]:
         """Newly written ids of each row, up to its end token."""
-        ids, start = self._generate(batch, dict(self.generation or {}))
-        ends = self.loaded.network.generation_config.eos_token_id
-        stops = set(ends if isinstance(ends, list) else [ends]) - {None} | {self.loaded.padding["input_ids"]}
+        arguments = dict(self.generation or {})
+        ids, start = self._generate(batch, arguments)
+        stops = self._ends(arguments) | {self.loaded.padding["input_ids"]}
         rows = []
         for row in ids[:, start:]:
             stop = next((at for at, number in enumerate(row.tolist()) if number in stops), len(row))
@@ -107,11 +111,27 @@ class TorchBackend:
             inputs = {name: _left(tensor, batch.lengths, self.loaded.padding.get(name, 0)) for name, tensor in inputs.items()}
             inputs.pop("token_type_ids", None)
             start = inputs["input_ids"].shape[1]
+            arguments = self._within_positions(arguments, start)
         if self.loaded.packing:
             self.loaded.packing.plan(batch.lengths)
+        ends = sorted(self._ends(arguments))
+        arguments = {**arguments, "pad_token_id": self.loaded.padding["input_ids"], **({"eos_token_id": ends} if ends else {})}
         with self.loaded.autocast():
-            ids: torch.Tensor = self.loaded.network.generate(**inputs, pad_token_id=self.loaded.padding["input_ids"], **arguments)
+            ids: torch.Tensor = self.loaded.network.generate(**inputs, **arguments)
         return ids, start
+
+    def _ends(self, arguments: Mapping[str, Any]) -> set[int]:
+        """The ids that end an answer: those of the model's own generation config, and those that the task names."""
+        ends = (self.loaded.network.generation_config.eos_token_id, arguments.get("eos_token_id"))
+        return {number for end in ends if end is not None for number in (end if isinstance(end, list) else [end])}
+
+    def _within_positions(self, arguments: Mapping[str, Any], start: int) -> dict[str, Any]:
+        """``arguments`` with no more new tokens than the model has positions for."""
+        positions = getattr(self.loaded.network.config.get_text_config(), "max_position_embeddings", None)
+        wanted = arguments.get("max_new_tokens")
+        if not positions or not wanted:
+            return dict(arguments)
+        return {**arguments, "max_new_tokens": max(1, min(wanted, positions - start))}
 
 
 def _left(rows: torch.Tensor, lengths: Sequence[int], padding: int) -> torch.Tensor:
@@ -120,3 +140,18 @@ def _left(rows: torch.Tensor, lengths: Sequence[int], padding: int) -> torch.Ten
     for row, length in enumerate(lengths):
         moved[row, rows.shape[1] - length :] = rows[row, :length]
     return moved
+
+
+def _trimmed(pieces: Iterable[str]) -> Iterator[str]:
+    """Pieces of a text without the white space that the whole begins or ends with.
+
+    >>> list(_trimmed([" ", " a", " ", "b", "\\n"]))
+    ['a', ' b']
+    """
+    held, begun = "", False
+    for piece in pieces:
+        held += piece if begun else piece.lstrip()
+        ready = held.rstrip()
+        if ready:
+            yield ready
+            held, begun = held[len(ready) :], True

@@ -18,7 +18,7 @@ _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af
 
 
 def word_segmenter(texts: Sequence[str] = ()) -> str:
-    """How words are found in texts like these: "words" where spaces part them; in Chinese "jieba", or "characters" where it is not installed.
+    """How words are found in texts like these: "words" where spaces part them; in Chinese "jieba", or "characters" without it.
 
     Without texts nobody knows the language, and Chinese must be reckoned with.
 

@@ -42,15 +42,28 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """A model folder's config.json, with what beside it says how sentence vectors are made ("sentence_pooling")."""
-    try:
-        config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(_("{folder} has no readable config.json: it is not a transformers model.").format(folder=folder.name)) from error
-    pooling = folder / "1_Pooling" / "config.json"
+    """A model folder's config.json, with what beside it says how sentence vectors are made: "sentence_modules", the names of the steps;
+    "sentence_pooling", the settings of the one that pools; "sentence_length" in tokens. Raises ModelError for files that cannot be read.
+    """
+    config: dict[str, Any] = _read_json(folder / "config.json")
+    modules = _read_json(folder / "modules.json") if (folder / "modules.json").is_file() else []
+    names = {str(module["type"]).rpartition(".")[2]: str(module["path"]) for module in modules}
+    pooling = folder / names.get("Pooling", "1_Pooling") / "config.json"
+    if names:
+        config["sentence_modules"] = list(names)
     if pooling.is_file():
-        config["sentence_pooling"] = json.loads(pooling.read_text(encoding="utf-8"))
-    return config
+        config["sentence_pooling"] = _read_json(pooling)
+    settings = folder / "sentence_bert_config.json"
+    length = _read_json(settings).get("max_seq_length") if settings.is_file() else None
+    return {**config, "sentence_length": length} if length else config
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        message = _("{folder} has no readable {file}: it is not a transformers model.")
+        raise ModelError(message.format(folder=file.parent.name, file=file.name)) from error
 
 
 def load_predictor(

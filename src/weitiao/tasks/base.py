@@ -153,11 +153,12 @@ class Task:
         """What the model's config must say (``num_labels``, ``id2label``, ...) so that plain transformers reads the model as we do."""
         return {}
 
-    def model_files(self, spec: Spec, width: int) -> dict[str, Any]:
+    def model_files(self, spec: Spec, width: int, longest: int) -> dict[str, Any]:
         """JSON files that a trained model's folder gets beside its weights, by path in it, so that other libraries read the model as we do.
 
         Args:
             width: numbers in one of the model's hidden states.
+            longest: tokens that training cut texts at.
         """
         return {}
 

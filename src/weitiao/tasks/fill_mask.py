@@ -1,7 +1,7 @@
 """Fill-mask: a text with a hole in, the likeliest words for it out.
 
-It learns from plain text: whole words are hidden, and the model finds them again. An evaluation hides words too, always the same ones of the
-same text, every piece of them behind a mask; a text that has masks of its own is answered and not judged.
+It learns from plain text: whole words are hidden, and the model finds them again. An evaluation hides words too, always the same ones of
+the same text, every piece of them behind a mask; a text that has masks of its own is answered and not judged.
 """
 
 import json
@@ -47,8 +47,9 @@ class FillMask(Task):
     outputs = ()
     settings = FillMaskSettings
     headline = Headline("masked_accuracy", "max")
+    windowed = True
     max_length = 256
-    example: ClassVar[Record] = {"text": "The ship left the harbour before the storm came."}
+    example: ClassVar[Record] = {"text": "The rain falls on the sea, the rain falls on the land, and the rain falls on the town."}
 
     def head(self, spec: Spec) -> Head:
         """The model's own masked language modelling head."""
@@ -61,7 +62,9 @@ class FillMask(Task):
     def asked(self, record: Record) -> None:
         """There must be a hole to fill."""
         if not _MASKS.search(record["text"]):
-            raise DataError(_('The text has no mask, so there is nothing to fill in. Write [MASK] where a word is missing: "A [MASK] day."'))
+            raise DataError(
+                _('The text has no mask, so there is nothing to fill in. Write [MASK] where a word is missing: "A [MASK] day."')
+            )
 
     def learn(self, records: Records, settings: Any) -> Spec:
         """How words are found in the language of the texts."""
@@ -91,7 +94,8 @@ class FillMask(Task):
         text = _MASKS.sub(lambda _match: spec["mask"], record["text"])
         windows = processor.windows(text, max_length=max_length, stride=0)
         words = whole_words(text, spec["segmenter"])
-        unlearnable = {spec["mask_id"]} | {special[1] for role in ("unk",) if (special := processor.special(role))}
+        unknown = processor.special("unk")
+        unlearnable = {spec["mask_id"], unknown[1] if unknown else None}
         for features in windows:
             numbers = word_numbers(words, features.offsets, text)
             ids = features.inputs["input_ids"]
@@ -99,8 +103,8 @@ class FillMask(Task):
         if for_training:
             return windows
         asked = any(spec["mask_id"] in features.inputs["input_ids"] for features in windows)
-        numbers = sorted({number for features in windows for number in features.words if number is not None})
-        hidden = set() if asked else hidden_words(text, numbers)
+        learnable = sorted({number for features in windows for number in features.words if number is not None})
+        hidden = set() if asked else hidden_words(text, learnable)
         for features in windows:
             ids = features.inputs["input_ids"]
             features.target = [token if number in hidden else IGNORED for token, number in zip(ids, features.words, strict=True)]
@@ -161,7 +165,9 @@ class FillMask(Task):
         for text in test.columns["text"]:
             words = [text[start:end] for start, end in whole_words(text, spec["segmenter"])]
             hidden = [] if _MASKS.search(text) else [words[at] for at in sorted(hidden_words(text, range(len(words))))]
-            answers.append({"filled": text, "masks": [], "judged": [{"token": word, "rank": order.get(word, len(order))} for word in hidden]})
+            answers.append(
+                {"filled": text, "masks": [], "judged": [{"token": word, "rank": order.get(word, len(order))} for word in hidden]}
+            )
         return {"unigram": answers}
 
 

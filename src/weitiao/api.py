@@ -18,6 +18,7 @@ from weitiao.config import Recipe
 from weitiao.data import loading
 from weitiao.data.columns import ColumnPlan
 from weitiao.data.records import Records
+from weitiao.engine.fitting import open_run
 from weitiao.engine.pretrained import load_predictor
 from weitiao.engine.session import Session, read_examples
 from weitiao.errors import INTERRUPTED, RunError, WeitiaoError
@@ -117,7 +118,7 @@ def load(name: str | Path, task: str = "", **settings: Any) -> Model:
     """
     if task:
         return _pretrained(str(name), task, settings)
-    folder = RunFolder.open(name)
+    folder = open_run(name)
     if folder.record().get("status") != "finished":
         message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name)
         raise RunError(message)

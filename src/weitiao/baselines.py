@@ -4,8 +4,9 @@ Plain texts or pairs of them and answers in, predictions in the shape of the tas
 scikit-learn is loaded when a linear model is asked for.
 """
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ Text = str | tuple[str, str]  # a text, or a pair of texts
 MOST_CHARACTERS = 20_000_000  # of training text: some 200,000 short rows; keeps the matrix under 1 GB
 _MOST_WEIGHTS = 4_000_000  # classes x features: L-BFGS holds about twenty such vectors of float64
 _SEED = 42
+LONGEST_ENTITY = 8  # words of a name that is looked up
 _CHUNK = 10_000  # texts answered at once
 
 
@@ -175,6 +177,75 @@ def tfidf_ranks(train_texts: Sequence[str], pairs: Sequence[tuple[str, str]], *,
         # Where nothing is shared, not even with its own text, every other one would do as well.
         ranks += np.where(own > 0, (cosines > own[:, None] + 1e-6).sum(axis=1), len(pairs) - 1).tolist()
     return ranks
+
+
+def tfidf_keywords(train: Sequence[Mapping[str, int]], test: Sequence[Mapping[str, int]], most: int = 5) -> list[list[tuple[str, float]]]:
+    """The candidates of each text that are frequent in it and rare in the training texts, with their weights, heaviest first.
+
+    >>> [word for word, weight in tfidf_keywords([{"the": 3}, {"the": 1, "fox": 1}], [{"the": 2, "fox": 2}], 1)[0]]
+    ['fox']
+
+    Args:
+        train, test: how often each candidate occurs, one mapping a text.
+    """
+    texts_with = Counter(word for counts in train for word in counts)
+    answers = []
+    for counts in test:
+        weights = {word: count * (1 + math.log((1 + len(train)) / (1 + texts_with[word]))) for word, count in counts.items()}
+        answers.append(sorted(weights.items(), key=lambda item: -item[1])[:most])
+    return answers
+
+
+def entity_dictionary(
+    train_texts: Sequence[str],
+    train_words: Sequence[Sequence[tuple[int, int]]],
+    train_spans: Sequence[Sequence[Mapping[str, Any]]],
+    test_texts: Sequence[str],
+    test_words: Sequence[Sequence[tuple[int, int]]],
+) -> list[dict[str, Any]]:
+    """The entities of the training texts wherever they turn up again, the longest first; each with the label it had most often.
+
+    A name that stands unmarked in training more often than marked ("May") is left out.
+
+    >>> marked = [[{"start": 6, "end": 10, "label": "LOC"}]]
+    >>> found = entity_dictionary(["I saw Rome"], [[(0, 1), (2, 5), (6, 10)]], marked, ["Rome"], [[(0, 4)]])
+    >>> found[0]["spans"][0]["label"]
+    'LOC'
+
+    Args:
+        train_words, test_words: (start, end) of each word of each text, in characters.
+        train_spans: {"start", "end", "label"} each.
+
+    Returns:
+        One {"spans": [...]} a test text.
+    """
+    labels: dict[str, Counter[str]] = {}
+    for text, spans in zip(train_texts, train_spans, strict=True):
+        for span in spans:
+            labels.setdefault(text[span["start"] : span["end"]], Counter())[span["label"]] += 1
+    seen: Counter[str] = Counter()
+    for text, words in zip(train_texts, train_words, strict=True):
+        seen.update(name for _first, _past, name in _runs(text, words, LONGEST_ENTITY) if name in labels)
+    known = {name: counts.most_common(1)[0][0] for name, counts in labels.items() if 2 * counts.total() >= seen[name]}
+    return [{"spans": _looked_up(text, words, known)} for text, words in zip(test_texts, test_words, strict=True)]
+
+
+def _runs(text: str, words: Sequence[tuple[int, int]], longest: int) -> Iterator[tuple[int, int, str]]:
+    """(first word, past the last, text) of every run of at most ``longest`` words, at each place the longest first."""
+    for first in range(len(words)):
+        for past in range(min(len(words), first + longest), first, -1):
+            yield first, past, text[words[first][0] : words[past - 1][1]]
+
+
+def _looked_up(text: str, words: Sequence[tuple[int, int]], known: Mapping[str, str]) -> list[dict[str, Any]]:
+    spans: list[dict[str, Any]] = []
+    free = 0  # the first word that no entity holds yet
+    for first, past, name in _runs(text, words, LONGEST_ENTITY):
+        if first >= free and name in known:
+            start, end = words[first][0], words[past - 1][1]
+            spans.append({"start": start, "end": end, "label": known[name], "text": name, "score": 1.0})
+            free = past
+    return spans
 
 
 def _one_vs_rest(features: Any, truth: np.ndarray, asked: Any) -> np.ndarray:

@@ -54,7 +54,9 @@ class ModelSettings:
     """Which pretrained model, and how much of a text it sees."""
 
     task: str = setting("text-classification", N_("What to learn."))
-    model: str = setting("auto", N_("Base model: a folder, a hub id, offline (packaged), auto (chosen by language and machine) or blank:ARCHITECTURE."))
+    model: str = setting(
+        "auto", N_("Base model: a folder, a hub id, offline (packaged), auto (chosen by language and machine) or blank:ARCHITECTURE.")
+    )
     revision: str = setting("", N_("Branch, tag or commit of the base model on the hub."))
     max_length: int = setting(
         0,

@@ -63,12 +63,14 @@ class Pixels:
             with Image.open(path) as opened:
                 image = opened.convert("RGB")
         except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise DataError(_("the image {path} cannot be read: {reason}").format(path=path, reason=str(error).rstrip(".") + ".")) from error
+            raise DataError(
+                _("the image {path} cannot be read: {reason}").format(path=path, reason=str(error).rstrip(".") + ".")
+            ) from error
         if self.size:
             image = image.resize(self._target(*image.size), resample=self.resample)
         if self.crop:
             image = _middle(image, *self.crop)
-        pixels = np.asarray(image, dtype=np.float32) * self.scale  # (height, width, 3)
+        pixels: np.ndarray = np.asarray(image, dtype=np.float32) * np.float32(self.scale)  # (height, width, 3)
         if self.mean is not None and self.std is not None:
             pixels = (pixels - np.array(self.mean, dtype=np.float32)) / np.array(self.std, dtype=np.float32)
         return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32)

@@ -53,7 +53,8 @@ class Model:
         """
         if isinstance(inputs, (str, Mapping)):
             raise UsageError(_('predict takes a list of texts: predict(["{text}"])').format(text=str(inputs)[:40]))
-        return list(self.predictor().predict([self._as_record(value, at, given) for at, value in enumerate(inputs)]))
+        records = [self._as_record(value, at, given) for at, value in enumerate(inputs)]  # judged before the weights are read
+        return list(self.predictor().predict(records))
 
     def stream(self, record: str | Mapping[str, Any], **arguments: Any) -> Iterator[str]:
         """The answer of a model that writes, piece by piece.
@@ -155,7 +156,7 @@ class Model:
             record.setdefault(field.name, None)
             if record[field.name] is None and not field.optional:
                 message = _('Input {number} lacks "{name}". Give it with --{flag}, or as a record: {example}')
-                example = {one.name: self.task.example[one.name] for one in self.task.inputs}
+                example = {one.name: self.task.example[one.name] for one in self.task.inputs if one.name in self.task.example}
                 raise UsageError(message.format(number=at + 1, name=field.name, flag=field.flag or field.name, example=example))
             if field.type in ("text", "image") and not isinstance(record[field.name], str | None):
                 message = _('Input {number}: "{name}" must be a text, and it is {value!r}.')

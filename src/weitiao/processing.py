@@ -50,6 +50,10 @@ class Processor(Protocol):
         """Tokens of ``a`` (and ``b`` as its pair) with special tokens, at most ``max_length`` of them."""
         ...
 
+    def target(self, text: str, *, max_length: int) -> Features:
+        """Tokens of a text that is to be written, with special tokens: a model may spell what it writes otherwise than what it reads."""
+        ...
+
     def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
         """The same with nothing lost: the last text is cut into windows that share ``stride`` tokens. Of a pair, ``a`` stands in each.
 
@@ -67,6 +71,10 @@ class Processor(Protocol):
 
     def special(self, name: str) -> tuple[str, int] | None:
         """A special token's text and id by role ("mask", "eos", "bos", "pad", ...), None where the vocabulary has none."""
+        ...
+
+    def token(self, text: str) -> int | None:
+        """The id of the token that is written exactly so, None where the vocabulary has none."""
         ...
 
     def image(self, path: str) -> np.ndarray:
@@ -120,6 +128,10 @@ class FastProcessor:
         self._truncate(None, 0, "")
         return self._features(encoding, len(self.tokenizer.encode(a, b)) - len(encoding))
 
+    def target(self, text: str, *, max_length: int) -> Features:
+        """See ``Processor.target``: one vocabulary for both."""
+        return self.text(text, max_length=max_length)
+
     def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
         """See ``Processor.windows``. A first text that would fill a window alone is cut to half of one; its lost tokens count as cut."""
         room, cut = max_length - self.tokenizer.num_special_tokens_to_add(b is not None), 0
@@ -150,6 +162,11 @@ class FastProcessor:
         token = self.special_tokens.get(name)
         number = None if token is None else self.tokenizer.token_to_id(token)
         return None if token is None or number is None else (token, number)
+
+    def token(self, text: str) -> int | None:
+        """See ``Processor.token``."""
+        number: int | None = self.tokenizer.token_to_id(text)
+        return number
 
     def image(self, path: str) -> np.ndarray:
         """See ``Processor.image``."""

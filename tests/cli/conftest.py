@@ -96,8 +96,8 @@ class FakeRun:
         self.folder = SimpleNamespace(report=Path(path) / "report.html")
         self.record = {"status": "finished", "evaluation": EVALUATION}
 
-    def predict(self, texts: list[str]) -> list[dict[str, Any]]:
-        self.calls.append(("predict", list(texts)))
+    def predict(self, texts: list[Any], **given: Any) -> list[dict[str, Any]]:
+        self.calls.append(("predict", list(texts), *([given] if given else [])))
         return [{"label": "good", "score": 0.75, "probabilities": {"good": 0.75, "bad": 0.25}} for _text in texts]
 
     def predict_file(self, data: str, out: Path, *, observer: Any, **reading: Any) -> dict[str, Any]:
@@ -117,10 +117,19 @@ class FakeRun:
         return self.path / "report.html"
 
 
+def make_run(path: Path, task: str = "text-classification") -> Path:
+    """A run's folder with nothing in it but what says which task it is."""
+    path.mkdir(parents=True)
+    (path / "run.json").write_text(json.dumps({"schema": 1, "task": task, "status": "finished"}), encoding="utf-8")
+    return path
+
+
 @pytest.fixture
-def api(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """Stands in for ``weitiao.api``; ``calls`` is what it was asked."""
+def api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
+    """Stands in for ``weitiao.api``; ``calls`` is what it was asked. In the working folder runs/a is a text classifier."""
     calls: list[Any] = []
+    monkeypatch.chdir(tmp_path)
+    make_run(Path("runs/a"))
 
     def check(source: str, *, observer: Any, **settings: Any) -> dict[str, Any]:
         calls.append(("check", source, settings))
@@ -144,7 +153,12 @@ def api(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         calls.append(("resume", path))
         return FakeRun(path, calls)
 
-    fake = SimpleNamespace(calls=calls, check=check, plan=plan, train=train, resume=resume, load=lambda path: FakeRun(path, calls))
+    def load(path: str, **settings: Any) -> FakeRun:
+        if settings:
+            calls.append(("load", path, settings))
+        return FakeRun(path, calls)
+
+    fake = SimpleNamespace(calls=calls, check=check, plan=plan, train=train, resume=resume, load=load)
     monkeypatch.setitem(sys.modules, "weitiao.api", fake)
     monkeypatch.setattr(weitiao, "api", fake, raising=False)
     return fake

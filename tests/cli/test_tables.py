@@ -72,20 +72,6 @@ def test_missing_figures_are_dashes() -> None:
     assert page.count("–") == 2
 
 
-def test_narrow_terminals_show_label_score_and_text() -> None:
-    predictions = [{"label": "差评", "score": 0.7, "probabilities": {"差评": 0.7, "好评": 0.3}}]
-    narrow = drawn(figures.predictions(["糟糕的体验"], predictions, width=40), width=40)
-    assert "差评" in narrow
-    assert "0.700" in narrow
-    assert "糟糕的体验" in narrow
-    assert "好评" not in narrow
-    assert "好评 0.300" in drawn(figures.predictions(["糟糕的体验"], predictions, width=100))
-
-
-def test_predictions_of_other_tasks_are_drawn_too() -> None:
-    assert "summary" in drawn(figures.predictions(["a text"], [{"summary": "short"}], width=100))
-
-
 def test_an_epoch_is_one_line() -> None:
     evaluation = {
         "split": "validation",
@@ -97,3 +83,52 @@ def test_an_epoch_is_one_line() -> None:
     }
     assert figures.epoch_line(evaluation).plain == "Epoch 2  loss 0.500 · accuracy 0.800  best so far"
     assert "best" not in figures.epoch_line({**evaluation, "best": {"step": 5}}).plain
+
+
+def test_an_epoch_shows_the_figure_that_decides_whatever_the_task() -> None:
+    line = {"epoch": 1, "step": 3, "metrics": {"loss": 2.5, "mae": 0.4, "r2": 0.1, "pearson": 0.7, "spearman": None, "rmse": 0.5}}
+    assert figures.epoch_line({**line, "best": {"step": 3, "metric": "spearman"}}).plain == (
+        "Epoch 1  loss 2.500 · Pearson correlation 0.700 · mean absolute error 0.400  best so far"
+    )
+    assert "loss 2.500 · R² 0.100" in figures.epoch_line({**line, "best": {"step": 2, "metric": "r2"}}).plain
+
+
+def test_no_column_is_empty() -> None:
+    entities = [{"label": "person", "precision": 0.5, "recall": 0.25, "f1": 0.333, "support": 1200}]
+    evaluation = {
+        "split": "test",
+        "rows": 10,
+        "metrics": {"f1": 0.3},
+        "baselines": {"dictionary": {"metrics": {"f1": 0.2}}, "lead": {"metrics": {"rouge1": 0.2}}},
+        "per_class": entities,
+    }
+    page = drawn(*figures.evaluated(evaluation))
+    assert "dictionary of training entities" in page
+    assert "the text's beginning" not in page
+    assert "1,200" in page
+    assert "predicted" not in page
+    assert "threshold" not in page
+    assert "threshold" in drawn(*figures.evaluated({**evaluation, "per_class": [{**entities[0], "threshold": 0.41}]}))
+
+
+def test_written_answers_stand_beside_their_references_with_what_the_figures_depend_on() -> None:
+    rows = [
+        {"input": f"source {i}", "reference": f"wanted {i}", "prediction": "" if i else "[b]written", "score": i / 10} for i in range(5)
+    ]
+    evaluation = {
+        "split": "test",
+        "rows": 5,
+        "metrics": {"bleu": 31.2, "perplexity": 41234.56},
+        "intervals": {"bleu": [29.0, 33.0], "perplexity": [40000.0, 42000.0]},
+        "signature": "nrefs:1|case:mixed|tok:zh",
+        "segmenter": "jieba",
+        "side_by_side": rows,
+    }
+    page = drawn(*figures.evaluated(evaluation))
+    for words in ("nrefs:1|case:mixed|tok:zh", "Chinese words (jieba)", "[b]written", "wanted 2", "41,234.6 (40,000.0–42,000.0)"):
+        assert words in page
+    assert "wanted 3" not in page
+
+
+def test_an_evaluation_without_any_figure_is_drawn() -> None:
+    assert "Evaluation on 3 rows" in drawn(*figures.evaluated({"split": "data", "rows": 3, "source": "a.csv", "metrics": {}}))

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from tests.conftest import make_model
-from weitiao.engine.devices import Machine
 from weitiao.engine.backend import TorchBackend
+from weitiao.engine.devices import Machine
 from weitiao.engine.models import LoadedModel, load_model
 from weitiao.engine.objectives.rows import Classification
 from weitiao.processing import Features

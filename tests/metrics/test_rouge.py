@@ -87,7 +87,7 @@ def test_other_scripts_keep_their_letters_and_marks() -> None:
 def test_the_segmenter_is_chosen_by_language_or_named() -> None:
     assert segmenter_for(["我们去了北京"]) == "characters"
     assert segmenter_for(["我们去了北京"], "jieba") == "jieba"
-    with pytest.raises(UsageError, match='no segmenter "jeiba".*Did you mean "jieba"'):
+    with pytest.raises(UsageError, match=r'no segmenter "jeiba".*Did you mean "jieba"'):
         segmenter_for(["text"], "jeiba")
 
 

@@ -27,7 +27,7 @@ from weitiao.errors import ModelError
 from weitiao.tasks.base import Spec, Task
 
 SMALL = Size(width=32, layers=2, heads=4, positions=256, vocabulary=400)
-STEPS = 30
+STEPS = 45
 TRAINABLE = [task for task in tasks.all_tasks().values() if task.trainable]
 # A later process reads what every test of this module saved, all in one go: starting one for each would take an hour.
 CHILD = """
@@ -158,5 +158,3 @@ def _assert_close(one: Any, other: Any, *, where: str = "") -> None:
         assert abs(one - other) <= 1e-5 * max(1.0, abs(one)), f"{where}: {one} and {other}"
     else:
         assert one == other, f"{where}: {one!r} and {other!r}"
-
-

@@ -84,7 +84,7 @@ def test_a_text_model_and_a_missing_picture_are_refused(shapes: Path, tiny_model
     run = train(shapes)
     with pytest.raises(UsageError, match='lacks "image"'):
         run.predict(["a red circle"])
-    with pytest.raises(UsageError, match="nowhere.png"):
+    with pytest.raises(UsageError, match=r"nowhere\.png"):
         run.predict(["a red circle"], image="nowhere.png")
 
 

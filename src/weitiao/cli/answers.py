@@ -2,71 +2,85 @@
 It knows no model.
 """
 
+import json
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from weitiao.cli.screen import Screen, to_json
+from weitiao.cli.subject import Subject
 from weitiao.errors import UsageError
 from weitiao.messages import _
+from weitiao.tasks.base import Task
+
+T = TypeVar("T")
 
 # Few enough that the first answers come soon, enough that the model's batches are full.
 CHUNK = 512
 
 
-def predict_texts(screen: Screen, path: str, texts: Iterable[str]) -> None:
-    """Predict texts in order and print them: tables for people, one object for ``--json``. Lines without text are left out and named."""
-    from weitiao.cli import figures
+def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given: Mapping[str, Any]) -> None:
+    """Predict texts in order and print them: tables for people, one object for ``--json``. Lines without text are left out and named.
+
+    Args:
+        texts: values of the first input, or whole records as JSON objects.
+        given: values of further inputs, the same for all.
+    """
+    from weitiao.cli.predictions import predictions
     from weitiao.cli.progress import working
 
     blank: list[int] = []
     waiting = Spool() if screen.json else None
-    pieces = chunks(_texts(texts, blank))
+    pieces = chunks(_inputs(texts, blank, subject.task))
     first = next(pieces, None)
     if first is None:
-        raise UsageError(_('Standard input holds no text. Give one: weitiao predict {run} "a lovely day"').format(run=path))
+        raise UsageError(_('Standard input holds no text. Give one: weitiao predict {run} "a lovely day"').format(run=subject.name))
     # The spinner turns while the model loads; from then on the answers themselves show that it goes on.
     with working(screen) as (api, _observer):
-        run = api.load(path)
-        answers = run.predict(first)
-    for at, (chunk, predictions) in enumerate(chain([(first, answers)], ((piece, run.predict(piece)) for piece in pieces))):
+        model = api.load(subject.name, **subject.loading)
+        answered = model.predict(first, **given)
+    batches = chain([(first, answered)], ((piece, model.predict(piece, **given)) for piece in pieces))
+    for at, (chunk, answers) in enumerate(batches):
         if waiting is not None:
-            waiting.write(predictions)
+            waiting.write(answers)
         else:
-            screen.out.print(figures.predictions(chunk, predictions, width=screen.out.width, header=at == 0))
+            shown = [_shown(value, subject.task) for value in chunk]
+            for drawn in predictions(shown, answers, width=screen.out.width, header=at == 0):
+                screen.out.print(drawn)
     if waiting is not None:
         waiting.print()
     if blank:
         listed = ", ".join(map(str, blank[:10])) + (", …" if len(blank) > 10 else "")
         screen.note(_("Lines without text were left out: {lines}.").format(lines=listed))
-    screen.next(("weitiao", "predict", path, "--file", "DATA", "--out", "predictions.csv"))
+    screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", "DATA", "--out", "predictions.csv"))
 
 
-def predict_file(screen: Screen, path: str, file: str, out: str | None, reading: Mapping[str, Any]) -> None:
+def predict_file(screen: Screen, subject: Subject, file: str, out: str | None) -> None:
     """Predict a file's rows into another, or as JSON Lines onto standard output."""
     from weitiao.cli.progress import working
     from weitiao.cli.tables import pairs
 
+    reading = subject.of_file()
     if out is not None:
         with working(screen, results=True) as (api, observer):
-            done = api.load(path).predict_file(file, Path(out), observer=observer, **reading)
+            done = api.load(subject.name, **subject.loading).predict_file(file, Path(out), observer=observer, **reading)
         speed = _("{count:,.0f} rows/s").format(count=done["rows_per_s"]) if done.get("rows_per_s") else ""
         lines = {_("predictions"): str(done["out"]), _("rows"): f"{done['rows']:,}", _("speed"): speed}
         screen.result(done, pairs({name: value for name, value in lines.items() if value}), path=str(done["out"]))
-        return screen.next(("weitiao", "evaluate", path, "DATA"))
+        return screen.next(("weitiao", "evaluate", subject.name, "DATA", *subject.flags))
     waiting = Spool() if screen.json else None
     # Bars on the terminal that the answers are printed to would run through them.
     silent = screen.out.is_terminal
     with working(Screen(quiet=True) if silent else screen, results=True) as (api, observer):
-        for batch in api.load(path).predict_rows(file, observer=observer, **reading):
+        for batch in api.load(subject.name, **subject.loading).predict_rows(file, observer=observer, **reading):
             for row, _answered in batch:
                 _print_line(row) if waiting is None else waiting.write_one(row)
     if waiting is not None:
         waiting.print()
-    return screen.next(("weitiao", "predict", path, "--file", file, "--out", "predictions.csv"))
+    return screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", file, "--out", "predictions.csv"))
 
 
 class Spool:
@@ -96,25 +110,52 @@ class Spool:
         self._file.close()
 
 
-def chunks(texts: Iterable[str], size: int = CHUNK) -> Iterator[list[str]]:
-    """Texts in lists of at most ``size``.
+def chunks(values: Iterable[T], size: int = CHUNK) -> Iterator[list[T]]:
+    """Values in lists of at most ``size``.
 
     >>> list(chunks("abc", 2))
     [['a', 'b'], ['c']]
     """
-    remaining = iter(texts)
+    remaining = iter(values)
     while chunk := list(islice(remaining, size)):
         yield chunk
 
 
-def _texts(lines: Iterable[str], blank: list[int]) -> Iterator[str]:
+def as_input(text: str, task: Task) -> str | dict[str, Any]:
+    """A text as it stands, or the record that it spells where the task's records are more than a text.
+
+    >>> from weitiao import tasks
+    >>> as_input('{"question": "Who?", "context": "It was Ann."}', tasks.get("question-answering"))
+    {'question': 'Who?', 'context': 'It was Ann.'}
+    """
+    first = task.inputs[0]
+    if text.lstrip()[:1] not in ("{", "[") or (len(task.inputs) == 1 and first.type != "messages"):
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    if isinstance(value, dict):
+        return value if any(field.name in value for field in task.inputs) else text
+    return {first.name: value} if first.type == "messages" else text
+
+
+def _inputs(lines: Iterable[str], blank: list[int], task: Task) -> Iterator[str | dict[str, Any]]:
     """The lines that hold text, without their ends; the numbers of the others go to ``blank``."""
     for at, line in enumerate(lines, 1):
         text = line.rstrip("\r\n")
         if text.strip():
-            yield text
+            yield as_input(text, task)
         else:
             blank.append(at)
+
+
+def _shown(value: str | Mapping[str, Any], task: Task) -> str:
+    """What people recognise an input by: its first field, of a conversation the last message."""
+    first = value if isinstance(value, str) else value.get(task.inputs[0].name)
+    if isinstance(first, list) and first and isinstance(first[-1], Mapping):
+        return str(first[-1].get("content", first[-1]))
+    return "" if first is None else str(first)
 
 
 def _print_line(line: Mapping[str, Any]) -> None:

@@ -31,16 +31,16 @@ EVERYWHERE = N_("Everywhere")
 LANG = typer.Option("--lang", metavar="|".join(LANGUAGES), help=N_("Language of every message."), rich_help_panel=EVERYWHERE)
 KINDS = {int: "<int>", float: "<number>", str: "<text>", tuple: "<a,b>"}
 # Flags that split, clean or choose the training data make no sense where a finished model reads a file.
-NOT_FOR_READING = ("valid", "test", "drop_duplicates")
+NOT_FOR_READING = ("valid", "test", "drop_duplicates", "task", "model")
 
 
 def reading_settings() -> tuple[str, ...]:
-    """Settings that say how one file is read and how a task answers.
+    """Settings that say how one file is read, how a task answers, and how a pretrained model is had.
 
-    >>> "encoding" in reading_settings(), "valid" in reading_settings()
-    (True, False)
+    >>> "encoding" in reading_settings(), "offline" in reading_settings(), "valid" in reading_settings()
+    (True, True, False)
     """
-    return tuple(name for name in settings_of("columns", "data", "task") if name not in NOT_FOR_READING)
+    return tuple(name for name in settings_of("columns", "data", "task", "model") if name not in NOT_FOR_READING)
 
 
 def settings_of(*groups: str) -> tuple[str, ...]:
@@ -48,10 +48,13 @@ def settings_of(*groups: str) -> tuple[str, ...]:
     return tuple(name for group in groups for name, declared in _declarations().items() if declared[0] == group)
 
 
-def verb(settings: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+def verb(settings: tuple[str, ...] = (), columns: str = PANELS["columns"]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
     """Makes a function with a ``screen`` parameter a command: it gains one option a setting, and the options that every verb has.
 
     The function receives ``screen`` and, as its ``**settings``, only the settings that were given on the command line, as text.
+
+    Args:
+        columns: what the help page calls the flags of the tasks' fields.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
@@ -61,7 +64,7 @@ def verb(settings: tuple[str, ...] = ()) -> Callable[[Callable[..., Any]], Calla
             for p in inspect.signature(function).parameters.values()
             if p.name != "screen" and p.kind is not inspect.Parameter.VAR_KEYWORD
         ]
-        generated = [parameter for name in settings for parameter in _setting_parameters(name)]
+        generated = [parameter for name in settings for parameter in _setting_parameters(name, columns)]
 
         @functools.wraps(function)
         def command(*, typer_context: typer.Context, json: bool, quiet: bool, debug: bool, lang: str | None, **given: Any) -> None:
@@ -103,11 +106,11 @@ def _everywhere() -> list[tuple[str, Any, Any]]:
     return [*flags, ("lang", Annotated[str | None, LANG], None)]
 
 
-def _setting_parameters(name: str) -> list[inspect.Parameter]:
+def _setting_parameters(name: str, columns: str) -> list[inspect.Parameter]:
     """One option for a setting; for a switch also its hidden ``--no-`` form, which a config file's ``true`` may need."""
     group, declared, kind = _declarations()[name]
     flag = "--" + name.replace("_", "-")
-    panel = PANELS.get(group, group.capitalize())
+    panel = columns if group == "columns" else PANELS.get(group, group.capitalize())
     about = {"help": declared.metadata["help"], "hidden": declared.metadata["hidden"], "rich_help_panel": panel}
     if kind is bool:
         on = typer.Option(flag, **about)
@@ -116,7 +119,8 @@ def _setting_parameters(name: str) -> list[inspect.Parameter]:
     names = [flag, declared.metadata["short"]] if declared.metadata["short"] else [flag]
     choices: tuple[str, ...] = declared.metadata["choices"]
     metavar = "|".join(choices) or KINDS.get(kind, "<text>")
-    option = typer.Option(*names, metavar=metavar, autocompletion=_completion(choices), **about)
+    completed = tuple(tasks.all_tasks()) if name == "task" else choices
+    option = typer.Option(*names, metavar=metavar, autocompletion=_completion(completed), **about)
     return [_parameter(name, Annotated[str | None, option], None)]
 
 
@@ -134,17 +138,32 @@ def _declarations() -> Mapping[str, tuple[str, "dataclasses.Field[Any]", type]]:
     return declarations
 
 
+@functools.cache
+def _owners() -> Mapping[str, Mapping[str, "dataclasses.Field[Any]"]]:
+    """Task setting -> the tasks that have it, each with its own declaration."""
+    owners: dict[str, dict[str, dataclasses.Field[Any]]] = {}
+    for task in tasks.all_tasks().values():
+        for declared in dataclasses.fields(tasks.settings_of(task)):
+            owners.setdefault(declared.name, {})[task.name] = declared
+    return owners
+
+
 def details(name: str) -> str:
-    """What the help page adds behind a setting's text: its default and its bounds.
+    """What the help page adds behind a setting's text: its default and its bounds, and whose it is where only some tasks have it.
 
     >>> details("epochs")
     '[default: 3; from 1 to 10000]'
     """
     if name not in _declarations():
         return ""
-    declared, parts = _declarations()[name][1], []
+    (group, declared, _kind), parts = _declarations()[name], []
+    owners = _owners().get(name, {})
+    if group == "task":
+        parts.append(", ".join(owners))
     low, high = declared.metadata["low"], declared.metadata["high"]
-    if not isinstance(declared.default, (bool, tuple)) and str(declared.default).strip():
+    # A default that differs from task to task would be wrong for all but one.
+    shared = len({repr(one.default) for one in owners.values()}) < 2
+    if shared and not isinstance(declared.default, (bool, tuple)) and str(declared.default).strip():
         parts.append(_("default: {default}").format(default=declared.default))
     if low is not None and high is not None:
         parts.append(_("from {low} to {high}").format(low=_plain(low), high=_plain(high)))

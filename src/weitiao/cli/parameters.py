@@ -4,6 +4,7 @@ from typing import Annotated
 
 from typer import Argument, Option
 
+from weitiao import tasks
 from weitiao.messages import N_
 
 DATA_HELP = N_("Your examples: CSV, TSV, JSON, JSON Lines, Parquet, Arrow or XLSX; a folder with train, validation and test; or hub:NAME.")
@@ -12,7 +13,9 @@ OUT_HELP = N_("Where the file's predictions go: .csv, .jsonl or .parquet. Withou
 Data = Annotated[str, Argument(metavar="DATA", help=DATA_HELP)]
 DataOrConfig = Annotated[str | None, Argument(metavar="DATA", help=DATA_HELP)]
 Run = Annotated[str, Argument(metavar="RUN", help=N_("The folder of a run, such as runs/reviews."))]
-Texts = Annotated[list[str] | None, Argument(metavar="TEXT", help=N_("Texts to predict, each in quotes."))]
+RunOrModel = Annotated[str, Argument(metavar="RUN", help=N_("The folder of a run; with --task a model: a folder, a hub id, offline."))]
+Speaker = Annotated[str, Argument(metavar="RUN", help=N_("The folder of a run, or a model that writes: a folder or a hub id."))]
+Texts = Annotated[list[str] | None, Argument(metavar="TEXT", help=N_("Texts to predict, each in quotes; or records as JSON."))]
 Name = Annotated[str | None, Argument(metavar="NAME", help=N_("A model's hub id, or hub:NAME for a data set."))]
 
 Config = Annotated[str | None, Option(metavar="<file>", help=N_("Settings from a YAML file or from the run.json of a run; flags win."))]
@@ -20,7 +23,17 @@ SaveConfig = Annotated[str | None, Option(metavar="<file>", help=N_("Write the s
 DryRun = Annotated[bool, Option("--dry-run", help=N_("Stop after the plan: columns, check, model, steps, time, memory."))]
 Resume = Annotated[str | None, Option(metavar="<run>", help=N_("Go on with a run that was interrupted."))]
 
-File = Annotated[str | None, Option(metavar="<file>", help=N_("A file with a text column; its other columns are carried along."))]
+UseAs = Annotated[
+    str | None,
+    Option(
+        "--task",
+        metavar="<task>",
+        help=N_("RUN is a pretrained model; use it for this task, such as question-answering."),
+        autocompletion=lambda incomplete: [name for name in tasks.all_tasks() if name.startswith(incomplete)],
+    ),
+]
+
+File = Annotated[str | None, Option(metavar="<file>", help=N_("A file with the inputs; its other columns are carried along."))]
 Out = Annotated[str | None, Option("--out", "-o", metavar="<file>", help=OUT_HELP)]
 
 Bundle = Annotated[str | None, Option(metavar="<file>", help=N_("Also pack it into this one file, to carry along."))]
@@ -28,3 +41,11 @@ Unpack = Annotated[str | None, Option(metavar="<file>", help=N_("Unpack such a f
 
 Markdown = Annotated[bool, Option("--markdown", help=N_("As Markdown, for a bug report."))]
 Offline = Annotated[bool, Option("--offline", help=N_("Open no socket: ask no hub."))]
+
+TALK = N_("The conversation")
+System = Annotated[str | None, Option(metavar="<text>", help=N_("What the model is told before anybody speaks."), rich_help_panel=TALK)]
+NewTokens = Annotated[str | None, Option("--max-new-tokens", metavar="<int>", help=N_("Longest reply, in tokens."), rich_help_panel=TALK)]
+Temperature = Annotated[
+    str | None,
+    Option(metavar="<number>", help=N_("How freely replies are drawn (0 = always the likeliest token)."), rich_help_panel=TALK),
+]

@@ -44,12 +44,14 @@ def share(value: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """A metric: three decimals, a dash where there is none.
+    """A figure: three decimals, fewer where it is large, a dash where there is none.
 
-    >>> number(0.8316), number(None), number(float("nan"))
-    ('0.832', '–', '–')
+    >>> number(0.8316), number(41234.56), number(4e12), number(None), number(float("nan"))
+    ('0.832', '41,234.6', '4.00e+12', '–', '–')
     """
-    return "–" if value is None or value != value else f"{value:.3f}"
+    if value is None or value != value:
+        return "–"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:,.1f}" if abs(value) < 1e7 else f"{value:.2e}"
 
 
 def one_line(text: str, width: int) -> str:

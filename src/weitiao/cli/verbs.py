@@ -19,16 +19,23 @@ from weitiao.cli.parameters import (
     File,
     Markdown,
     Name,
+    NewTokens,
     Offline,
     Out,
     Resume,
     Run,
+    RunOrModel,
     SaveConfig,
+    Speaker,
+    System,
+    Temperature,
     Texts,
     Unpack,
+    UseAs,
 )
 from weitiao.cli.screen import Screen
-from weitiao.config import Recipe, read_config, setting_fields
+from weitiao.cli.subject import as_flag, subject_of, typed
+from weitiao.config import Recipe, read_config
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _, language
 
@@ -140,43 +147,81 @@ def train(
 
 @_command(
     MAIN,
-    N_("Evaluate a run on labelled data: figures with intervals, beside two simple baselines."),
+    N_("Evaluate a run, or a pretrained model, on labelled data: figures with intervals, beside simple baselines."),
     "weitiao evaluate runs/reviews test.csv",
     "weitiao evaluate runs/reviews test.csv --label stars --json",
+    "weitiao evaluate deepset/roberta-base-squad2 dev.json --task question-answering",
 )
 @verb(reading_settings())
-def evaluate(screen: Screen, run: Run, data: Data, **settings: Any) -> None:
-    reading = _checked(settings)
+def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, **settings: Any) -> None:
+    subject = subject_of(run, use_as, settings)
+    reading = subject.of_file()
     from weitiao.cli import figures
     from weitiao.cli.progress import working
 
     with working(screen, results=True) as (api, observer):
-        evaluation = api.load(run).evaluate(data, observer=observer, **reading)
+        evaluation = api.load(run, **subject.loading).evaluate(data, observer=observer, **reading)
     screen.result(evaluation, *figures.evaluated(evaluation), path=run)
-    screen.next(("weitiao", "report", run), ("weitiao", "predict", run, "--file", data, "--out", "predictions.csv"))
+    report = () if use_as else (("weitiao", "report", run),)
+    screen.next(*report, ("weitiao", "predict", run, *subject.flags, "--file", data, "--out", "predictions.csv"))
 
 
 @_command(
     MAIN,
-    N_("Predict with a run: texts on the command line, a file, or standard input with one text a line."),
+    N_("Predict with a run, or a pretrained model: texts on the command line, a file, or standard input with one text a line."),
     'weitiao predict runs/reviews "a lovely day" "never again"',
     "weitiao predict runs/reviews --file new.csv --out predictions.csv",
-    "cat lines.txt | weitiao predict runs/reviews --json",
+    'weitiao predict deepset/roberta-base-squad2 "Who wrote it?" --task question-answering --context "Ann wrote it."',
 )
-@verb(reading_settings())
-def predict(screen: Screen, run: Run, texts: Texts = None, file: File = None, out: Out = None, **settings: Any) -> None:
+@verb(reading_settings(), columns=N_("Further inputs: columns of --file, else values"))
+def predict(
+    screen: Screen,
+    run: RunOrModel,
+    texts: Texts = None,
+    use_as: UseAs = None,
+    file: File = None,
+    out: Out = None,
+    **settings: Any,
+) -> None:
     from weitiao.cli import answers
 
+    if file is not None and texts:
+        raise UsageError(_("Give texts or --file, not both."))
+    if file is None and out is not None:
+        raise UsageError(_("{flags} says how a file is treated, so it needs --file.").format(flags="--out"))
+    subject = subject_of(run, use_as, settings)
     if file is not None:
-        if texts:
-            raise UsageError(_("Give texts or --file, not both."))
-        return answers.predict_file(screen, run, file, out, _checked(settings))
-    stray = [f"--{name.replace('_', '-')}" for name in settings] + (["--out"] if out is not None else [])
-    if stray:
-        raise UsageError(_("{flags} says how a file is treated, so it needs --file.").format(flags=", ".join(stray)))
+        return answers.predict_file(screen, subject, file, out)
+    # A whole record may stand in the flags: --question "..." --context "..."
+    by_flag = not texts and subject.asks_more and subject.task.inputs[0].flag in subject.columns
+    given = subject.values(first=by_flag)
+    if by_flag:
+        return answers.predict_texts(screen, subject, [given.pop(subject.task.inputs[0].name)], given)
     if not texts and sys.stdin.isatty():
         raise UsageError(_('There is nothing to predict. Give a text: weitiao predict {run} "a lovely day"').format(run=run))
-    return answers.predict_texts(screen, run, texts or sys.stdin)
+    return answers.predict_texts(screen, subject, texts or sys.stdin, given)
+
+
+@_command(
+    MAIN,
+    N_("Talk with a model that writes, in the terminal: a run, or a pretrained model. Ctrl-D or /exit ends it."),
+    "weitiao chat runs/assistant",
+    'weitiao chat Qwen/Qwen2.5-0.5B-Instruct --system "Answer in one sentence." --temperature 0.7',
+    'echo "What is fine-tuning?" | weitiao chat Qwen/Qwen2.5-0.5B-Instruct',
+)
+@verb(("max_length", "revision", "offline", "trust_remote_code"))
+def chat(
+    screen: Screen,
+    run: Speaker,
+    system: System = None,
+    max_new_tokens: NewTokens = None,
+    temperature: Temperature = None,
+    **settings: Any,
+) -> None:
+    from weitiao.cli import talk
+
+    ways = {"max_new_tokens": max_new_tokens, "temperature": temperature}
+    talk.chat(screen, run, system or "", {**settings, **{name: value for name, value in ways.items() if value is not None}})
 
 
 @_command(INSIDE, N_("Write a run's report again: one HTML file that opens anywhere."), "weitiao report runs/reviews")
@@ -232,7 +277,7 @@ def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpa
             got = bundles.unpack(Path(unpack), observer=observer)
         else:
             packed = Path(bundle) if bundle is not None else None
-            got = hub.fetch(str(name), bundle=packed, language=language(), observer=observer, **_checked(settings))
+            got = hub.fetch(str(name), bundle=packed, language=language(), observer=observer, **typed(settings))
     lines = {_("name"): got["id"], _("folder"): got["path"], _("size"): size(got["bytes"])}
     lines |= {_("bundle"): bundle} if bundle is not None else {}
     screen.result(got, pairs(lines), path=bundle or str(got["path"]))
@@ -254,21 +299,10 @@ def _given(screen: Screen, data: str | None, config: str | None, settings: Mappi
     return source, values
 
 
-def _checked(settings: Mapping[str, Any], task: str = "") -> dict[str, Any]:
-    """The given settings as values of their types; without a task, the first one that knows them all."""
-    given = dict(settings)
-    for one in [tasks.get(task)] if task else tasks.all_tasks().values():
-        known = setting_fields(tasks.settings_of(one))
-        if all(name in known for name in given):
-            flat = tasks.recipe({**given, "task": one.name}).flat()
-            return {name: tuple(flat[name]) if isinstance(flat[name], list) else flat[name] for name in given}
-    return given
-
-
 def _alone_with_resume(data: str | None, config: str | None, save_config: str | None, dry_run: bool, settings: Mapping[str, Any]) -> None:
     """Raises UsageError for what cannot stand beside --resume: a run goes on as it began, or it would not be the same run."""
     beside = {"DATA": data, "--config": config, "--save-config": save_config, "--dry-run": dry_run or None}
-    named = [name for name, value in beside.items() if value is not None] + [f"--{name.replace('_', '-')}" for name in settings]
+    named = [name for name, value in beside.items() if value is not None] + [as_flag(name) for name in settings]
     if named:
         message = _("--resume goes on with the settings that the run began with. Leave out {names}, or start a new run.")
         raise UsageError(message.format(names=", ".join(named)))

@@ -1,4 +1,4 @@
-"""A conversation becomes one text through a Jinja chat template, exactly as transformers' ``apply_chat_template`` writes it, without transformers.
+"""A conversation becomes one text through a Jinja chat template, exactly as ``apply_chat_template`` writes it, without transformers.
 
 Templates come from strangers' model folders, so they run in a sandbox that can change nothing. It knows messages and templates, no tokens.
 """
@@ -54,7 +54,7 @@ def render(template: str, messages: Sequence[Message], tokens: Mapping[str, str]
     copies = [dict(message) for message in messages]
     try:
         return compiled.render(messages=copies, tools=None, documents=None, add_generation_prompt=prompt, **tokens)
-    except (TemplateError, TypeError, ValueError, KeyError, AttributeError) as error:
+    except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         message = _("the model's chat template refuses this conversation ({roles}): {reason}.")
         roles = ", ".join(message["role"] for message in messages)
         raise DataError(message.format(roles=roles, reason=str(error).rstrip("."))) from error

@@ -76,7 +76,11 @@ def to_records(
             if bad.rows:
                 gone &= ~np.isin(table.rows, bad.rows)  # these have their line already
             for index in np.flatnonzero(gone):
-                ledger.add(table.source, table.rows[index], "dropped", reason, _spelling(table, columns, int(index)))
+                if kind == "text" and name in plan.outputs:  # a text that is to be written cannot be left out by oversight alone
+                    problem = _('the column "{column}" is empty: there is nothing to learn to write.').format(column=", ".join(columns))
+                    bad.add(int(table.rows[index]), reason, problem)
+                else:
+                    ledger.add(table.source, table.rows[index], "dropped", reason, _spelling(table, columns, int(index)))
             keep &= ~gone
     if prepare is not None:
         _prepare(fields, keep, table, bad, ledger, prepare)

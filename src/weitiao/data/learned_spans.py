@@ -4,7 +4,6 @@ Answers are found by rendering the conversation up to each of them, so any templ
 """
 
 from collections.abc import Mapping, Sequence
-from os.path import commonprefix
 
 from weitiao.data.chat_templates import Message, render
 from weitiao.data.conversations import answers_in
@@ -15,10 +14,10 @@ Span = tuple[int, int]  # (start, end) in characters
 def learned_spans(template: str, messages: Sequence[Message], tokens: Mapping[str, str]) -> list[tuple[str, list[Span]]]:
     """Texts and the spans to learn in each: one text with every answer, or one text for each answer where the template rewrites history.
 
-    >>> template = "{% for m in messages %}<{{ m.role[0] }}>{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<a>{% endif %}"
+    >>> template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}|{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}"
     >>> talk = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]
-    >>> [(text, [text[slice(*span)] for span in spans]) for text, spans in learned_spans(template, talk, {"eos_token": "|"})]
-    [('<u>Hi|<a>Yo|', ['Yo|'])]
+    >>> [(text, [text[slice(*span)] for span in spans]) for text, spans in learned_spans(template, talk, {})]
+    [('<user>Hi|<assistant>Yo|', ['Yo|'])]
 
     Some templates drop the reasoning of earlier answers, or move the system message to the last question: an answer is then learned in
     the very text that the model will see when it is to write it.
@@ -52,9 +51,14 @@ def _span(template: str, messages: Sequence[Message], text: str, tokens: Mapping
     at = text.rfind(content)
     if len(messages) > 1:
         # The prompt may end in more than the answer begins with: some templates open a "<think>" that a given answer does not have.
-        start = len(commonprefix([render(template, messages[:-1], tokens, prompt=True), text]))
+        start = _shared(render(template, messages[:-1], tokens, prompt=True), text)
     else:
         start = max(at, 0)
     rest = text[at + len(content) :] if at >= start else ""
     # Behind a mark ("<|im_end|>\n") white space is the template's own, and nobody will wait for the model to write it.
     return start, len(text.rstrip()) if rest.strip() else len(text)
+
+
+def _shared(one: str, other: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))

@@ -35,7 +35,7 @@ class Schema:
     asked: Callable[[dict[str, Any]], None] | None = None
 
     def preparation(self, *, need_outputs: bool) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
-        """``prepare``, and after it ``complete`` for records that are learned from or scored, ``asked`` for those that are to be answered."""
+        """``prepare``, and after it ``complete`` for records that are learned from or scored, ``asked`` for those to be answered."""
         prepare, then = self.prepare, self.complete if need_outputs else self.asked
         if then is None:
             return prepare

@@ -1,4 +1,4 @@
-"""A text becomes the units that people would count: words, or characters where a script puts no spaces. It knows scripts, no task, no metric.
+"""A text becomes the units that people would count: words, or characters where a script puts no spaces. It knows scripts, no task.
 
 Each way has a name, so that a figure can say what it was counted in.
 """

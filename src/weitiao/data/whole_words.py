@@ -43,6 +43,8 @@ def whole_words(text: str, segmenter: str) -> list[tuple[int, int]]:
     Raises:
         UsageError: "jieba" is asked for and not installed.
     """
+    if not text:
+        return []
     return _joined_chinese(text) if segmenter == "jieba" else words_in(text)
 
 
@@ -75,8 +77,12 @@ def hidden_words(text: str, words: Sequence[int]) -> set[int]:
     """
     if not words:
         return set()
-    seed = int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
-    return {int(word) for word in np.random.default_rng(seed).permutation(list(words))[: max(1, round(SHARE * len(words)))]}
+    return {int(word) for word in np.random.default_rng(seed_of(text)).permutation(list(words))[: max(1, round(SHARE * len(words)))]}
+
+
+def seed_of(text: str) -> int:
+    """A seed that is the same for the same text, on every machine."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big")
 
 
 def _joined_chinese(text: str) -> list[tuple[int, int]]:

@@ -63,12 +63,13 @@ BERT_UNIGRAM = Tokens("unigram", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [
 ROBERTA_BPE = Tokens("bpe", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
 ROBERTA_UNIGRAM = Tokens("unigram", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
 ENDED_UNIGRAM = Tokens("unigram", _T5, "$A </s>", "$A </s> $B </s>")
+MASKED_UNIGRAM = Tokens("unigram", {**_T5, "mask": "<mask>"}, "$A </s>", "$A </s> $B </s>")
 DECODER_BPE = Tokens("bpe", _DECODER, "<s> $A", "<s> $A $B")
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One entry: transformers' ``model_type``, its tokenizer, its config's values for a size, and whether it reads pictures beside texts."""
+    """One entry: transformers' ``model_type``, its tokenizer, its config's values for a size, and whether it reads pictures too."""
 
     model_type: str
     tokens: Tokens
@@ -156,7 +157,7 @@ ARCHITECTURES = {
     "t5": Architecture("t5", ENDED_UNIGRAM, _t5),
     "mt5": Architecture("mt5", ENDED_UNIGRAM, _t5),
     "bart": Architecture("bart", ROBERTA_BPE, _bart),
-    "mbart": Architecture("mbart", ENDED_UNIGRAM, _bart),
+    "mbart": Architecture("mbart", MASKED_UNIGRAM, _bart),
     "marian": Architecture("marian", ENDED_UNIGRAM, _bart),
     "gpt2": Architecture("gpt2", DECODER_BPE, _gpt2),
     "llama": Architecture("llama", DECODER_BPE, _decoder),

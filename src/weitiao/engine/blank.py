@@ -87,7 +87,7 @@ def train_tokenizer(tokens: Tokens, texts: Sequence[str], vocabulary: int) -> An
 
     special = list(dict.fromkeys(tokens.special.values()))
     unknown = tokens.special.get("unk", special[0])
-    common = {"vocab_size": vocabulary, "special_tokens": special, "show_progress": False}
+    common: dict[str, Any] = {"vocab_size": vocabulary, "special_tokens": special, "show_progress": False}
     if tokens.model == "wordpiece":
         tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from weitiao.engine.devices import Machine
-from weitiao.engine.dual import MODEL_TYPES, DualEncoder
 from weitiao.engine.dropout import make_dropout_cheap
+from weitiao.engine.dual import MODEL_TYPES, DualEncoder
 from weitiao.engine.objectives.base import Collated, Objective
 from weitiao.engine.packing import Packing, pack
 from weitiao.errors import ModelError
@@ -42,6 +42,12 @@ class SlowProcessor:
         encoding = self.tokenizer(a, b, truncation=True, max_length=max_length)
         return Features(self._inputs(encoding), cut=max(0, whole - len(encoding["input_ids"])))
 
+    def target(self, text: str, *, max_length: int) -> Features:
+        """See ``processing.Processor``: Marian has a vocabulary of its own for what it writes."""
+        whole = len(self.tokenizer(text_target=text)["input_ids"])
+        encoding = self.tokenizer(text_target=text, truncation=True, max_length=max_length)
+        return Features(self._inputs(encoding), cut=max(0, whole - len(encoding["input_ids"])))
+
     def windows(self, a: str, b: str | None = None, *, max_length: int, stride: int) -> list[Features]:
         """Raises ModelError: without offsets there is no way back from a window to the text."""
         raise ModelError(_("This model's tokenizer has no fast backend, which is needed to find words and spans. Choose another --model."))
@@ -58,6 +64,15 @@ class SlowProcessor:
         """See ``processing.Processor``."""
         token = getattr(self.tokenizer, f"{name}_token", None)
         return None if token is None else (token, self.tokenizer.convert_tokens_to_ids(token))
+
+    def token(self, text: str) -> int | None:
+        """See ``processing.Processor``."""
+        number = self.tokenizer.convert_tokens_to_ids(text)
+        return None if number is None or (number == self.tokenizer.unk_token_id and text != self.tokenizer.unk_token) else int(number)
+
+    def image(self, path: str) -> np.ndarray:
+        """Raises ModelError: no model that reads pictures has such a tokenizer."""
+        raise ModelError(_("This model's tokenizer has no fast backend, which is needed to read pictures. Choose another --model."))
 
     def _inputs(self, encoding: Any) -> dict[str, list[int]]:
         return {name: list(encoding[name]) for name in self.tokenizer.model_input_names if name in encoding}
@@ -152,11 +167,27 @@ def class_for(folder: Path, classes: Sequence[str], *, trust_remote_code: bool =
                 return DualEncoder
             continue
         found = getattr(transformers, name)
+        if name == "AutoModelForCausalLM" and _reads_whole(config):
+            message = _("{family} models are made to read a text whole, not to go on with it word by word. Choose a decoder for --model,")
+            raise ModelError((message + " " + _("such as GPT-2, Llama or Qwen, or blank:llama.")).format(family=config.model_type))
+        if name == "AutoModel" and (config.is_encoder_decoder or hasattr(config, "vision_config")):
+            continue  # its last states are not those of the text it was given
         if type(config) in found._model_mapping or hasattr(config, "auto_map"):
             return found
     message = _("{family} models cannot do this task: transformers has no {classes} for them. Choose another --model.")
     wanted = ", ".join(name.removeprefix("AutoModelFor") for name in classes)
     raise ModelError(message.format(family=config.model_type, classes=wanted))
+
+
+def _reads_whole(config: Any) -> bool:
+    """Whether this is an encoder, or has one. transformers would give BERT a head to write with, although each of its tokens sees those
+    behind
+    it, and BART's decoder would stand without what it attends to.
+    """
+    from transformers import AutoModelForMaskedLM
+
+    encoder = type(config) in AutoModelForMaskedLM._model_mapping and not getattr(config, "is_decoder", False)
+    return bool(config.is_encoder_decoder) or encoder
 
 
 def load_model(
@@ -207,7 +238,12 @@ def load_model(
         network.register_forward_pre_hook(_one_option_a_row, with_kwargs=True)
     network.to(machine.device)
     loaded = LoadedModel(
-        network, tokenizer, processor_for(tokenizer, Pixels.of(folder)), _length_limit(network.config, tokenizer), machine, fresh=tuple(fresh)
+        network,
+        tokenizer,
+        processor_for(tokenizer, Pixels.of(folder)),
+        _length_limit(network.config, tokenizer),
+        machine,
+        fresh=tuple(fresh),
     )
     if (folder / PIXELS_FILE).is_file():
         loaded.pixels_file = (folder / PIXELS_FILE).read_bytes()
@@ -228,12 +264,18 @@ def set_output_bias(loaded: LoadedModel, bias: torch.Tensor) -> None:
             fitting[0].copy_(bias)
 
 
-def save_model(loaded: LoadedModel, folder: Path, *, max_length: int) -> None:
-    """Write an ordinary Hugging Face model folder (safetensors) that plain transformers loads without weitiao."""
+def save_model(loaded: LoadedModel, folder: Path, *, max_length: int, chat_template: str | None = None) -> None:
+    """Write an ordinary Hugging Face model folder (safetensors) that plain transformers loads without weitiao.
+
+    Args:
+        max_length: of the training.
+        chat_template: what conversations were written in, for a tokenizer that has none of its own.
+    """
     with _quiet():
         loaded.network.save_pretrained(str(folder))
         # So that a plain ``truncation=True`` cuts where training cut.
         loaded.tokenizer.model_max_length = max_length
+        loaded.tokenizer.chat_template = loaded.tokenizer.chat_template or chat_template
         loaded.tokenizer.save_pretrained(str(folder))
     if loaded.pixels_file is not None:
         (folder / PIXELS_FILE).write_bytes(loaded.pixels_file)

@@ -15,6 +15,7 @@ from weitiao.data import checking, language, loading
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.engine import blank, hub
+from weitiao.engine.pretrained import read_config
 from weitiao.errors import DataError, ModelError, NetworkError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
@@ -81,7 +82,7 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
         labels=spec.get("labels", []),
         ledger=loaded.ledger,
         token_lengths=_token_lengths(base.path) if base else None,
-        limit=(recipe.model.max_length or task.max_length) if base else None,
+        limit=(recipe.model.max_length or task.max_length) if base and not task.windowed else None,
         seed=recipe.training.seed,
     )
     observer.checked(check, loaded.plan.as_dict(), loaded.ledger.counts())
@@ -163,17 +164,17 @@ class Session:
         from weitiao.engine import models
         from weitiao.engine.objectives import objective_for
 
+        task = tasks.get(recipe.model.task)
+        if not task.trainable:
+            raise UsageError(_("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=task.name))
         self.recipe, self.observer, self.folder = recipe, observer, folder
         self.examples = examples = read_examples(recipe, observer)
         self.task = examples.task
-        if not self.task.trainable:
-            raise UsageError(
-                _("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=self.task.name)
-            )
         assert examples.base is not None
         self.base = examples.base
         self.train_records = examples.splits["train"]
-        self.spec: Spec = self.task.learn(self.train_records, recipe.task)
+        learned = self.task.learn(self.train_records, recipe.task)
+        self.spec: Spec = self.task.based_on(learned, read_config(self.base.path))
         self.head = self.task.head(self.spec)
         self.machine: Machine = devices.machine_for(recipe.training)
         devices.seed_generators(recipe.training.seed)  # the new head
@@ -204,8 +205,14 @@ class Session:
         from weitiao.engine.objectives import OBJECTIVES
 
         grouped = OBJECTIVES[self.head.objective].grouped
+        # What a generating task holds out is judged by its loss too: better to hear now that a row has nothing to learn.
+        targets = keep or self.task.answers_by == "generate"
         for row, record in zip(records.rows, records, strict=True):
-            features = self.task.encode(record, self.loaded.processor, self.spec, max_length=self.max_length, for_training=keep)
+            try:
+                features = self.task.encode(record, self.loaded.processor, self.spec, max_length=self.max_length, for_training=targets)
+            except DataError as error:
+                message = _("{file}, row {row}: {problem}").format(file=records.source, row=int(row), problem=error)
+                raise DataError(message, file=records.source, row=int(row), column=error.column) from error
             cut = sum(f.cut for f in features)
             if cut:
                 self.truncated += 1
@@ -367,7 +374,11 @@ class Session:
             predictions = list(self.predictor().predict(splits["validation"]))
             self.spec = self.task.calibrate(predictions, splits["validation"], self.spec)
         with atomic(self.folder.model) as temporary:
-            models.save_model(self.loaded, temporary, max_length=self.max_length)
+            models.save_model(self.loaded, temporary, max_length=self.max_length, chat_template=self.spec.get("chat_template"))
+            width = self.loaded.network.config.get_text_config().hidden_size
+            for name, values in self.task.model_files(self.spec, width, self.max_length).items():
+                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                write_text(temporary / name, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
         results: dict[str, Any] = {"evaluation": None, "prediction": None}
         split = next((name for name in ("test", "validation") if name in splits), None)
         if split:

@@ -18,7 +18,7 @@ def cosines(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     >>> cosines(np.array([[2.0, 0.0]]), np.array([[1.0, 0.0]])).tolist()
     [1.0]
     """
-    together: np.ndarray = (_unit(first) * _unit(second)).sum(axis=1)
+    together: np.ndarray = (unit(first) * unit(second)).sum(axis=1)
     return together
 
 
@@ -31,7 +31,7 @@ def ranks_of_pairs(first: np.ndarray, second: np.ndarray) -> list[int]:
     Args:
         first, second: (pairs, width).
     """
-    first, second = _unit(first), _unit(second)
+    first, second = unit(first), unit(second)
     ranks: list[int] = []
     for start in range(0, len(first), _CHUNK):
         near = first[start : start + _CHUNK] @ second.T  # (chunk, pairs)
@@ -56,8 +56,9 @@ def retrieval_scores(ranks: Sequence[int]) -> dict[str, Any]:
     return mean_scores({f"recall_at_{first}": [float(rank < first) for rank in ranks] for first in (1, 5)})
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """(rows, width) vectors at length 1; all zeros stay as they are."""
     vectors = np.asarray(vectors, dtype=np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: np.ndarray = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
-    return unit
+    scaled: np.ndarray = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return scaled

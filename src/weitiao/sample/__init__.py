@@ -8,7 +8,6 @@ from pathlib import Path
 from weitiao.errors import UsageError
 from weitiao.messages import LANGUAGES, _
 
-
 PICTURE = Path(__file__).with_name("picture.png")  # a red circle on white: what tasks that read pictures show as their example
 
 

@@ -67,6 +67,7 @@ class QuestionAnswering(Task):
     settings = QuestionAnsweringSettings
     headline = Headline("f1", "max")
     max_length = 384
+    windowed = True
     example: ClassVar[Record] = {
         "question": "When was the bridge opened?",
         "context": "The old bridge over the river was opened in 1894. It has carried two railway tracks ever since.",

@@ -3,6 +3,7 @@
 Only answers are learned, in the model's own chat template; of plain text every token is.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal
@@ -281,7 +282,7 @@ def _tokenised(text: str, spans: Sequence[Span], processor: Processor) -> Featur
     else:
         # A tokenizer that cannot say where a token stands takes the text in pieces, cut where a span begins or ends.
         edges = sorted({0, len(text), *(edge for span in spans for edge in span)})
-        pieces = [(processor.ids(text[a:b]).inputs["input_ids"], bool(learned[a])) for a, b in zip(edges, edges[1:], strict=False)]
+        pieces = [(processor.ids(text[a:b]).inputs["input_ids"], bool(learned[a])) for a, b in itertools.pairwise(edges)]
         ids = [number for piece, _learned in pieces for number in piece]
         flags = [flag for piece, flag in pieces for _number in piece]
     target = [number if flag else IGNORED for number, flag in zip(ids, flags, strict=True)]

@@ -7,6 +7,7 @@ from weitiao.config import TrainingSettings, nearest
 from weitiao.engine.objectives.base import Collated, Example, Objective
 from weitiao.engine.objectives.contrastive import Contrastive
 from weitiao.engine.objectives.language import CausalLM, MaskedLM, Seq2SeqLM
+from weitiao.engine.objectives.ranking import Ranking
 from weitiao.engine.objectives.rows import Choice, Classification, MultiLabel, Regression
 from weitiao.engine.objectives.tokens import Span, TokenClassification
 from weitiao.errors import UsageError
@@ -25,6 +26,7 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "seq2seq-lm": Seq2SeqLM,
     "masked-lm": MaskedLM,
     "contrastive": Contrastive,
+    "ranking": Ranking,
 }
 
 

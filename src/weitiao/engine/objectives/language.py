@@ -112,7 +112,8 @@ class MaskedLM(_Language):
         return F.cross_entropy(outputs.logits[judged].float(), labels[judged], reduction="sum")
 
     def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
-        """Of each row, at its masks only: "tokens" and their "log_probabilities", (masks, top_k), likeliest first; and of the token that the
+        """Of each row, at its masks only: "tokens" and their "log_probabilities", (masks, top_k), likeliest first; and of the token that
+        the
         target names, its "log_probability" and "rank", (masks,), without meaning where it names none. All logits of a thousand texts would
         be gigabytes.
         """

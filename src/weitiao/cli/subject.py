@@ -1,0 +1,116 @@
+"""What a verb works with: a run, or a pretrained model under a task; and which of the given flags are settings, values or column names.
+
+It reads a run's record, so that a wrong flag is refused before anything heavy is imported; it loads no model.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from weitiao import tasks
+from weitiao.config import DataSettings, ModelSettings, setting_fields
+from weitiao.errors import UsageError
+from weitiao.messages import _
+from weitiao.tasks.base import Task
+
+# A run brings its model and its length with it, and opens no socket anyway.
+ONLY_PRETRAINED = ("revision", "max_length", "trust_remote_code")
+READING = tuple(field.name for field in fields(DataSettings))
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A run or a pretrained model, and what was said about it.
+
+    Attributes:
+        name: as it was given.
+        task: what it does.
+        use_as: the task as it was given; "" for a run.
+        loading: what ``api.load`` takes beside the name, as values of their types.
+        columns: flag -> what was given for it, as text: a column of a file, or a value.
+        reading: settings that say how a file is read, as values of their types.
+    """
+
+    name: str
+    task: Task
+    use_as: str
+    loading: dict[str, Any]
+    columns: dict[str, str]
+    reading: dict[str, Any]
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What the next command must say again."""
+        return ("--task", self.use_as) if self.use_as else ()
+
+    def of_file(self) -> dict[str, Any]:
+        """Reading settings and columns for a file."""
+        return {**self.reading, **typed(self.columns, self.task.name)}
+
+    def values(self, *, first: bool) -> dict[str, Any]:
+        """Values of the further inputs by field name; with ``first`` also of the first, which otherwise stands before the flags.
+
+        Raises:
+            UsageError: a value of the wrong type; a flag that only means something for a file.
+        """
+        from weitiao.data.values import parser
+
+        inputs = {field.flag: field for field in self.task.inputs[0 if first else 1 :] if field.flag}
+        stray = [name for name in (*self.columns, *self.reading) if name not in inputs]
+        if stray:
+            raise UsageError(_("{flags} says how a file is treated, so it needs --file.").format(flags=", ".join(map(as_flag, stray))))
+        given = {}
+        for name, text in self.columns.items():
+            try:
+                given[inputs[name].name] = text if inputs[name].type == "text" else parser(inputs[name].type)([text])
+            except ValueError as error:
+                raise UsageError(_("{flag}: {problem}").format(flag=as_flag(name), problem=error)) from error
+        return given
+
+    @property
+    def asks_more(self) -> bool:
+        """Whether a record needs more than its first input."""
+        return any(not field.optional for field in self.task.inputs[1:])
+
+
+def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any]) -> Subject:
+    """The run or model, with the given settings (as text) sorted by what they are for.
+
+    Raises:
+        RunError: without a task, ``name`` is no run.
+        UsageError: an unknown task, a setting that does not belong here, an impossible value.
+    """
+    from weitiao.engine.fitting import open_run
+
+    task = tasks.get(use_as) if use_as is not None else tasks.get(str(open_run(name).record().get("task")))
+    needless = [as_flag(setting) for setting in ONLY_PRETRAINED if setting in settings and use_as is None]
+    if needless:
+        message = _("{flags} is for a pretrained model, so it needs --task; a run has its own.")
+        raise UsageError(message.format(flags=", ".join(needless)))
+    values = typed(settings, task.name)
+    columns = {setting: str(settings[setting]) for setting in settings if _names_column(task, setting)}
+    reading = {setting: values[setting] for setting in settings if setting in READING}
+    loading = {setting: value for setting, value in values.items() if setting not in columns and setting not in reading}
+    if use_as is None:
+        loading.pop("offline", None)
+    return Subject(name, task, use_as or "", loading | ({"task": task.name} if use_as else {}), columns, reading)
+
+
+def typed(settings: Mapping[str, Any], task: str = ModelSettings().task) -> dict[str, Any]:
+    """The given settings as values of their types. Raises UsageError for an impossible one, or one of another task."""
+    flat = tasks.recipe({**settings, "task": task}).flat()
+    return {name: tuple(flat[name]) if isinstance(flat[name], list) else flat[name] for name in settings}
+
+
+def as_flag(setting: str) -> str:
+    """A setting as it is typed.
+
+    >>> as_flag("max_length")
+    '--max-length'
+    """
+    return "--" + setting.replace("_", "-")
+
+
+def _names_column(task: Task, setting: str) -> bool:
+    declared = setting_fields(tasks.settings_of(task)).get(setting)
+    return declared is not None and bool(declared.metadata["column"])

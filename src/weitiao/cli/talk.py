@@ -1,0 +1,159 @@
+"""``weitiao chat``: what people say goes to a model, what it writes comes back piece by piece, and the conversation is kept.
+
+It knows standard input and output and a model's ``stream``; replies go to standard output, everything else to standard error.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from weitiao.cli.screen import Screen, to_json
+from weitiao.cli.subject import subject_of
+from weitiao.errors import UsageError
+from weitiao.messages import N_, _
+
+COMMANDS = {"/exit": N_("end (so does Ctrl-D)"), "/reset": N_("forget what was said"), "/help": N_("show this")}
+TASK = "text-generation"
+
+
+def chat(screen: Screen, name: str, system: str, settings: Mapping[str, Any]) -> None:
+    """Talk until there is nothing more to say.
+
+    Args:
+        name: a run's folder, or a pretrained model.
+        system: what the model is told first; "" for nothing.
+        settings: of the task and of the model, as text.
+    """
+    from weitiao.cli.progress import working
+
+    is_run = (Path(name) / "run.json").is_file()
+    if is_run:
+        _refuse_silent(name)
+    subject = subject_of(name, None if is_run else TASK, settings)
+    first = subject.task.inputs[0]
+    with working(screen) as (api, _observer):
+        model = api.load(name, **subject.loading)
+        model.predictor()  # weights are read now, not behind the first question
+    talk = Conversation(model, first.name, system, drawing(subject.loading))
+    people = sys.stdin.isatty()
+    if people:
+        screen.note(_("{model}. /help lists what you can type besides talking; Ctrl-D ends.").format(model=name))
+    for line in _typed(screen) if people else sys.stdin:
+        said = line.strip()
+        if said == "/exit":
+            break
+        if said == "/reset":
+            talk.reset()
+            screen.note(_("Forgotten; this is a new conversation."))
+        elif said == "/help":
+            for command, meaning in COMMANDS.items():
+                screen.note(f"{command:8}{_(meaning)}")
+        elif said:
+            _reply(screen, talk, said)
+    if screen.json:
+        print(to_json({"messages": talk.messages}))
+
+
+class Conversation:
+    """What was said so far, and a model that says the next.
+
+    Attributes:
+        messages: [{"role", "content"}, ...].
+
+    Args:
+        field: the input that holds the messages.
+        arguments: of ``Model.stream``.
+    """
+
+    def __init__(self, model: Any, field: str, system: str, arguments: Mapping[str, Any]) -> None:
+        self._model, self._field, self._arguments = model, field, arguments
+        self._system = [{"role": "system", "content": system}] if system else []
+        self.messages: list[dict[str, str]] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but the system message."""
+        self.messages = list(self._system)
+
+    def say(self, text: str) -> Iterator[str]:
+        """The reply, piece by piece, without white space before it. What is said and answered joins the conversation once the reply ends,
+        or is cut short by closing the iterator; a question without any answer does not.
+        """
+        asked = {"role": "user", "content": text}
+        reply = ""
+        pieces = self._model.stream({self._field: [*self.messages, asked]}, **self._arguments)
+        try:
+            with closing(pieces):
+                for piece in pieces:
+                    shown = piece if reply else piece.lstrip()
+                    reply += shown
+                    if shown:
+                        yield shown
+        finally:
+            if reply.strip():
+                self.messages += [asked, {"role": "assistant", "content": reply.strip()}]
+
+
+def drawing(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """How the reply is drawn, as arguments of transformers' ``generate``: what was given wins over what the model was trained with.
+
+    >>> drawing({"temperature": 0.0})["do_sample"], drawing({"temperature": 0.5}), drawing({})
+    (False, {'do_sample': True, 'temperature': 0.5}, {})
+    """
+    arguments = {name: settings[name] for name in ("max_new_tokens",) if name in settings}
+    if "temperature" not in settings:
+        return arguments
+    if not settings["temperature"]:
+        return {**arguments, "do_sample": False, "temperature": None, "top_p": None}
+    return {**arguments, "do_sample": True, "temperature": settings["temperature"]}
+
+
+def _refuse_silent(run: str) -> None:
+    """Raises UsageError for a run of a task that holds no conversation, before its settings are judged by that task."""
+    task = subject_of(run, None, {}).task
+    if task.answers_by != "generate" or task.inputs[0].type != "messages":
+        message = _("{run} does {task}, so it does not talk. Use it: weitiao predict {run} TEXT")
+        raise UsageError(message.format(run=run, task=task.name))
+
+
+def _reply(screen: Screen, talk: Conversation, said: str) -> None:
+    """Print a reply as it comes. Ctrl-C cuts it short; the conversation goes on."""
+    written = False
+    with closing(talk.say(said)) as pieces:  # type: ignore[type-var]
+        try:
+            for piece in pieces:
+                written = True
+                if not screen.json:
+                    sys.stdout.write(piece)
+                    sys.stdout.flush()
+        except KeyboardInterrupt:
+            if not sys.stdin.isatty():
+                raise
+    if not screen.json:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    if not written:
+        screen.note(_("The model said nothing."))
+
+
+def _typed(screen: Screen) -> Iterator[str]:
+    """Lines that a person types, with a prompt and, where the terminal has it, editing and history."""
+    with suppress(ImportError):
+        import readline  # noqa: F401 - being imported is what gives ``input`` its editing
+    while True:
+        try:
+            if sys.stdout.isatty():
+                yield input("› ")
+                continue
+            screen.err.print(Text("› "), end="")
+            line = sys.stdin.readline()
+        except EOFError:
+            line = ""
+        if not line:
+            screen.err.print()
+            return
+        yield line

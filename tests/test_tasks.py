@@ -1,14 +1,20 @@
 """One contract over every task file in the folder: a new file is tested unasked."""
 
 import ast
+import dataclasses
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+import transformers
 
+from tests.tasks.variations import varied
 from weitiao import tasks
+from weitiao.config import setting_fields
 from weitiao.data.records import Records
+from weitiao.engine.dual import DualEncoder
+from weitiao.engine.objectives import OBJECTIVES
 from weitiao.errors import DataError, ModelError, UsageError
 from weitiao.fields import FieldType
 from weitiao.processing import Features
@@ -27,13 +33,36 @@ class Letters:
 @pytest.mark.parametrize("task", ALL, ids=lambda t: t.name)
 def test_the_declaration_is_complete(task: tasks.Task) -> None:
     assert task.name == Path(__import__(type(task).__module__, fromlist=["x"]).__file__).stem.replace("_", "-")
-    assert task.summary and task.inputs
-    assert task.headline.direction in ("max", "min")
+    assert task.summary and task.headline.direction in ("max", "min")
+    assert all(ending.startswith(".") for ending in task.endings)
     for field in (*task.inputs, *task.outputs):
         assert field.type in FieldType.__args__
-        assert field.optional or field.name in task.example
+        assert field.name in task.example or field.optional
     for name in (task.name, *task.aliases):
         assert tasks.get(name) is task
+
+
+@pytest.mark.parametrize("task", ALL, ids=lambda t: t.name)
+def test_a_tasks_own_settings_take_no_name_that_is_taken(task: tasks.Task) -> None:
+    own = tasks.settings_of(task)
+    names = [declared.name for declared in dataclasses.fields(own)]
+    flags = [field.flag for field in (*task.inputs, *task.outputs) if field.flag]
+    assert len(flags) == len(set(flags)) and set(flags) <= set(names)
+    assert not set(names) & setting_fields().keys()
+    for declared in dataclasses.fields(own):
+        assert declared.metadata["column"] or declared.metadata["help"].endswith("."), declared.name
+    recipe = tasks.recipe({"task": task.name})
+    assert recipe.task == own() and tasks.recipe(recipe.flat()) == recipe
+
+
+@pytest.mark.parametrize("task", [one for one in ALL if one.trainable], ids=lambda t: t.name)
+def test_the_head_is_one_that_the_engine_knows(task: tasks.Task) -> None:
+    rows = [task.prepare(record) for record in varied(task)]
+    records = Records({name: [row.get(name) for row in rows] for name in rows[0]}, np.arange(len(rows)), "a.jsonl")
+    head = task.head(task.learn(records, tasks.settings_of(task)()))
+    known = {DualEncoder.__name__, *(name for name in dir(transformers) if name.startswith("AutoModel"))}
+    assert head.classes and set(head.classes) <= known
+    assert head.objective in OBJECTIVES
 
 
 @pytest.mark.parametrize("path", sorted(Path(tasks.__file__).parent.glob("*.py")), ids=lambda p: p.name)
@@ -57,16 +86,21 @@ CLASSIFY = tasks.get("text-classification")
 SETTINGS = tasks.settings_of(CLASSIFY)()
 
 
+def learned(labels: list[str]) -> list[str]:
+    """The labels in the order in which the task keeps them."""
+    return list(CLASSIFY.learn(records(labels), SETTINGS)["labels"])
+
+
 def test_labels_are_kept_as_written_and_ordered() -> None:
-    assert CLASSIFY.learn(records(["10", "9", "10", "1"]), SETTINGS)["labels"] == ["1", "9", "10"]
-    assert CLASSIFY.learn(records(["b", "10", "a"]), SETTINGS)["labels"] == ["10", "a", "b"]
-    assert CLASSIFY.learn(records(["true", "false"]), SETTINGS)["labels"] == ["false", "true"]
-    assert CLASSIFY.learn(records(["1", "01"]), SETTINGS)["labels"] == CLASSIFY.learn(records(["01", "1"]), SETTINGS)["labels"]
+    assert learned(["10", "9", "10", "1"]) == ["1", "9", "10"]
+    assert learned(["b", "10", "a"]) == ["10", "a", "b"]
+    assert learned(["true", "false"]) == ["false", "true"]
+    assert learned(["1", "01"]) == learned(["01", "1"])
 
 
 def test_one_label_is_nothing_to_learn() -> None:
     with pytest.raises(DataError, match='same label "1"'):
-        CLASSIFY.learn(records(["1", "1"]), SETTINGS)
+        learned(["1", "1"])
 
 
 def test_encode_and_decode() -> None:
@@ -75,7 +109,8 @@ def test_encode_and_decode() -> None:
     assert (features.target, features.cut, len(features)) == (1, 1, 4)
     (features,) = CLASSIFY.encode({"text": "hello"}, Letters(), spec, max_length=9, for_training=False)
     assert features.target is None
-    prediction = CLASSIFY.decode({"text": "hello"}, [features], [{"logits": np.array([1.0, 3.0, 2.0], dtype=np.float32)}], spec, Letters())
+    outputs = [{"logits": np.array([1.0, 3.0, 2.0], dtype=np.float32)}]
+    prediction = CLASSIFY.decode({"text": "hello"}, [features], outputs, spec, Letters())
     assert prediction["label"] == "b"
     assert math.isclose(sum(prediction["probabilities"].values()), 1.0)
     assert math.isclose(prediction["score"], math.exp(3) / (math.exp(1) + math.exp(2) + math.exp(3)), rel_tol=1e-6)
@@ -84,6 +119,35 @@ def test_encode_and_decode() -> None:
 
 
 def test_a_config_without_labels_cannot_classify() -> None:
-    assert CLASSIFY.spec_from({"id2label": {"1": "pos", "0": "neg"}}, SETTINGS)["labels"] == ["neg", "pos"]
+    assert CLASSIFY.spec_from({"id2label": {"1": "pos", "0": "neg"}}, SETTINGS) == {"labels": ["neg", "pos"]}
     with pytest.raises(ModelError, match="id2label"):
         CLASSIFY.spec_from({}, SETTINGS)
+
+
+def test_a_recipe_has_the_named_tasks_own_settings() -> None:
+    recipe = tasks.recipe({"data": "a.csv", "text": "title, body", "label": "stars", "epochs": "2"})
+    assert (recipe.task.text, recipe.task.label, recipe.training.epochs) == (("title", "body"), ("stars",), 2)
+    asked = tasks.recipe({"task": "qa", "question": "q", "context": ["passage"]})
+    assert (asked.task.question, asked.task.context) == (("q",), ("passage",))
+    assert not hasattr(asked.task, "text")
+    assert tasks.recipe(asked.flat()) == asked
+
+
+def test_a_name_that_belongs_to_another_task_is_told_whose_it_is() -> None:
+    with pytest.raises(UsageError) as caught:
+        tasks.recipe({"question": "q"})
+    assert str(caught.value).startswith("--question does not belong to text-classification; it belongs to ")
+    assert "question-answering" in str(caught.value) and "--task " in str(caught.value)
+    with pytest.raises(
+        UsageError, match=r"--multi-label does not belong to regression; it belongs to text-classification\b.*--task text-class"
+    ):
+        tasks.recipe({"task": "regression", "multi_label": True})
+
+
+def test_a_name_that_no_task_knows_gets_the_nearest_of_this_one() -> None:
+    with pytest.raises(UsageError, match=r'no setting "lable"\. Did you mean "label"'):
+        tasks.recipe({"lable": "x"})
+    with pytest.raises(UsageError, match=r'no setting "quetsion"\. Did you mean "question"'):
+        tasks.recipe({"task": "question-answering", "quetsion": "x"})
+    with pytest.raises(UsageError, match='no task "text-clasification"'):
+        tasks.recipe({"task": "text-clasification", "label": "x"})

@@ -1,11 +1,14 @@
 """The verbs over the real interface, with a tiny model: what the stand-in of the other tests takes for granted."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import weitiao
 from tests.cli.conftest import Outcome
+from tests.conftest import make_model
 
 Command = Callable[..., Outcome]
 
@@ -47,3 +50,33 @@ def test_a_missing_file_is_a_data_error(command: Command) -> None:
     outcome = command("check", "nowhere.csv", "--json")
     assert outcome.code == 3
     assert outcome.json["error"]["file"] == "nowhere.csv"
+
+
+def test_a_pretrained_model_answers_under_a_task(command: Command, tiny_model: Path, tmp_path: Path) -> None:
+    import transformers
+
+    folder = str(tmp_path / "answers")
+    transformers.BertForQuestionAnswering.from_pretrained(tiny_model).save_pretrained(folder)
+    transformers.AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
+    asked = ("predict", folder, "what was late", "--context", "the day was sunny and the box was late")
+    refused = command(*asked)
+    assert refused.code == 7
+    assert "--task question-answering" in refused.err
+    answered = command(*asked, "--task", "qa", "--top-k", "2", "--offline")
+    assert answered.code == 0, answered.err
+    assert "answer" in answered.out
+    assert len(command(*asked, "--task", "qa", "--top-k", "2", "--json").json["predictions"][0]["answers"]) == 2
+    untrained = command("predict", str(tiny_model), "a day", "--task", "text-classification")
+    assert (untrained.code, untrained.out) == (4, "")
+    assert "weitiao train DATA" in untrained.err
+
+
+def test_a_model_talks_and_stops_when_nobody_listens(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = str(make_model(tmp_path / "talker", "gpt2", bos_token_id=0, eos_token_id=0))
+    monkeypatch.setattr("sys.stdin", io.StringIO("the day was\nand today\n"))
+    outcome = command("chat", folder, "--max-new-tokens", "4")
+    assert outcome.code == 0, outcome.err
+    assert len(outcome.out.splitlines()) == 2
+    pieces = weitiao.load(folder, task="text-generation", max_new_tokens=50).stream("the day was")
+    assert next(pieces)
+    pieces.close()  # returns: the writing ends with the reader

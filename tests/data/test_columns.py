@@ -1,10 +1,17 @@
 """The column plan: by what was named, by name, by content; and what is not clear is asked, not guessed."""
 
+from dataclasses import replace
+
 import pytest
 
+from weitiao.data.cleaning import to_records
 from weitiao.data.columns import ColumnPlan, plan_columns
+from weitiao.data.ledger import Ledger
+from weitiao.data.loading import fit_plan
+from weitiao.data.schema import Schema
 from weitiao.data.table import Table
 from weitiao.errors import DataError, UsageError
+from weitiao.fields import Field
 
 from .conftest import LABEL, TEXT
 
@@ -112,3 +119,67 @@ def test_a_name_does_not_make_texts_labels() -> None:
         columns_of(table(text=unlike("a"), target=unlike("a translation")))
     assert columns_of(table(text=unlike("a"), target=unlike("b")), chosen={"label": "target"})["label"] == ("target",)
     assert columns_of(table(text=unlike("a"), label=["always"]))["label"] == ("label",)
+
+
+NOTE = Field("note", "text", "Note", flag="note", hints=("note", "备注"), optional=True)
+SEVERAL = replace(LABEL, several=True)
+
+
+def test_an_optional_field_is_taken_where_its_name_is_plain() -> None:
+    given = table(text=unlike("a"), note=unlike("b"), label=["x", "y"])
+    plan = plan_columns(given, [TEXT, NOTE], [LABEL])
+    assert plan.fields == {"text": ("text",), "note": ("note",), "label": ("label",)}
+    assert plan.optional == {"note"} and plan.outputs == {"label"}
+    assert ColumnPlan.from_dict(plan.as_dict(), [TEXT, NOTE], [LABEL]) == plan
+
+
+def test_an_optional_field_is_never_guessed_and_never_missed() -> None:
+    given = table(text=unlike("a"), remark=unlike("b"), label=["x", "y"])
+    plan = plan_columns(given, [TEXT, NOTE], [LABEL])
+    assert (plan.fields, plan.unused) == ({"text": ("text",), "label": ("label",)}, ("remark",))
+    assert plan_columns(given, [TEXT, NOTE], [LABEL], {"note": ("remark",)}).fields["note"] == ("remark",)
+    with pytest.raises(DataError, match=r'no column "remrk".*Did you mean "remark"'):
+        plan_columns(given, [TEXT, NOTE], [LABEL], {"note": ("remrk",)})
+
+
+def test_an_optional_field_may_be_empty_in_a_row() -> None:
+    given = Table.of(["text", "note", "label"], [["a", "n", "x"], ["b", None, "y"], [None, "m", "x"]], [2, 3, 4], "a.csv")
+    ledger = Ledger()
+    plan = plan_columns(given, [TEXT, NOTE], [LABEL])
+    assert to_records(given, plan, ledger).columns == {"text": ["a", "b"], "note": ["n", None], "label": ["x", "y"]}
+    assert ledger.counts() == {"dropped:empty_text": 1}
+
+
+def test_an_optional_column_that_another_file_lacks_is_left_out() -> None:
+    plan = plan_columns(table(text=unlike("a"), note=unlike("b"), label=["x", "y"]), [TEXT, NOTE], [LABEL])
+    schema = Schema([TEXT, NOTE], [LABEL])
+    assert fit_plan(table(text=unlike("a"), label=["x", "y"]), plan, schema).fields == {"text": ("text",), "label": ("label",)}
+    with pytest.raises(DataError, match='no column "label"'):
+        fit_plan(table(text=unlike("a"), note=unlike("b")), plan, schema)
+
+
+def test_a_column_of_lists_is_several_choices_where_the_field_allows_it() -> None:
+    given = table(text=unlike("a"), label=['["x", "y"]', "[]"])
+    plan = plan_columns(given, [TEXT], [SEVERAL])
+    assert (plan.fields["label"], plan.types["label"]) == (("label",), "choices")
+    assert ColumnPlan.from_dict(plan.as_dict(), [TEXT], [SEVERAL]) == plan
+    assert to_records(given, plan, Ledger()).columns["label"][:2] == [["x", "y"], []]
+    assert plan_columns(given, [TEXT], [LABEL]).types["label"] == "choice"
+
+
+def test_one_row_without_a_list_makes_single_labels() -> None:
+    given = table(text=unlike("a"), label=["[x]", "y"])
+    assert plan_columns(given, [TEXT], [SEVERAL]).types["label"] == "choice"
+
+
+@pytest.mark.parametrize("label", [LABEL, SEVERAL], ids=["one", "several"])
+def test_single_labels_take_one_column(label: Field) -> None:
+    given = table(text=unlike("a"), a=["x", "y"], b=["p", "q"])
+    with pytest.raises(UsageError, match=r"--label takes one column; given are a, b\."):
+        plan_columns(given, [TEXT], [label], {"label": ("a", "b")})
+
+
+def test_several_columns_are_one_list_for_a_field_of_choices() -> None:
+    given = table(text=unlike("a"), a=["x", ""], b=["p", "q"])
+    plan = plan_columns(given, [TEXT], [replace(LABEL, type="choices")], {"label": ("a", "b")})
+    assert to_records(given, plan, Ledger()).columns["label"][:2] == [["x", "p"], ["q"]]

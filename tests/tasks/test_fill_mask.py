@@ -44,11 +44,11 @@ def processor(kind: str, texts: list[str]) -> FastProcessor:
         tokenizer = Tokenizer(models.BPE())
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
         tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(vocab_size=266, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+        trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
     else:
         tokenizer = Tokenizer(models.Unigram())
         tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(split=False)
-        trainer = trainers.UnigramTrainer(vocab_size=30, special_tokens=special, unk_token="[UNK]")
+        trainer = trainers.UnigramTrainer(vocab_size=60, special_tokens=special, unk_token="[UNK]")
     tokenizer.train_from_iterator(texts, trainer)
     ends = [(name, tokenizer.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
@@ -60,10 +60,11 @@ def encoded(text: str, tokens: FastProcessor, *, segmenter: str = "words", for_t
     return spec, TASK.encode({"text": text}, tokens, spec, max_length=max_length, for_training=for_training)
 
 
-@pytest.mark.parametrize("kind", ["wordpiece"])
+@pytest.mark.parametrize("kind", ["wordpiece", "bytes", "unigram"])
 def test_english_pieces_share_their_word(kind: str) -> None:
     text = "unbelievable things happened, yesterday"
-    tokens = processor(kind, [text, "un be things hap yes day"])
+    parts = ["un", "be", "lie", "vable", "thi", "ngs", "hap", "pened", "yes", "terday", *text.replace(" ", "")]
+    tokens = processor(kind, [text] if kind == "wordpiece" else parts)
     _spec, (features,) = encoded(text, tokens)
     assert len(features) > 8 and features.words[0] is features.words[-1] is None
     by_word: dict[int, str] = {}
@@ -75,10 +76,10 @@ def test_english_pieces_share_their_word(kind: str) -> None:
     assert by_word[0].strip() == "unbelievable"
 
 
-@pytest.mark.parametrize("kind", ["wordpiece"])
+@pytest.mark.parametrize("kind", ["wordpiece", "bytes"])
 def test_chinese_words_by_jieba(kind: str) -> None:
     pytest.importorskip("jieba")
-    tokens = processor(kind, [CHINESE])
+    tokens = processor(kind, [" ".join(CHINESE), "BERT"])
     _spec, (features,) = encoded(CHINESE, tokens, segmenter="jieba")
     spans: dict[int, set[int]] = {}
     for (start, end), word in zip(features.offsets, features.words, strict=True):

@@ -60,6 +60,14 @@ def test_train_predict_evaluate_and_load_again(shapes: Path) -> None:
     assert (done["rows"], done["unanswered"]) == (48, 0)
 
 
+def test_the_answer_depends_on_the_picture_and_on_the_text(shapes: Path) -> None:
+    run = train(shapes)
+    red, green = (str(shapes.parent / f"{number}.png") for number in (0, 2))
+    asked = [("a red circle", red), ("a red circle", green), ("a green circle", red)]
+    scores = [run.predict([text], image=image)[0]["probabilities"]["true"] for text, image in asked]
+    assert len(set(scores)) == 3
+
+
 def test_the_base_loads_in_plain_transformers(shapes: Path) -> None:
     from transformers import AutoModel
 

@@ -18,9 +18,10 @@ from weitiao.config import Recipe
 from weitiao.data import loading
 from weitiao.data.columns import ColumnPlan
 from weitiao.data.records import Records
+from weitiao.engine.examples import read_examples
 from weitiao.engine.fitting import open_run
 from weitiao.engine.pretrained import load_predictor
-from weitiao.engine.session import Session, read_examples
+from weitiao.engine.session import Session
 from weitiao.errors import INTERRUPTED, RunError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model

@@ -5,6 +5,7 @@ The ending says which reader is used and the first bytes must agree: an image na
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,8 +164,9 @@ def _own(path: Path, source: str, head: bytes, reading: Reading) -> Table | None
     """A file in a format of the task's own."""
     if reading.schema is None or looks_like(head) != TEXT:
         return None
-    encoding = recognise(path, reading.encoding)
-    table = reading.schema.read(path, lambda: encoding.open(path))
+    # Only a task that asks for the text pays for telling its encoding, which reads the file once.
+    encoding = functools.cache(lambda: recognise(path, reading.encoding))
+    table = reading.schema.read(path, lambda: encoding().open(path))
     return None if table is None else dataclasses.replace(table, source=source)
 
 

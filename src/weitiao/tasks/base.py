@@ -6,6 +6,7 @@ A task knows its own meaning. It does not know how weights move (``engine``), wh
 (``report``, ``deploy``) or its sibling tasks.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -140,6 +141,12 @@ class Task:
     def adjusted(self, spec: Spec, settings: Any) -> Spec:
         """The spec of a finished run under settings given when it is used (``--top-k``, ``--labels``); untouched by default."""
         return spec
+
+    def wishes(self, settings: Any, *, changed: bool = False) -> dict[str, Any]:
+        """The task's own settings by name, columns left out; with ``changed``, those that differ from their default."""
+        declared = {one.name: one.default for one in dataclasses.fields(self.settings) if not one.metadata["column"]}
+        values = {name: getattr(settings, name) for name in declared}
+        return {name: value for name, value in values.items() if not changed or value != declared[name]}
 
     def judged_by(self, spec: Spec) -> Headline:
         """The headline, where it depends on what was learned (one label a text, or several)."""

@@ -13,6 +13,7 @@ from weitiao.data.language import has_spaces
 from weitiao.data.records import Records
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
+from weitiao.labels import flat_label, label_columns, label_config, likeliest, softmax
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores
 from weitiao.processing import Features, Processor
@@ -62,12 +63,7 @@ class ImageTextClassification(Task):
 
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """Labels by index and back."""
-        labels = spec["labels"]
-        return {
-            "num_labels": len(labels),
-            "id2label": dict(enumerate(labels)),
-            "label2id": {label: index for index, label in enumerate(labels)},
-        }
+        return label_config(spec["labels"])
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
         """The text's tokens beside the picture's pixels, (3, height, width)."""
@@ -83,21 +79,15 @@ class ImageTextClassification(Task):
         self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor
     ) -> Prediction:
         """Softmax over the logits, (labels,)."""
-        logits = outputs[0]["logits"].astype(np.float64)
-        exponents = np.exp(logits - logits.max())
-        probabilities = exponents / exponents.sum()
-        best = int(probabilities.argmax())
-        by_label = dict(zip(spec["labels"], probabilities.tolist(), strict=True))
-        return {"label": spec["labels"][best], "score": float(probabilities[best]), "probabilities": by_label}
+        return likeliest(spec["labels"], softmax(outputs[0]["logits"].astype(np.float64)))
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The label, its probability, and every label's."""
-        return {"label": "text", "score": "number", **dict.fromkeys((f"probability_{label}" for label in spec["labels"]), "number")}
+        return label_columns(spec["labels"])
 
     def flat(self, prediction: Prediction) -> dict[str, Any]:
         """See ``columns``."""
-        probabilities = {f"probability_{label}": value for label, value in prediction["probabilities"].items()}
-        return {"label": prediction["label"], "score": prediction["score"], **probabilities}
+        return flat_label(prediction)
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.classification_scores``."""

@@ -17,6 +17,7 @@ from weitiao.data.schema import Schema
 from weitiao.data.table import Table
 from weitiao.errors import DataError
 from weitiao.fields import Field
+from weitiao.labels import softmax
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores
 from weitiao.processing import Features, Processor
@@ -117,8 +118,7 @@ class MultipleChoice(Task):
     ) -> Prediction:
         """Softmax over the options' logits, (1,) each."""
         logits = np.array([output["logits"][0] for output in outputs], dtype=np.float64)  # (options,)
-        exponents = np.exp(logits - logits.max())
-        return _prediction(record["options"], (exponents / exponents.sum()).tolist())
+        return _prediction(record["options"], softmax(logits).tolist())
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Accuracy and the other figures of ``metrics.classification_scores``, whose classes are the options' places A, B, C: a model

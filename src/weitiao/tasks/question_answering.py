@@ -123,8 +123,7 @@ class QuestionAnswering(Task):
 
     def adjusted(self, spec: Spec, settings: Any) -> Spec:
         """What was set to something else than its default wins over what the run was trained with."""
-        given = {one.name: getattr(settings, one.name) for one in dataclasses.fields(QuestionAnsweringSettings)}
-        changed = {one.name: given[one.name] for one in dataclasses.fields(QuestionAnsweringSettings) if given[one.name] != one.default}
+        changed = self.wishes(settings, changed=True)
         threshold = _threshold(changed.pop("null_threshold", "auto"))
         return {**spec, **changed} | ({} if threshold is None else {"unanswerable": True, "null_threshold": threshold})
 

@@ -1,7 +1,7 @@
 """Summarization: a text in, a shorter one out: its summary, its headline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from weitiao.config import TaskSettings, setting
@@ -72,17 +72,16 @@ class Summarization(Task):
     def learn(self, records: Records, settings: Any) -> Spec:
         """How to write, the language, and what ROUGE counts in it."""
         summaries = records.columns["summary"]
-        spec = {**_wishes(settings), "language": language_of(summaries), "learned": True}
+        spec = {**self.wishes(settings), "language": language_of(summaries), "learned": True}
         return {**spec, "segmenter": segmenter_for(summaries, settings.segmenter)}
 
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
         """How to write; what else the model's own generation config says holds."""
-        return {**_wishes(settings), "language": "", "learned": False}
+        return {**self.wishes(settings), "language": "", "learned": False}
 
     def adjusted(self, spec: Spec, settings: Any) -> Spec:
         """What was set to something else than the default takes the place of what was set in training."""
-        defaults = _wishes(SummarizationSettings())
-        return {**spec, **{name: value for name, value in _wishes(settings).items() if value != defaults[name]}}
+        return {**spec, **self.wishes(settings, changed=True)}
 
     def fit(self, spec: Spec, processor: Processor) -> Spec:
         """T5 is told what to do ("summarize: "); a multilingual model, the language."""
@@ -144,10 +143,6 @@ class Summarization(Task):
     def flat(self, prediction: Prediction) -> dict[str, Any]:
         """See ``columns``."""
         return {"summary": prediction["text"]}
-
-
-def _wishes(settings: Any) -> dict[str, Any]:
-    return {one.name: getattr(settings, one.name) for one in fields(SummarizationSettings)}
 
 
 def _beginning(text: str, length: int, spaces: bool) -> str:

@@ -19,6 +19,7 @@ from weitiao.data.schema import Schema
 from weitiao.data.text_pairs import PAIR, TEXT, has_pairs, inputs_of, texts_of
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
+from weitiao.labels import flat_label, flat_probabilities, label_columns, label_config, likeliest, probability_columns, softmax
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores, multi_label_scores
 from weitiao.metrics.multi_label import indicator, probability_matrix
@@ -106,13 +107,8 @@ class TextClassification(Task):
 
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """Labels by index and back, so that ``pipeline("text-classification")`` gives ours."""
-        labels = spec["labels"]
-        return {
-            "num_labels": len(labels),
-            "id2label": dict(enumerate(labels)),
-            "label2id": {label: index for index, label in enumerate(labels)},
-            "problem_type": "multi_label_classification" if spec.get("multi_label") else "single_label_classification",
-        }
+        problem = "multi_label_classification" if spec.get("multi_label") else "single_label_classification"
+        return {**label_config(spec["labels"]), "problem_type": problem}
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
         """One Features a text or pair. Its target is the label's index; of several labels, 0 or 1 for each. Raises DataError for a label
@@ -142,14 +138,7 @@ class TextClassification(Task):
             given = [int(at) for at in np.argsort(-each, kind="stable") if (each >= spec["threshold"])[at]]
             labels = [spec["labels"][at] for at in given]
             return {"labels": labels, "probabilities": dict(zip(spec["labels"], each.tolist(), strict=True))}
-        exponents = np.exp(logits - logits.max())
-        probabilities = exponents / exponents.sum()
-        best = int(probabilities.argmax())
-        return {
-            "label": spec["labels"][best],
-            "score": float(probabilities[best]),
-            "probabilities": dict(zip(spec["labels"], probabilities.tolist(), strict=True)),
-        }
+        return likeliest(spec["labels"], softmax(logits))
 
     def calibrate(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> Spec:
         """Of several labels: one threshold or one a label (in the labels' order), whichever decides unseen ones better."""
@@ -161,17 +150,14 @@ class TextClassification(Task):
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The label and its probability, or the labels as a JSON list; and every label's probability."""
-        first: dict[str, Literal["text", "number"]] = (
-            {"labels": "text"} if spec.get("multi_label") else {"label": "text", "score": "number"}
-        )
-        return {**first, **dict.fromkeys((f"probability_{label}" for label in spec["labels"]), "number")}
+        several = spec.get("multi_label")
+        return {"labels": "text", **probability_columns(spec["labels"])} if several else label_columns(spec["labels"])
 
     def flat(self, prediction: Prediction) -> dict[str, Any]:
         """See ``columns``."""
-        first = {name: value for name, value in prediction.items() if name != "probabilities"}
-        if "labels" in first:
-            first["labels"] = json.dumps(first["labels"], ensure_ascii=False)
-        return {**first, **{f"probability_{label}": value for label, value in prediction["probabilities"].items()}}
+        if "labels" not in prediction:
+            return flat_label(prediction)
+        return {"labels": json.dumps(prediction["labels"], ensure_ascii=False), **flat_probabilities(prediction)}
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.classification_scores``, or of ``metrics.multi_label_scores``."""

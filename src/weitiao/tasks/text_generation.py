@@ -5,7 +5,7 @@ Only answers are learned, in the model's own chat template; of plain text every 
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -41,9 +41,6 @@ class GenerationSettings(TaskSettings):
     temperature: float = setting(0.0, N_("How freely answers are drawn (0 = always the likeliest token)."), low=0.0, high=10.0)
     top_p: float = setting(1.0, N_("Draw from the likeliest tokens that together have this probability."), low=0.01, high=1.0)
     num_beams: int = setting(1, N_("Answers that are followed side by side while writing."), low=1, high=64)
-
-
-WRITING = tuple(one.name for one in fields(GenerationSettings) if one.name not in ("prompt", "answer"))
 
 
 class TextGeneration(Task):
@@ -97,17 +94,15 @@ class TextGeneration(Task):
         if 0 < passages < len(records):
             message = _("{file} holds {passages} rows of plain text among {rows}; train on conversations or on plain text, not on both.")
             raise DataError(message.format(file=records.source, passages=passages, rows=len(records)), file=records.source)
-        return {"form": "text" if passages else "chat", **{name: getattr(settings, name) for name in WRITING}}
+        return {"form": "text" if passages else "chat", **self.wishes(settings)}
 
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
         """How to write; ``fit`` decides the form: a model without a chat template continues texts."""
-        return {"form": "", **{name: getattr(settings, name) for name in WRITING}}
+        return {"form": "", **self.wishes(settings)}
 
     def adjusted(self, spec: Spec, settings: Any) -> Spec:
         """What was set to something else than the default takes the place of what was set in training."""
-        given = {one.name: getattr(settings, one.name) for one in fields(GenerationSettings) if one.name in WRITING}
-        defaults = {one.name: one.default for one in fields(GenerationSettings)}
-        return {**spec, **{name: value for name, value in given.items() if value != defaults[name]}}
+        return {**spec, **self.wishes(settings, changed=True)}
 
     def fit(self, spec: Spec, processor: Processor) -> Spec:
         """The chat template with the tokens it writes, and the ids that end an answer."""

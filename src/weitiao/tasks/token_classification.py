@@ -25,6 +25,7 @@ from weitiao.data.tagged_tables import with_spans
 from weitiao.data.words import words_in
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
+from weitiao.labels import label_config
 from weitiao.messages import N_, _
 from weitiao.metrics.entities import entity_scores
 from weitiao.processing import Features, Processor
@@ -128,7 +129,7 @@ class TokenClassification(Task):
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """Tags by index and back, so that ``pipeline("token-classification")`` gives ours."""
         tags = spec["tags"]
-        return {"num_labels": len(tags), "id2label": dict(enumerate(tags)), "label2id": {tag: index for index, tag in enumerate(tags)}}
+        return label_config(tags)
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
         """One Features a window. Targets are tags' indices at the first tokens of the words that the window judges, -100 elsewhere; to

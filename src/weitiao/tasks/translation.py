@@ -1,7 +1,7 @@
 """Translation: a text in one language in, the same in another out; also between old and modern forms of one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from weitiao.config import TaskSettings, setting
@@ -69,16 +69,15 @@ class Translation(Task):
     def learn(self, records: Records, settings: Any) -> Spec:
         """The languages as they were named and as the texts look, and how to write."""
         seen = [language_of(records.columns[side]) for side in ("source", "target")]
-        return {**_wishes(settings), "seen": ["" if code == "other" else code for code in seen], "learned": True}
+        return {**self.wishes(settings), "seen": ["" if code == "other" else code for code in seen], "learned": True}
 
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
         """The languages as they were named, and how to write; what else the model's own generation config says holds."""
-        return {**_wishes(settings), "seen": ["", ""], "learned": False}
+        return {**self.wishes(settings), "seen": ["", ""], "learned": False}
 
     def adjusted(self, spec: Spec, settings: Any) -> Spec:
         """What was set to something else than the default takes the place of what was set in training."""
-        defaults = _wishes(TranslationSettings())
-        return {**spec, **{name: value for name, value in _wishes(settings).items() if value != defaults[name]}}
+        return {**spec, **self.wishes(settings, changed=True)}
 
     def fit(self, spec: Spec, processor: Processor) -> Spec:
         """What stands before a source, and the tokens of the languages, where the model has such.
@@ -133,10 +132,6 @@ class Translation(Task):
     def flat(self, prediction: Prediction) -> dict[str, Any]:
         """See ``columns``."""
         return {"target": prediction["text"]}
-
-
-def _wishes(settings: Any) -> dict[str, Any]:
-    return {one.name: getattr(settings, one.name) for one in fields(TranslationSettings)}
 
 
 def _code(spec: Spec, side: str, processor: Processor) -> int:

@@ -16,6 +16,7 @@ from weitiao.data.records import Records
 from weitiao.data.text_pairs import TEXT
 from weitiao.errors import UsageError
 from weitiao.fields import Field
+from weitiao.labels import flat_label, label_columns, likeliest, softmax
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores
 from weitiao.metrics.vectors import cosines
@@ -101,32 +102,25 @@ class ZeroShotClassification(Task):
         if spec["method"] == "nli":
             logits = np.stack([output["logits"] for output in outputs]).astype(np.float64)  # (labels, 2 or 3)
             if alone:
-                probabilities = _softmax(logits[:, [spec["contradicted"], spec["entailed"]]])[:, 1]
+                probabilities = softmax(logits[:, [spec["contradicted"], spec["entailed"]]])[:, 1]
             else:
-                probabilities = _softmax(logits[:, spec["entailed"]])
+                probabilities = softmax(logits[:, spec["entailed"]])
         else:
             vectors = np.stack([output["vector"] for output in outputs])  # (1 + labels, width)
             near = cosines(np.repeat(vectors[:1], len(vectors) - 1, axis=0), vectors[1:])
-            probabilities = near.clip(0, 1) if alone else _softmax(SCALE * near)
-        best = int(probabilities.argmax())
-        named = dict(zip(spec["labels"], probabilities.tolist(), strict=True))
-        fitting = {"labels": [label for label, value in named.items() if value >= 0.5]} if spec["multi_label"] else {}
-        return {
-            "label": spec["labels"][best],
-            "score": float(probabilities[best]),
-            **fitting,
-            "probabilities": named,
-            "method": spec["method"],
-        }
+            probabilities = near.clip(0, 1) if alone else softmax(SCALE * near)
+        answer = likeliest(spec["labels"], probabilities)
+        if spec["multi_label"]:
+            answer["labels"] = [label for label, value in answer["probabilities"].items() if value >= 0.5]
+        return {**answer, "method": spec["method"]}
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The label, its probability, and every label's."""
-        return {"label": "text", "score": "number", **dict.fromkeys((f"probability_{label}" for label in spec["labels"]), "number")}
+        return label_columns(spec["labels"])
 
     def flat(self, prediction: Prediction) -> dict[str, Any]:
         """See ``columns``."""
-        probabilities = {f"probability_{label}": value for label, value in prediction["probabilities"].items()}
-        return {"label": prediction["label"], "score": prediction["score"], **probabilities}
+        return flat_label(prediction)
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.classification_scores``, of the likeliest label."""
@@ -137,13 +131,6 @@ class ZeroShotClassification(Task):
                 scores["metrics"].pop(name, None)
             scores.pop("calibration", None)
         return {**scores, "method": spec["method"]}
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    """Over the last axis."""
-    exponents = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    shares: np.ndarray = exponents / exponents.sum(axis=-1, keepdims=True)
-    return shares
 
 
 task = ZeroShotClassification()

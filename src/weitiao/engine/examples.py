@@ -1,0 +1,139 @@
+"""The user's examples on the way to a training: read, checked, with the base model that fits their language. It needs no torch and writes
+nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weitiao import tasks
+from weitiao.config import Recipe
+from weitiao.data import checking, language, loading
+from weitiao.data.ledger import Ledger
+from weitiao.data.records import Records
+from weitiao.engine import blank, hub
+from weitiao.errors import ModelError, NetworkError, UsageError
+from weitiao.messages import _
+from weitiao.observer import SILENT, Observer
+from weitiao.tasks.base import Spec, Task
+
+
+@dataclass
+class Examples:
+    """A user's data, read and checked.
+
+    Attributes:
+        loaded: splits, column plan, ledger, fingerprints.
+        base: the base model, None where none is on this machine and none was needed.
+        check: the data check's findings.
+        learned: what the task learned from the training rows.
+    """
+
+    task: Task
+    loaded: loading.Loaded
+    base: hub.BaseModel | None
+    check: dict[str, Any]
+    learned: Spec
+
+    @property
+    def splits(self) -> dict[str, Records]:
+        """Records by split: "train", and "validation" and "test" where there are any."""
+        return self.loaded.splits
+
+    @property
+    def ledger(self) -> Ledger:
+        """Every row that was dropped, cut or repaired."""
+        return self.loaded.ledger
+
+
+def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = True) -> Examples:
+    """Read and check the data, and find the base model that fits its language.
+
+    Args:
+        base_needed: False for a check alone: the base is then looked for on this machine only, and lengths are counted in characters
+            where it is not there.
+    """
+    if not recipe.source:
+        raise UsageError(_("Which data? Name a file, such as: weitiao train reviews.csv"))
+    task = tasks.get(recipe.model.task)
+    loaded = loading.load(
+        recipe.source,
+        recipe.data,
+        task.schema(recipe.task),
+        seed=recipe.training.seed,
+        offline=recipe.model.offline,
+        observer=observer,
+    )
+    learned = task.learn(loaded.splits["train"], recipe.task)
+    seen = {name: _as_text(task, records) for name, records in loaded.splits.items()}
+    base = _base(recipe, task, seen["train"], loaded.splits["train"], observer, needed=base_needed)
+    check = checking.check(
+        seen,
+        label_field="label" if "label" in seen["train"].columns else None,
+        labels=learned.get("labels", []),
+        ledger=loaded.ledger,
+        token_lengths=_token_lengths(base.path) if base else None,
+        limit=(recipe.model.max_length or task.max_length) if base and not task.windowed else None,
+        seed=recipe.training.seed,
+    )
+    observer.checked(check, loaded.plan.as_dict(), loaded.ledger.counts())
+    return Examples(task, loaded, base, check, learned)
+
+
+def _as_text(task: Task, records: Records) -> Records:
+    """The records as the data check sees them: one text each and, where the task has such, the label or labels."""
+    only = [field.name for field in task.inputs if field.name in records.columns]
+    texts = records.columns[only[0]] if len(only) == 1 and task.fields[only[0]].type == "text" else [task.plain(r) for r in records]
+    choice = next((field.name for field in task.outputs if field.type == "choice" and field.name in records.columns), None)
+    return Records({"text": texts} | ({"label": records.columns[choice]} if choice else {}), records.rows, records.source)
+
+
+def _base(recipe: Recipe, task: Task, seen: Records, records: Records, observer: Observer, *, needed: bool) -> hub.BaseModel | None:
+    settings = recipe.model
+    if settings.model.startswith(blank.PREFIX):
+        name = settings.model.removeprefix(blank.PREFIX)
+        return blank.make_blank(name, list(task.texts(records)), seed=recipe.training.seed) if needed else None
+    try:
+        base = hub.resolve(
+            settings.model,
+            revision=settings.revision,
+            offline=settings.offline or not needed,
+            language=language.language_of(seen.columns["text"]),
+            trust_remote_code=settings.trust_remote_code,
+            gpu=needed and _has_gpu(),
+            observer=observer if needed else SILENT,
+        )
+    except (NetworkError, ModelError):
+        if needed:
+            raise
+        return None
+    if needed:
+        observer.note(_("Base model: {id}. {why}").format(id=base.id, why=base.why))
+    return base
+
+
+def _has_gpu() -> bool:
+    from weitiao.engine.devices import available_devices
+
+    return "cuda" in available_devices()
+
+
+def _token_lengths(folder: Path) -> Callable[[Sequence[str]], list[int]] | None:
+    """Counts tokens with the folder's own tokenizer, without torch; None where it has no fast one."""
+    file = folder / "tokenizer.json"
+    if not file.is_file():
+        return None
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def lengths(texts: Sequence[str]) -> list[int]:
+        counts: list[int] = []
+        for at in range(0, len(texts), 4096):  # bounded: an encoding is far larger than its text
+            counts += map(len, tokenizer.encode_batch_fast(list(texts[at : at + 4096])))
+        return counts
+
+    return lengths

@@ -1,8 +1,8 @@
 """Padding taken out of an unchanged encoder: the layer stack runs on the batch's real tokens only, and the mathematics stays the same.
 
 The model is called with an ordinary padded batch. Around its layer stack the padding is cut out, (1, tokens, hidden), so that every linear
-layer, norm and dropout works on real tokens; attention runs through a function in transformers' own registry, on buckets of rows of nearly
-equal length, (rows, heads, length, head width); after the stack the hidden states are laid back into the padded shape, so that the model's
+layer, norm and dropout works on real tokens; attention runs through a function in transformers' own registry, on buckets of rows of similar
+length, (rows, heads, length, head width); after the stack the hidden states are laid back into the padded shape, so that the model's
 pooler and head run untouched. A family is packed only where it is listed here *and* the outputs agree on the spot (``pack``).
 
 It knows nothing of tasks, losses or training.
@@ -20,7 +20,9 @@ from weitiao.engine.dropout import dropout as drop
 
 ATTENTION = "weitiao_packed"
 PACKING = "_weitiao_packing"  # where an attention module finds its model's packing
-BUCKET = 4  # how many tokens shorter than its longest a row of a bucket may be
+# How much shorter than its longest a row of a bucket may be: so many tokens, or this share of the longest, whichever is more. Only attention
+# sees the difference; more buckets are more small products, each with its own cost.
+BUCKET_TOKENS, BUCKET_SHARE = 16, 0.25
 TOLERANCE = 1e-4  # largest difference from the unpacked model's logits, as a share of the largest of them
 # Model type -> the attribute of its base model that holds the layer stack. Left out on purpose: DeBERTa, whose attention ignores the
 # registry, and MPNet and T5, whose stacks add a position bias computed for the padded shape.
@@ -32,7 +34,7 @@ STACKS = {
 
 @dataclass(frozen=True)
 class Bucket:
-    """Rows of nearly equal length, side by side among the kept tokens: ``rows * length`` of them from ``start``."""
+    """Rows of similar length, padded to the longest of them: ``rows * length`` places from ``start``."""
 
     start: int
     rows: int
@@ -42,9 +44,18 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Plan:
-    """How one padded batch is packed: which of its tokens are kept, (tokens,) into the flattened batch, and the buckets among them."""
+    """How one padded batch is packed.
+
+    Attributes:
+        keep: (tokens,) the real tokens' places in the flattened batch.
+        spread: (places,) which token stands at each place of the buckets; behind a row's end any token, which attention leaves out.
+        collect: (tokens,) the place of each token.
+        buckets: longest first.
+    """
 
     keep: torch.Tensor
+    spread: torch.Tensor
+    collect: torch.Tensor
     buckets: tuple[Bucket, ...]
 
 
@@ -57,22 +68,25 @@ class Packing:
 
     def plan(self, lengths: Sequence[int]) -> None:
         """Plan the next forward pass from the rows' lengths in tokens, longest first."""
-        padded, keep, buckets = lengths[0], [], []
+        every = torch.tensor(lengths)  # (rows,)
+        firsts = every.cumsum(0) - every  # (rows,) each row's first token among the kept
+        spread, real, buckets = [], [], []
         start = first = 0
         while first < len(lengths):
             longest, last = lengths[first], first
-            while last < len(lengths) and lengths[last] > longest - BUCKET:
+            shortest = min(longest - BUCKET_TOKENS, int(longest * (1 - BUCKET_SHARE)))
+            while last < len(lengths) and lengths[last] >= shortest:
                 last += 1
-            rows = torch.arange(first, last)
-            keep.append((rows[:, None] * padded + torch.arange(longest)).flatten())
-            mask = None
-            if lengths[last - 1] != longest:
-                ended = torch.arange(longest) >= torch.tensor(lengths[first:last])[:, None]  # (rows, length)
-                mask = torch.zeros(ended.shape).masked_fill_(ended, float("-inf"))[:, None, None]
+            positions = torch.arange(longest)
+            there = positions < every[first:last, None]  # (rows, length)
+            mask = None if lengths[last - 1] == longest else torch.zeros(there.shape).masked_fill_(~there, float("-inf"))[:, None, None]
+            spread.append(torch.where(there, firsts[first:last, None] + positions, 0).flatten())
+            real.append(there.flatten())
             buckets.append(Bucket(start, last - first, longest, mask))
             start += (last - first) * longest
             first = last
-        self.current = Plan(torch.cat(keep), tuple(buckets))
+        keep = (torch.arange(lengths[0]) < every[:, None]).flatten().nonzero()[:, 0]
+        self.current = Plan(keep, torch.cat(spread), torch.cat(real).nonzero()[:, 0], tuple(buckets))
 
 
 def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
@@ -158,17 +172,50 @@ def _attention(
     packing: Packing = getattr(module, PACKING)
     packing.calls += 1
     assert packing.current is not None
-    heads, _tokens, width = query.shape[1:]  # (1, heads, tokens, width)
+    plan = packing.current
+    heads, tokens, width = query.shape[1:]  # (1, heads, tokens, width)
     scale = width**-0.5 if scaling is None else scaling
-    query, key, value = (x[0].transpose(0, 1) for x in (query, key, value))  # (tokens, heads, width)
+    spread: list[torch.Tensor] = [
+        _Spread.apply(x[0].transpose(0, 1).reshape(tokens, heads * width), plan) for x in (query, key, value)
+    ]  # (places, hidden)
     out = []
-    for bucket in packing.current.buckets:
+    for bucket in plan.buckets:
         end = bucket.start + bucket.rows * bucket.length
         # (rows, heads, length, width)
-        q, k, v = (x[bucket.start : end].view(bucket.rows, bucket.length, heads, width).transpose(1, 2) for x in (query, key, value))
+        q, k, v = (x[bucket.start : end].view(bucket.rows, bucket.length, heads, width).transpose(1, 2) for x in spread)
         mixed = _attend(q, k, v, bucket.mask, dropout, scale)
-        out.append(mixed.transpose(1, 2).reshape(end - bucket.start, heads, width))
-    return torch.cat(out)[None], None  # (1, tokens, heads, width)
+        out.append(mixed.transpose(1, 2).reshape(end - bucket.start, heads * width))
+    collected: torch.Tensor = _Collect.apply(torch.cat(out), plan)
+    return collected.view(1, tokens, heads, width), None
+
+
+class _Spread(torch.autograd.Function):
+    """(tokens, hidden) -> (places, hidden). Attention leaves out the places behind a row's end, so no gradient comes back from them, and the
+    way back is a selection and not a sum.
+    """
+
+    @staticmethod
+    def forward(context: Any, x: torch.Tensor, plan: Plan) -> torch.Tensor:
+        context.plan = plan
+        return x.index_select(0, plan.spread)
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient.index_select(0, context.plan.collect), None
+
+
+class _Collect(torch.autograd.Function):
+    """(places, hidden) -> (tokens, hidden): ``_Spread`` the other way round."""
+
+    @staticmethod
+    def forward(context: Any, x: torch.Tensor, plan: Plan) -> torch.Tensor:
+        context.plan = plan
+        return x.index_select(0, plan.collect)
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        plan = context.plan
+        return gradient.new_zeros(len(plan.spread), gradient.shape[1]).index_copy_(0, plan.collect, gradient), None
 
 
 def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, dropout: float, scale: float) -> torch.Tensor:

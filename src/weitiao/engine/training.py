@@ -19,6 +19,7 @@ from weitiao.config import TrainingSettings
 from weitiao.engine.batching import micro_batches, optimizer_batches
 from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
 from weitiao.engine.devices import is_out_of_memory, memory_in_use, seed_generators
+from weitiao.engine.embeddings import KeptGradients
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Example, Objective
 from weitiao.errors import ModelError, ResourceError
@@ -101,6 +102,8 @@ class Trainer:
             network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self.trained = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(network, job.settings)
+        # On a GPU a table's zeros cost next to nothing.
+        self.kept = KeptGradients(network if job.loaded.machine.device == "cpu" else torch.nn.Module())
         # The network's own autocast and placement are the loaded model's; Accelerate scales, clips and steps.
         self.prepared = accelerator.prepare(self.optimizer)
         padded = job.loaded.packing is None
@@ -131,7 +134,7 @@ class Trainer:
         seconds = time.perf_counter() - began
         moments = 2 * sum(p.numel() * p.element_size() for p in self.trained)
         memory = memory_in_use(job.loaded.machine.device) + moments
-        self.optimizer.zero_grad()
+        self.kept.clear(self.optimizer)
         return seconds, memory
 
     def train(self) -> Progress:
@@ -190,7 +193,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.prepared.step()
-        self.optimizer.zero_grad()
+        self.kept.clear(self.optimizer)
         return loss
 
     def _accumulate(self, rows: list[Example], step: int) -> float:
@@ -205,7 +208,7 @@ class Trainer:
                 if not is_out_of_memory(error):
                     raise
             # Outside the handler: the exception's frames no longer hold the tensors that did not fit.
-            self.optimizer.zero_grad()
+            self.kept.clear(self.optimizer)
             self._lower_budget(rows)
 
     def _gradients(self, rows: Sequence[Example]) -> float:

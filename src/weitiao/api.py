@@ -126,7 +126,7 @@ def load(name: str | Path, task: str = "", **settings: Any) -> Model:
     run = Run(folder)
     if settings:
         recipe = tasks.recipe({**settings, "task": run.task.name})
-        run.spec = run.task.adjusted(run.spec, recipe.task)
+        run.spec = run.task.adjusted(run.spec, {name: getattr(recipe.task, name) for name in settings if hasattr(recipe.task, name)})
     return run
 
 

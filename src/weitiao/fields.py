@@ -24,6 +24,8 @@ class Field:
         several: whether a column of lists is welcome where one choice was declared: the field is then "choices" in the plan.
         second: the optional field that makes a pair with this one: of two columns named for this field, the second is that field's, unless
             a separator says that they are to be joined. Where it has a column, a row without it is as empty as one without the first.
+        shared: whether several rows have the same value on purpose, as many questions are about one text. Such rows stay on one side of a
+            split, whatever else is in them.
         varied: whether a choice is among a record's own options, so that its values need not be the same few in every row.
     """
 
@@ -35,4 +37,5 @@ class Field:
     optional: bool = False
     several: bool = False
     second: str = ""
+    shared: bool = False
     varied: bool = False

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from tests.conftest import make_model
 from weitiao.engine.backend import TorchBackend
 from weitiao.engine.devices import Machine
 from weitiao.engine.models import LoadedModel, load_model
+from weitiao.engine.objectives.language import CausalLM
 from weitiao.engine.objectives.rows import Classification
 from weitiao.processing import Features
 
@@ -57,6 +59,54 @@ def test_logits_and_gradients_equal_the_plain_model(family: str, tmp_path: Path)
     assert packed_slopes.keys() == slopes.keys()
     for name, slope in slopes.items():
         torch.testing.assert_close(packed_slopes[name], slope, atol=1e-5, rtol=1e-4, msg=name)
+
+
+DECODERS = {
+    "gpt2": {"n_positions": 64, "resid_pdrop": 0.0},
+    "llama": {"num_key_value_heads": 2},
+    "mistral": {"num_key_value_heads": 2, "sliding_window": 8},
+    "qwen2": {"num_key_value_heads": 2, "use_sliding_window": True, "sliding_window": 8, "max_window_layers": 1},
+    "qwen3": {"num_key_value_heads": 2, "head_dim": 8},
+    "gemma": {"num_key_value_heads": 1, "head_dim": 8},
+    "modernbert": {"local_attention": 8, "global_attn_every_n_layers": 2},
+}
+
+
+@pytest.mark.parametrize("family", DECODERS)
+def test_rows_packed_one_behind_the_other_do_not_see_each_other(family: str, tmp_path: Path) -> None:
+    """Logits of every real token and all gradients, with windows of attention that are shorter than the texts."""
+    folder = make_model(tmp_path / "m", family, **DECODERS[family])
+    classes = ("AutoModelForMaskedLM" if family == "modernbert" else "AutoModelForCausalLM",)
+    results = []
+    for packed in (False, True):
+        torch.manual_seed(1)
+        loaded = load_model(folder, classes, {}, MACHINE, packed=packed)
+        assert (loaded.packing is not None) == packed
+        loaded.network.eval()
+        rows = [Features({n: f.inputs[n] for n in ("input_ids", "attention_mask")}, target=f.inputs["input_ids"]) for f in batch(loaded)]
+        collated = CausalLM().collate([[row] for row in rows], loaded.padding)
+        outputs = loaded.forward(collated)
+        real = collated.inputs["attention_mask"].bool()  # (rows, length)
+        F.cross_entropy(outputs.logits[real], collated.targets["labels"][real]).backward()
+        results.append((outputs.logits.detach()[real], {n: p.grad for n, p in loaded.network.named_parameters() if p.grad is not None}))
+    (logits, slopes), (packed_logits, packed_slopes) = results
+    torch.testing.assert_close(packed_logits, logits, atol=1e-5, rtol=0)
+    assert packed_slopes.keys() == slopes.keys()
+    for name, slope in slopes.items():
+        torch.testing.assert_close(packed_slopes[name], slope, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_a_packed_decoder_writes_as_the_plain_one_does(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "m", "llama", num_key_value_heads=2)
+    written = []
+    for packed in (False, True):
+        torch.manual_seed(1)
+        loaded = load_model(folder, ("AutoModelForCausalLM",), {}, MACHINE, packed=packed)
+        rows = [Features({n: f.inputs[n] for n in ("input_ids", "attention_mask")}) for f in batch(loaded)]
+        backend = TorchBackend(loaded, CausalLM(), {"max_new_tokens": 6, "do_sample": False})
+        written.append([row["sequences"].tolist() for row in backend.run(rows)])
+        assert loaded.forward(CausalLM().collate([[row] for row in rows], loaded.padding)).logits.isfinite().all()
+    assert written[0] == written[1]
 
 
 def test_attention_dropout_is_not_left_out(tmp_path: Path) -> None:

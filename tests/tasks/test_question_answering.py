@@ -86,6 +86,20 @@ def _load(path: Path, **settings: Any) -> Any:
     return load(str(path), recipe.data, task.schema(recipe.task))
 
 
+def test_questions_about_one_text_stay_on_one_side_of_a_split(tmp_path: Path) -> None:
+    path = tmp_path / "qa.jsonl"
+    rows = [
+        {"question": f"{word} {context}?", "context": f"{context} {CONTEXT}", "answers": ["1894"]}
+        for context in range(30)
+        for word in ("When", "What", "Which year")
+    ]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    splits = _load(path, valid=0.2, test=0.2).splits
+    texts = {name: set(records.columns["context"]) for name, records in splits.items()}
+    assert {name: len(records) for name, records in splits.items()} == {"train": 54, "validation": 18, "test": 18}
+    assert not texts["train"] & texts["test"] and not texts["train"] & texts["validation"] and not texts["validation"] & texts["test"]
+
+
 def test_squad_files_of_both_versions(tmp_path: Path) -> None:
     questions = [
         {
@@ -233,10 +247,10 @@ def test_the_threshold_is_tuned_on_validation() -> None:
 
 
 def test_settings_of_a_finished_run_can_be_changed() -> None:
-    settings = tasks.recipe({"task": "qa", "top_k": 3, "null_threshold": "0.5"}).task
-    assert task.adjusted(SPEC, settings) == {**SPEC, "top_k": 3, "unanswerable": True, "null_threshold": 0.5}
+    assert task.adjusted({**SPEC, "top_k": 5}, {"top_k": 1, "null_threshold": "auto"}) == SPEC  # a default that was typed
+    assert task.adjusted(SPEC, {"top_k": 3, "null_threshold": "0.5"}) == {**SPEC, "top_k": 3, "unanswerable": True, "null_threshold": 0.5}
     with pytest.raises(UsageError, match="--null-threshold is much"):
-        task.adjusted(SPEC, tasks.recipe({"task": "qa", "null_threshold": "much"}).task)
+        task.adjusted(SPEC, {"null_threshold": "much"})
 
 
 def _questions(rows: int, *, length: int, unanswerable: bool = False) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ def test_figures_say_what_they_count_and_empty_is_zero() -> None:
 
 def test_words_by_jieba_where_asked_for() -> None:
     pytest.importorskip("jieba")
-    spec = TASK.adjusted(TASK.learn(records(), settings()), settings(segmenter="jieba"))
+    spec = TASK.adjusted(TASK.learn(records(), settings()), {"segmenter": "jieba"})
     assert TASK.score([{"text": summary} for _text, summary in ROWS], records(), spec)["segmenter"] == "jieba"
 
 

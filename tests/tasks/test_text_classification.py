@@ -97,7 +97,7 @@ def test_validation_rows_choose_the_threshold_unless_it_is_given():
     assert spec["threshold"] == pytest.approx(0.25) and spec["decision"]["kind"] == "one" and spec["decision"]["rows"] == 60
     given = task.learn(records([["a"], ["b"]]), settings(threshold=0.3))
     assert given["threshold"] == 0.3 and task.calibrate(predictions, rows, given) == given
-    assert task.adjusted(spec, settings(threshold=0.9))["threshold"] == 0.9 and task.adjusted(spec, settings()) == spec
+    assert task.adjusted(spec, {"threshold": 0.9})["threshold"] == 0.9 and task.adjusted(spec, {}) == spec
 
 
 def test_a_pretrained_model_says_what_it_is():

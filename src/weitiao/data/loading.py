@@ -304,7 +304,9 @@ def _strata(records: Records, outputs: Sequence[Field]) -> list[str] | None:
 
 
 def _keys(records: Records, inputs: Sequence[Field]) -> np.ndarray | None:
-    keys = [one.name for one in inputs if one.name in records.columns]
+    """(records,) what may not stand on both sides of a split: the inputs, or those that rows share."""
+    there = [one for one in inputs if one.name in records.columns]
+    keys = [one.name for one in there if one.shared] or [one.name for one in there]
     return record_keys(records, keys) if keys else None
 
 

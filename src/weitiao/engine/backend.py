@@ -1,5 +1,6 @@
 """The torch backends: features in, arrays out. They know a loaded model and an objective's way of answering, and no task by name."""
 
+import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -112,11 +113,10 @@ class TorchBackend:
             inputs.pop("token_type_ids", None)
             start = inputs["input_ids"].shape[1]
             arguments = self._within_positions(arguments, start)
-        if self.loaded.packing:
-            self.loaded.packing.plan(batch.lengths)
         ends = sorted(self._ends(arguments))
         arguments = {**arguments, "pad_token_id": self.loaded.padding["input_ids"], **({"eos_token_id": ends} if ends else {})}
-        with self.loaded.autocast():
+        paused = self.loaded.packing.paused() if self.loaded.packing else contextlib.nullcontext()
+        with paused, self.loaded.autocast():
             ids: torch.Tensor = self.loaded.network.generate(**inputs, **arguments)
         return ids, start
 

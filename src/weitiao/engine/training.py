@@ -27,7 +27,9 @@ from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.tasks.base import Headline
 
-PADDED_TOKENS = 8192  # the micro-batch budget where padding stays in: rows of like length then share a micro-batch
+# The micro-batch budget where padding stays in, so that rows of like length share a micro-batch, and for decoders, whose outputs are as
+# wide as the vocabulary: 5 GB for 8,192 tokens of 150,000 words.
+BOUNDED_TOKENS = 8192
 LOGGED_STEPS = 2000  # a longer training logs every so many steps
 
 
@@ -106,10 +108,9 @@ class Trainer:
         self.kept = KeptGradients(network if job.loaded.machine.device == "cpu" else torch.nn.Module())
         # The network's own autocast and placement are the loaded model's; Accelerate scales, clips and steps.
         self.prepared = accelerator.prepare(self.optimizer)
-        padded = job.loaded.packing is None
-        self.progress = Progress(
-            token_budget=job.settings.token_budget or (PADDED_TOKENS if padded else 0), threads=job.loaded.machine.threads
-        )
+        packing = job.loaded.packing
+        budget = 0 if packing and not packing.decoder else BOUNDED_TOKENS
+        self.progress = Progress(token_budget=job.settings.token_budget or budget, threads=job.loaded.machine.threads)
 
     def resume(self) -> bool:
         """Continue from the newest checkpoint; False where there is none."""

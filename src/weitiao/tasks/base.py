@@ -138,15 +138,15 @@ class Task:
         """What ``learn`` gave, with what the base model's config decides (how it makes one vector of a text)."""
         return spec
 
-    def adjusted(self, spec: Spec, settings: Any) -> Spec:
-        """The spec of a finished run under settings given when it is used (``--top-k``, ``--labels``); untouched by default."""
-        return spec
+    def adjusted(self, spec: Spec, given: Mapping[str, Any]) -> Spec:
+        """The spec of a finished run with the settings that were given when it is used (``--top-k 3``), and no others: a default that was
+        typed counts, one that was not does not.
+        """
+        return {**spec, **{name: value for name, value in given.items() if name in spec}}
 
-    def wishes(self, settings: Any, *, changed: bool = False) -> dict[str, Any]:
-        """The task's own settings by name, columns left out; with ``changed``, those that differ from their default."""
-        declared = {one.name: one.default for one in dataclasses.fields(self.settings) if not one.metadata["column"]}
-        values = {name: getattr(settings, name) for name in declared}
-        return {name: value for name, value in values.items() if not changed or value != declared[name]}
+    def wishes(self, settings: Any) -> dict[str, Any]:
+        """The task's own settings by name, columns left out."""
+        return {one.name: getattr(settings, one.name) for one in dataclasses.fields(self.settings) if not one.metadata["column"]}
 
     def judged_by(self, spec: Spec) -> Headline:
         """The headline, where it depends on what was learned (one label a text, or several)."""

@@ -74,10 +74,6 @@ class FillMask(Task):
         """The same for a language that nobody knows."""
         return {"segmenter": word_segmenter(), "top_k": settings.top_k}
 
-    def adjusted(self, spec: Spec, settings: Any) -> Spec:
-        """Another number of answers."""
-        return {**spec, "top_k": settings.top_k}
-
     def fit(self, spec: Spec, processor: Processor) -> Spec:
         """The mask's id. Raises ModelError where the model has no mask."""
         mask = processor.special("mask")

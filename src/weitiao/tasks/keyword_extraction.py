@@ -91,10 +91,6 @@ class KeywordExtraction(Task):
         """The same for a model that is used untrained."""
         return {"top_k": settings.top_k, "diversity": settings.diversity, **pooling_of(model_config)}
 
-    def adjusted(self, spec: Spec, settings: Any) -> Spec:
-        """Another number of keywords, or other than alike ones."""
-        return {**spec, "top_k": settings.top_k, "diversity": settings.diversity}
-
     def model_files(self, spec: Spec, width: int, longest: int) -> dict[str, Any]:
         """What makes the folder a model of sentence-transformers."""
         return pooling_files(spec, width, longest)

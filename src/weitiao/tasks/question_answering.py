@@ -60,7 +60,7 @@ class QuestionAnswering(Task):
     summary = N_("The stretch of a text that answers a question.")
     inputs = (
         Field("question", "text", N_("Question"), flag="question", hints=QUESTION_HINTS),
-        Field("context", "text", N_("Context"), flag="context", hints=CONTEXT_HINTS),
+        Field("context", "text", N_("Context"), flag="context", hints=CONTEXT_HINTS, shared=True),
     )
     # Optional, because an empty cell is an answer too: there is none.
     outputs = (Field("answers", "spans", N_("Answers"), flag="answer", hints=ANSWER_HINTS, optional=True),)
@@ -121,11 +121,11 @@ class QuestionAnswering(Task):
         """The settings; questions without an answer are thought of only where ``--null-threshold`` is given."""
         return _spec(settings, unanswerable=False)
 
-    def adjusted(self, spec: Spec, settings: Any) -> Spec:
-        """What was set to something else than its default wins over what the run was trained with."""
-        changed = self.wishes(settings, changed=True)
-        threshold = _threshold(changed.pop("null_threshold", "auto"))
-        return {**spec, **changed} | ({} if threshold is None else {"unanswerable": True, "null_threshold": threshold})
+    def adjusted(self, spec: Spec, given: Mapping[str, Any]) -> Spec:
+        """See ``Task``; "auto" keeps the threshold that validation rows gave."""
+        threshold = _threshold(given.get("null_threshold", "auto"))
+        kept = {"null_threshold": spec["null_threshold"]} if threshold is None else {"unanswerable": True, "null_threshold": threshold}
+        return {**super().adjusted(spec, given), **kept}
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
         """Windows of the context, the question before each. A target is (first, last) token of the answer; in a window that does not hold

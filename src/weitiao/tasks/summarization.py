@@ -79,10 +79,6 @@ class Summarization(Task):
         """How to write; what else the model's own generation config says holds."""
         return {**self.wishes(settings), "language": "", "learned": False}
 
-    def adjusted(self, spec: Spec, settings: Any) -> Spec:
-        """What was set to something else than the default takes the place of what was set in training."""
-        return {**spec, **self.wishes(settings, changed=True)}
-
     def fit(self, spec: Spec, processor: Processor) -> Spec:
         """T5 is told what to do ("summarize: "); a multilingual model, the language."""
         beginning = "summarize: " if processor.token("<extra_id_0>") is not None else ""

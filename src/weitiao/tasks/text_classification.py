@@ -87,7 +87,7 @@ class TextClassification(Task):
                 message.format(file=records.source, rows=len(records), label=", ".join(labels)), file=records.source, column="label"
             )
         spec: Spec = {"labels": labels, "pair": has_pairs(records)}
-        return self.adjusted(spec | {"multi_label": True, "threshold": 0.5}, settings) if several else spec
+        return self.adjusted(spec | {"multi_label": True, "threshold": 0.5}, self.wishes(settings)) if several else spec
 
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
         """The labels as the model's own config lists them."""
@@ -98,12 +98,12 @@ class TextClassification(Task):
                 _("This model's config lists no labels (id2label), so it cannot classify. Fine-tune it first: weitiao train DATA.")
             )
         spec: Spec = {"labels": [names[key] for key in sorted(names, key=int)]}
-        return self.adjusted(spec | {"multi_label": True, "threshold": 0.5}, settings) if several else spec
+        return self.adjusted(spec | {"multi_label": True, "threshold": 0.5}, self.wishes(settings)) if several else spec
 
-    def adjusted(self, spec: Spec, settings: Any) -> Spec:
+    def adjusted(self, spec: Spec, given: Mapping[str, Any]) -> Spec:
         """With the threshold that the user gave."""
-        given = spec.get("multi_label") and settings.threshold
-        return {**spec, "threshold": settings.threshold, "decision": {"kind": "given"}} if given else spec
+        threshold = spec.get("multi_label") and given.get("threshold")
+        return {**spec, "threshold": threshold, "decision": {"kind": "given"}} if threshold else spec
 
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """Labels by index and back, so that ``pipeline("text-classification")`` gives ours."""

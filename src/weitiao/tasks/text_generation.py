@@ -100,10 +100,6 @@ class TextGeneration(Task):
         """How to write; ``fit`` decides the form: a model without a chat template continues texts."""
         return {"form": "", **self.wishes(settings)}
 
-    def adjusted(self, spec: Spec, settings: Any) -> Spec:
-        """What was set to something else than the default takes the place of what was set in training."""
-        return {**spec, **self.wishes(settings, changed=True)}
-
     def fit(self, spec: Spec, processor: Processor) -> Spec:
         """The chat template with the tokens it writes, and the ids that end an answer."""
         tokens = {f"{role}_token": found[0] for role in ROLES if (found := processor.special(role))}

@@ -75,10 +75,6 @@ class Translation(Task):
         """The languages as they were named, and how to write; what else the model's own generation config says holds."""
         return {**self.wishes(settings), "seen": ["", ""], "learned": False}
 
-    def adjusted(self, spec: Spec, settings: Any) -> Spec:
-        """What was set to something else than the default takes the place of what was set in training."""
-        return {**spec, **self.wishes(settings, changed=True)}
-
     def fit(self, spec: Spec, processor: Processor) -> Spec:
         """What stands before a source, and the tokens of the languages, where the model has such.
 

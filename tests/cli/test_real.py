@@ -1,6 +1,7 @@
 """The verbs over the real interface, with a tiny model: what the stand-in of the other tests takes for granted."""
 
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,5 +79,7 @@ def test_a_model_talks_and_stops_when_nobody_listens(command: Command, tmp_path:
     assert outcome.code == 0, outcome.err
     assert len(outcome.out.splitlines()) == 2
     pieces = weitiao.load(folder, task="text-generation", max_new_tokens=50).stream("the day was")
+    before = threading.active_count()
     assert next(pieces)
-    pieces.close()  # returns: the writing ends with the reader
+    pieces.close()
+    assert threading.active_count() == before  # the writing ends with the reader

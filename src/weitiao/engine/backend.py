@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -57,14 +57,19 @@ class TorchBackend:
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
 
     def stream(self, features: Features, arguments: Mapping[str, Any]) -> Iterator[str]:
-        """The answer to one features, piece by piece as it is written, without white space around it."""
-        from transformers import TextIteratorStreamer
+        """The answer to one features, piece by piece as it is written, without white space around it. The writing ends with the reader: a
+        stream that is closed early stops it after the token in hand, and returns once it has stopped.
+        """
+        from transformers import StoppingCriteriaList, TextIteratorStreamer
 
         # The same text as ``decode`` makes of the ids: nothing is tidied up.
         said = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
         streamer: Any = TextIteratorStreamer(self.loaded.tokenizer, skip_prompt=not self._two_parts, **said)
         # Beams are only told apart at the end, so there is nothing to show of them while they are written.
         written = {**(self.generation or {}), **arguments, "num_beams": 1, "streamer": streamer}
+        unread = Event()
+        criteria = StoppingCriteriaList([*written.get("stopping_criteria", ()), _once(unread)])
+        written["stopping_criteria"] = criteria
         self.loaded.network.eval()
         failure: list[BaseException] = []
 
@@ -78,8 +83,12 @@ class TorchBackend:
 
         thread = Thread(target=write, daemon=True)
         thread.start()
-        yield from _trimmed(streamer)
-        thread.join()
+        try:
+            yield from _trimmed(streamer)
+        finally:
+            # Two writings at a time would share one model and one way of attention.
+            unread.set()
+            thread.join()
         if failure:
             raise failure[0]
 
@@ -132,6 +141,15 @@ class TorchBackend:
         if not positions or not wanted:
             return dict(arguments)
         return {**arguments, "max_new_tokens": max(1, min(wanted, positions - start))}
+
+
+def _once(event: Event) -> Any:
+    """A stopping criterion of ``generate``: every row ends once the event is set."""
+
+    def stopped(ids: torch.Tensor, scores: Any, **more: Any) -> torch.Tensor:
+        return torch.full((len(ids),), event.is_set(), device=ids.device)  # (rows,)
+
+    return stopped
 
 
 def _left(rows: torch.Tensor, lengths: Sequence[int], padding: int) -> torch.Tensor:

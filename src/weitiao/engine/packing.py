@@ -13,6 +13,7 @@ It knows nothing of tasks, losses or training.
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 import torch
@@ -113,9 +114,10 @@ class Packing:
         self.implementation = network.config._attn_implementation
         self.current: Plan | None = None
         self.calls = 0
+        self._writing = Lock()  # held while paused
 
     def plan(self, lengths: Sequence[int]) -> None:
-        """Plan the next forward pass from the rows' lengths in tokens, longest first."""
+        """Plan the next forward pass from the rows' lengths in tokens, longest first. While the model is paused it waits."""
         every = torch.tensor(lengths)  # (rows,)
         firsts = every.cumsum(0) - every  # (rows,) each row's first token among the kept
         spread, real, buckets = [], [], []
@@ -133,17 +135,22 @@ class Packing:
             start += (last - first) * longest
             first = last
         keep = (torch.arange(lengths[0]) < every[:, None]).flatten().nonzero()[:, 0]
-        self.current = Plan(keep, (keep % lengths[0])[None], torch.cat(spread), torch.cat(real).nonzero()[:, 0], tuple(buckets))
+        plan = Plan(keep, (keep % lengths[0])[None], torch.cat(spread), torch.cat(real).nonzero()[:, 0], tuple(buckets))
+        with self._writing:
+            self.current = plan
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The model as it was made: for writing with a cache, where each step adds one token to every row."""
-        self.current = None
-        self.network.set_attn_implementation(self.implementation)
-        try:
-            yield
-        finally:
-            self.network.set_attn_implementation(ATTENTION)
+        """The model as it was made: for writing with a cache, where each step adds one token to every row. One at a time: the next waits,
+        as does ``plan``, for a model has one way of attention for all who use it.
+        """
+        with self._writing:
+            self.current = None
+            self.network.set_attn_implementation(self.implementation)
+            try:
+                yield
+            finally:
+                self.network.set_attn_implementation(ATTENTION)
 
 
 def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:

@@ -11,7 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from weitiao import tasks
+from weitiao.config import DataSettings
 from weitiao.data.ledger import Ledger
+from weitiao.data.loading import load
 from weitiao.data.reading import Reading, iter_tables
 from weitiao.errors import DataError, UsageError
 
@@ -50,6 +53,23 @@ def test_header_only(write: Callable[..., str]) -> None:
     refused(lambda: table_of(write("a.csv", "text,label\n")), "header (text, label) but no rows")
     pq.write_table(pa.table({"text": pa.array([], pa.string())}), path := write("a.parquet", b""))
     refused(lambda: table_of(path), "no rows")
+
+
+def test_what_is_empty_is_named_with_its_own_flag(write: Callable[..., str]) -> None:
+    def load_for(task: str, *rows: dict[str, object]) -> object:
+        schema = tasks.get(task).schema(tasks.settings_of(tasks.get(task))())
+        return load(write("a.jsonl", "".join(json.dumps(row) + "\n" for row in rows)), DataSettings(valid="0", test="0"), schema)
+
+    bare, asked = {"text": "Ada in London", "spans": None}, {"question": "Who?", "context": " ", "answers": "Ada"}
+    refused(lambda: load_for("ner", bare, bare), "the Entities is empty in all 2 rows", '"spans"', "--spans NAME")
+    refused(lambda: load_for("qa", asked), "the Context is empty in all 1 rows", '"context"', "--context NAME")
+    halves = ({"text": "good", "label": None}, {"text": "", "label": "x"})
+    refused(
+        lambda: load_for("text-classification", *halves),
+        "none of its 2 rows",
+        'Text ("text"), Label ("label")',
+        "--text NAME, --label NAME",
+    )
 
 
 def test_folder_where_a_file_was_meant(write: Callable[..., str], tmp_path: Path) -> None:
@@ -161,7 +181,7 @@ def test_all_texts_empty(write: Callable[..., str]) -> None:
 
 
 def test_no_row_has_a_label(write: Callable[..., str]) -> None:
-    refused(lambda: loaded(write("a.csv", "text,label\ngood,\nbad,nan\n")), "no row has both", "--label NAME")
+    refused(lambda: loaded(write("a.csv", "text,label\ngood,\nbad,nan\n")), "the Label is empty in all 2 rows", "--label NAME")
 
 
 def test_nan_labels_are_missing_and_listed(write: Callable[..., str]) -> None:

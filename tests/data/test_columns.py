@@ -133,6 +133,16 @@ def test_an_optional_field_is_taken_where_its_name_is_plain() -> None:
     assert ColumnPlan.from_dict(plan.as_dict(), [TEXT, NOTE], [LABEL]) == plan
 
 
+def test_two_texts_are_said_to_become_a_pair_where_the_task_reads_pairs() -> None:
+    first, second = replace(TEXT, second="pair"), Field("pair", "text", "Second text", flag="pair", optional=True)
+    given = table(title=unlike("a"), review=unlike("b"), label=["x", "y"])
+    with pytest.raises(DataError, match=r'or take both as a pair: --text "review,title"; or joined, with --text-separator " "'):
+        plan_columns(given, [first, second], [LABEL])
+    three = table(title=unlike("a"), review=unlike("b"), text1=unlike("c"), label=["x", "y"])
+    with pytest.raises(DataError, match=r'\(or join them: --text "'):
+        plan_columns(three, [replace(first, hints=()), second], [LABEL])
+
+
 def test_an_optional_field_is_never_guessed_and_never_missed() -> None:
     given = table(text=unlike("a"), remark=unlike("b"), label=["x", "y"])
     plan = plan_columns(given, [TEXT, NOTE], [LABEL])

@@ -1,6 +1,7 @@
 """Conversations: every layout becomes one, and what is wrong with a row is said in a sentence."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,6 +48,31 @@ def test_a_system_column_and_a_history_come_first() -> None:
         ("user", "Hi"),
         ("assistant", "Hello"),
     ]
+
+
+@pytest.mark.parametrize("history", ["", "[]", "null", "nan", None])
+def test_no_history_is_none(history: str | None) -> None:
+    assert read(["history", "instruction", "output"], [history, "Hi", "Hello"]) == [SAID]
+
+
+@pytest.mark.parametrize(
+    "history", ["A: B", '[["A", "B"', '[["A"]]', '["AB", "CD"]', '{"A": "B"}', '[{"role": "user", "content": "A"}]', '[[["A"], "B"]]']
+)
+def test_a_history_that_cannot_be_read_is_a_bad_row(history: str, tmp_path: Path) -> None:
+    from weitiao import tasks
+    from weitiao.config import DataSettings
+    from weitiao.data.loading import load
+
+    rows = [{"instruction": "Hi", "output": "Hello", "history": "[]"}] * 2 + [{"instruction": "Hi", "output": "Hello", "history": history}]
+    path = tmp_path / "talk.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    task = tasks.get("chat")
+    schema = task.schema(tasks.settings_of(task)())
+    with pytest.raises(DataError, match=r"talk\.jsonl, row 3: the history is not a list of questions with their answers") as caught:
+        load(str(path), DataSettings(valid="0", test="0"), schema)
+    assert caught.value.row == 3
+    left = load(str(path), DataSettings(valid="0", test="0", max_bad_rows=1), schema)
+    assert (len(left.splits["train"]), left.ledger.counts()) == (2, {"dropped:bad_record": 1})
 
 
 def test_columns_may_be_named() -> None:

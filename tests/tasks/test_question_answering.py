@@ -135,7 +135,11 @@ def test_a_bad_question_is_named_by_its_number(tmp_path: Path) -> None:
     loaded = _load(path, max_bad_rows=1)
     assert len(loaded.splits["train"]) == 1
     path.write_text(json.dumps({"data": [{"paragraphs": [{"qas": [good]}]}]}), encoding="utf-8")
-    with pytest.raises(DataError, match="Article 1, paragraph 1"):
+    with pytest.raises(DataError, match=r"squad\.json: article 1, paragraph 1: .*weitiao check") as caught:
+        _load(path)
+    assert (caught.value.file, caught.value.row) == (str(path), 1)
+    path.write_text(json.dumps({"data": [{"paragraphs": [{"context": CONTEXT, "qas": [good]}]}, {"paragraphs": "?"}]}), encoding="utf-8")
+    with pytest.raises(DataError, match=r"squad\.json: article 2 has no list"):
         _load(path)
 
 

@@ -3,7 +3,7 @@
 It knows field types, not tasks. Texts stay exactly as they were written but for NUL characters; labels lose the white space around them.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from weitiao.data.records import Records
 from weitiao.data.table import Table
 from weitiao.data.values import parser
 from weitiao.errors import DataError
+from weitiao.fields import Field
 from weitiao.messages import _
 
 # How programs spell a blank that went through them. As labels they mean that nobody gave one; lower-case "none" is left alone.
@@ -136,22 +137,27 @@ def _prepare(
                 fields.setdefault(name, [None] * len(table))[index] = value
 
 
-def require_rows(records: Records, table: Table, plan: ColumnPlan) -> None:
-    """Raises DataError where a table had rows and none of them could be used."""
+def require_rows(records: Records, table: Table, plan: ColumnPlan, fields: Sequence[Field]) -> None:
+    """Raises DataError where a table had rows and none of them could be used; ``fields`` are the task's."""
     if len(records) or not len(table):
         return
-    texts = [name for name in plan.fields if plan.types.get(name) == "text"]
-    empty = [name for name in texts if all(is_blank(text) for column in plan.fields[name] for text in table.texts(column))]
-    if empty or len(texts) == len(plan.fields):
-        columns = plan.fields[(empty or texts)[0]]
-        message = _('{file}: the text is empty in all {rows} rows (column "{column}"). Name another column with --text NAME.')
-    else:
-        columns = next(columns for name, columns in plan.fields.items() if name not in texts)
-        message = _(
-            '{file}: no row has both a text and a label ({rows} rows, label column "{column}"). Name another column with --label NAME.'
+    needed = [one for one in fields if one.name in plan.fields and one.name not in plan.optional]
+    columns = {one.name: ", ".join(plan.fields[one.name]) for one in needed}
+    empty = next((one for one in needed if all(_is_missing(text) for name in plan.fields[one.name] for text in table.texts(name))), None)
+    if empty:
+        message = _('{file}: the {field} is empty in all {rows} rows (column "{column}"). Name another column with --{flag} NAME.')
+        message = message.format(
+            file=table.source, field=_(empty.title), rows=len(table), column=columns[empty.name], flag=empty.flag or empty.name
         )
-    message = message.format(file=table.source, rows=len(table), column=", ".join(columns))
-    raise DataError(message, file=table.source, column=columns[0])
+        raise DataError(message, file=table.source, column=plan.fields[empty.name][0])
+    message = _("{file}: none of its {rows} rows has all that is needed: {fields}. Name other columns with {flags}.")
+    listed = ", ".join(f'{_(one.title)} ("{columns[one.name]}")' for one in needed)
+    flags = ", ".join(f"--{one.flag or one.name} NAME" for one in needed)
+    raise DataError(message.format(file=table.source, rows=len(table), fields=listed, flags=flags), file=table.source)
+
+
+def _is_missing(text: str | None) -> bool:
+    return text is None or is_blank(text) or text.strip() in MISSING
 
 
 def _texts(table: Table, columns: tuple[str, ...], separator: str, ledger: Ledger) -> list[str | None]:

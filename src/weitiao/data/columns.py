@@ -252,7 +252,10 @@ def _ambiguous(one: Field, table: Table, candidates: Sequence[Profile]) -> DataE
     message = message.format(file=table.source, field=_(one.title), columns=_listed(candidates), flag=_flag(one), first=first)
     if one.type == "text":
         names = ",".join(column.name for column in candidates)
-        message += " " + _('(or join them: --{flag} "{names}")').format(flag=_flag(one), names=names)
+        hint = _('(or join them: --{flag} "{names}")')
+        if one.second and len(candidates) == 2:  # see ``as_pairs``
+            hint = _('(or take both as a pair: --{flag} "{names}"; or joined, with --text-separator " " beside it)')
+        message += " " + hint.format(flag=_flag(one), names=names)
     return DataError(message, file=table.source)
 
 

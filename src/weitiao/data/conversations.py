@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from weitiao.data.cleaning import is_blank
+from weitiao.data.cleaning import MISSING, is_blank
 from weitiao.data.columns import ColumnPlan, require_columns
 from weitiao.data.delimited import shorten
 from weitiao.data.table import Table
@@ -17,6 +17,7 @@ from weitiao.messages import _
 
 ROLES = ("system", "user", "assistant")
 PASSAGE = "text"  # the role of plain text: all of it is learned
+UNREAD = "unread_history"  # what stands for earlier turns that could not be read, until ``messages_of`` refuses it in its row
 _SPOKEN = {
     **{role: role for role in (*ROLES, PASSAGE)},
     **dict.fromkeys(("human", "prompter", "instruction", "question"), "user"),
@@ -115,6 +116,9 @@ def reference_of(messages: Sequence[Mapping[str, str]]) -> str | None:
 
 def _message(message: Mapping[str, Any], number: int) -> dict[str, str]:
     """{"role", "content"} from OpenAI's or ShareGPT's spelling."""
+    if UNREAD in message:
+        text = _('the history is not a list of questions with their answers, such as [["Hi", "Hello"]]: {text}.')
+        raise DataError(text.format(text=shorten(str(message[UNREAD]))))
     said = message.get("role", message.get("from"))
     role = _SPOKEN.get(str(said).strip().lower())
     if role is None:
@@ -172,14 +176,21 @@ def _turns(table: Table, asked: Sequence[str], answered: Sequence[str], system: 
 
 
 def _earlier(history: str | None) -> list[dict[str, str]]:
-    """Alpaca's history, [[question, answer], ...]; what is none is left out."""
-    try:
-        turns = json.loads(history or "[]")
-        return [
-            {"role": role, "content": str(text)} for turn in turns for role, text in zip(("user", "assistant"), turn, strict=True) if text
-        ]
-    except (ValueError, TypeError):
+    """Alpaca's history, [[question, answer], ...]. One that is something else is handed on, for ``messages_of`` to refuse.
+
+    >>> _earlier('[["Hi", "Hello"]]'), _earlier("nan"), _earlier("Hi")
+    ([{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}], [], [{'unread_history': 'Hi'}])
+    """
+    if history is None or is_blank(history) or history.strip() in MISSING:
         return []
+    try:
+        turns = json.loads(history, strict=False)
+    except (ValueError, RecursionError):
+        return [{UNREAD: history}]
+    listed = isinstance(turns, list) and all(isinstance(turn, list) and len(turn) == 2 for turn in turns)
+    if not listed or not all(isinstance(text, str | int | float | None) for turn in turns for text in turn):
+        return [{UNREAD: history}]
+    return [{"role": role, "content": str(text)} for turn in turns for role, text in zip(("user", "assistant"), turn, strict=True) if text]
 
 
 def _passages(table: Table, column: str) -> Table:

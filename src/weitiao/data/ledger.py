@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Literal
 
+from weitiao.messages import _
+
 Action = Literal["dropped", "truncated", "repaired", "kept"]
 
 
@@ -42,6 +44,11 @@ class Ledger:
     def add(self, source: str, row: int, action: Action, reason: str, detail: str = "") -> None:
         """Note what was done to a row, and why."""
         self.entries.append(Entry(source, int(row), action, reason, detail))
+
+    def cut(self, source: str, row: int, tokens: int, limit: int) -> None:
+        """Note that a row's text lost its end: so many tokens that the model does not read."""
+        detail = _("{count} tokens beyond --max-length {limit} were cut off.").format(count=tokens, limit=limit)
+        self.add(source, row, "truncated", "too_long", detail)
 
     def counts(self) -> dict[str, int]:
         """How often each "action:reason" happened, most frequent first."""

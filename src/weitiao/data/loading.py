@@ -96,7 +96,7 @@ def load(
             observer.note(_("The test split of {source} has no labels; it is left out.").format(source=source))
             del splits[name]
         else:
-            require_rows(splits[name], table, plan)
+            require_rows(splits[name], table, plan, (*inputs, *outputs))
     if settings.drop_duplicates:
         splits = drop_duplicates(splits, ledger, [one.name for one in inputs if one.name in plan.fields])
     wanted = _shares_to_cut(shares, set(splits), observer)
@@ -141,26 +141,31 @@ def read_records(
         table = tables.get("test") or tables.get("validation") or tables["train"]
     else:
         table = _read(source, reading, ledger, observer)
-    fitted = fit_plan(table, plan, schema, need_outputs=need_outputs)
+    fitted = fit_plan(table, plan, schema, separator=reading.text_separator, need_outputs=need_outputs)
     prepare = schema.preparation(need_outputs=need_outputs)
     records = to_records(table, fitted, ledger, need_outputs=need_outputs, prepare=prepare, max_bad_rows=reading.max_bad_rows)
-    require_rows(records, table, fitted)
+    require_rows(records, table, fitted, (*schema.inputs, *(schema.outputs if need_outputs else ())))
     return records, ledger
 
 
-def fit_plan(table: Table, plan: ColumnPlan | None, schema: Schema, *, need_outputs: bool = True) -> ColumnPlan:
+def fit_plan(table: Table, plan: ColumnPlan | None, schema: Schema, *, separator: str = "", need_outputs: bool = True) -> ColumnPlan:
     """The plan of a run for another file: columns named for it win, then those of the plan; a file with one column needs no name.
 
     Without a plan (a pretrained model has none) the columns are found as in training.
+
+    Args:
+        separator: what joins several columns of a text, as it was typed: two are then no pair; "" for the plan's own.
 
     Raises:
         DataError: a column is missing; the message names the file and its columns.
     """
     inputs, outputs, chosen = schema.inputs, schema.outputs, schema.columns
-    if plan is None or any(one.second in plan.fields for one in inputs):
+    if not separator and (plan is None or any(one.second in plan.fields for one in inputs)):
         chosen = as_pairs(chosen, inputs)
     if plan is None:
-        return plan_columns(table, inputs, outputs, chosen, need_outputs=need_outputs)
+        return plan_columns(table, inputs, outputs, chosen, _separator(separator or "\n"), need_outputs=need_outputs)
+    if separator:
+        plan = replace(plan, text_separator=_separator(separator))
     if any(chosen.values()):
         merged = {one.flag or one.name: plan.fields[one.name] for one in (*inputs, *outputs) if _stands(plan, one.name, table)}
         merged |= {flag: columns for flag, columns in chosen.items() if columns}

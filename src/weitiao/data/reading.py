@@ -53,6 +53,7 @@ class Reading:
         encoding, delimiter: "" to recognise them.
         max_bad_rows: unreadable rows that may be left out of a file.
         offline: open no socket.
+        text_separator: what joins several columns of a text, as it was typed; "" for what a plan says.
         chunk_rows: most rows in one piece when a file is read in pieces.
         schema: the task's, where its own formats and layouts should be understood.
     """
@@ -63,6 +64,7 @@ class Reading:
     offline: bool = False
     chunk_rows: int = CHUNK_ROWS
     schema: Schema | None = None
+    text_separator: str = ""
 
     @property
     def endings(self) -> tuple[str, ...]:

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from weitiao.errors import DataError
+from weitiao.messages import _
+
 
 @dataclass(frozen=True)
 class Records:
@@ -34,6 +37,11 @@ class Records:
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return (self[index] for index in range(len(self)))
+
+    def blamed(self, row: int, error: DataError) -> DataError:
+        """What is wrong with a record, said with its file and row number."""
+        message = _("{file}, row {row}: {problem}").format(file=self.source, row=int(row), problem=error)
+        return DataError(message, file=self.source, row=int(row), column=error.column)
 
     def select(self, indices: Sequence[int] | np.ndarray) -> "Records":
         """The records at ``indices``, in that order."""

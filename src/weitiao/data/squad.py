@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TextIO
 
 from weitiao.data.table import Table
@@ -12,16 +13,16 @@ from weitiao.errors import DataError
 from weitiao.messages import _
 
 
-def squad_table(open_text: Callable[[], TextIO]) -> Table | None:
+def squad_table(path: Path, open_text: Callable[[], TextIO]) -> Table | None:
     """Columns "question", "context", "id" and "answers" (as JSON); a row's number is its question's in the file, from 1.
 
     A question that "is_impossible" has the answers []. Where no question of the file says what its answers are, there is no such column.
 
     Returns:
-        None where the file is not SQuAD's; what is not valid JSON is left to the ordinary reader, who says where it breaks.
+        None where the file at ``path`` is not SQuAD's; what is not valid JSON is left to the ordinary reader, who says where it breaks.
 
     Raises:
-        DataError: an article or a paragraph lacks what it needs; the message says which.
+        DataError: an article or a paragraph lacks what it needs; the message says which, and what to do.
     """
     with open_text() as file:
         text = file.read().lstrip("\ufeff")
@@ -36,7 +37,7 @@ def squad_table(open_text: Callable[[], TextIO]) -> Table | None:
         return None
     cells = [
         [question.get("question", question.get("query_text")), context, _identity(question), _answers(question)]
-        for context, questions in _paragraphs(articles)
+        for context, questions in _paragraphs(articles, str(path))
         for question in questions
     ]
     names = ["question", "context", "id", "answers"]
@@ -44,19 +45,24 @@ def squad_table(open_text: Callable[[], TextIO]) -> Table | None:
     return Table.of([names[at] for at in kept], [[row[at] for at in kept] for row in cells], range(1, len(cells) + 1))
 
 
-def _paragraphs(articles: list[Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _paragraphs(articles: list[Any], file: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """Each paragraph's text and its questions."""
     for number, article in enumerate(articles, 1):
         paragraphs = article.get("paragraphs", [article]) if isinstance(article, dict) else None
         if not isinstance(paragraphs, list):
-            raise DataError(_('Article {number} has no list of "paragraphs".').format(number=number), row=number)
+            raise _broken(_('article {number} has no list of "paragraphs".').format(number=number), number, file)
         for at, paragraph in enumerate(paragraphs, 1):
             context = paragraph.get("context", paragraph.get("context_text")) if isinstance(paragraph, dict) else None
             questions = paragraph.get("qas") if isinstance(paragraph, dict) else None
             if not isinstance(context, str) or not isinstance(questions, list) or not all(isinstance(one, dict) for one in questions):
-                message = _('Article {number}, paragraph {paragraph}: it needs a text as "context" and a list of objects as "qas".')
-                raise DataError(message.format(number=number, paragraph=at), row=number)
+                message = _('article {number}, paragraph {paragraph}: it needs a text as "context" and a list of objects as "qas".')
+                raise _broken(message.format(number=number, paragraph=at), number, file)
             yield context, questions
+
+
+def _broken(problem: str, article: int, file: str) -> DataError:
+    cure = _("Repair it or take it out; or give a table with one question a row: weitiao check FILE.csv --task question-answering")
+    return DataError(f"{file}: {problem} {cure}", file=file, row=article)
 
 
 def _identity(question: dict[str, Any]) -> str | None:

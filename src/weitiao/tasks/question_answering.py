@@ -66,6 +66,7 @@ class QuestionAnswering(Task):
     outputs = (Field("answers", "spans", N_("Answers"), flag="answer", hints=ANSWER_HINTS, optional=True),)
     settings = QuestionAnsweringSettings
     headline = Headline("f1", "max")
+    hub_tag = "question-answering"
     max_length = 384
     windowed = True
     example: ClassVar[Record] = {
@@ -80,7 +81,7 @@ class QuestionAnswering(Task):
 
     def read(self, path: Path, open_text: Callable[[], TextIO]) -> Table | None:
         """SQuAD's JSON."""
-        return squad_table(open_text) if path.suffix.lower() == ".json" else None
+        return squad_table(path, open_text) if path.suffix.lower() == ".json" else None
 
     def reshape(self, table: Table, settings: Any) -> Table:
         """A column of starts ("answer_start") goes into the answers that it belongs to."""

@@ -2,10 +2,23 @@
 Plain Python and numpy; it knows no task.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
+
+
+def ordered(labels: Iterable[str]) -> list[str]:
+    """Different labels in their fixed order: by number where all are whole numbers, else by text.
+
+    >>> ordered(["10", "9", "1", "9"]), ordered(["10", "9", "b"])
+    (['1', '9', '10'], ['10', '9', 'b'])
+    """
+    different = set(labels)
+    try:
+        return sorted(different, key=lambda label: (int(label), label))
+    except ValueError:
+        return sorted(different)
 
 
 def label_config(labels: Sequence[str]) -> dict[str, Any]:

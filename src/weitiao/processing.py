@@ -4,15 +4,18 @@ It knows the ``tokenizers`` backend and nothing of models or tasks. The training
 backend, the runtime from ``tokenizer.json``; both run this code.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
 
 from weitiao.errors import ModelError
-from weitiao.images import Pixels
+from weitiao.images import Picture, Pixels
 from weitiao.messages import _
+
+IGNORED = -100  # the target of a token that is not judged or learned; torch's own ignore_index
 
 
 @dataclass
@@ -26,7 +29,7 @@ class Features:
         offsets: (start, end) character offsets of each token in the raw text, special tokens (0, 0).
         words: word index of each token, None for special tokens.
         parts: which text each token is of: 0 for the first, 1 for its pair, None for special tokens.
-        arrays: model input name -> what is not one integer a token, such as an image's pixels.
+        arrays: model input name -> what is not one integer a token: an array, or what becomes one when numpy asks, such as a picture.
         notes: whatever ``decode`` needs beside.
     """
 
@@ -36,11 +39,16 @@ class Features:
     offsets: list[tuple[int, int]] = field(default_factory=list)
     words: list[int | None] = field(default_factory=list)
     parts: list[int | None] = field(default_factory=list)
-    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    arrays: dict[str, np.ndarray | Picture] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
+
+    @property
+    def positions(self) -> int:
+        """What it costs the model: its tokens, and the patches of its pictures."""
+        return len(self) + sum(array.patches for array in self.arrays.values() if isinstance(array, Picture))
 
 
 class Processor(Protocol):
@@ -77,8 +85,8 @@ class Processor(Protocol):
         """The id of the token that is written exactly so, None where the vocabulary has none."""
         ...
 
-    def image(self, path: str) -> np.ndarray:
-        """A picture as the model reads it, (3, height, width). Raises ModelError where the model reads none."""
+    def image(self, path: str) -> Picture:
+        """A picture as the model reads it, (3, height, width) once it is read. Raises ModelError where the model reads none."""
         ...
 
     @property
@@ -100,7 +108,8 @@ class FastProcessor:
         input_names: the model's inputs among "input_ids", "attention_mask", "token_type_ids".
         special_tokens: role ("mask", "eos", ...) -> the token's text.
         chat_template: the model's own.
-        pixels: how the model reads pictures, None where it reads none.
+        pixels: gives how the model reads pictures, None where it reads none; asked at the first picture.
+        patch: pixels on the side of one of a picture's patches.
     """
 
     def __init__(
@@ -109,13 +118,14 @@ class FastProcessor:
         input_names: tuple[str, ...],
         special_tokens: Mapping[str, str] = {},
         chat_template: str | None = None,
-        pixels: Pixels | None = None,
+        pixels: Callable[[], Pixels | None] = lambda: None,
+        patch: int = 0,
     ) -> None:
         self.tokenizer = tokenizer
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
         self.input_names, self.special_tokens, self.chat_template = input_names, dict(special_tokens), chat_template
-        self.pixels = pixels
+        self.pixels, self.patch = cache(pixels), patch
         self._truncation: tuple[Any, ...] = ()
 
     def text(self, a: str, b: str | None = None, *, max_length: int) -> Features:
@@ -168,11 +178,12 @@ class FastProcessor:
         number: int | None = self.tokenizer.token_to_id(text)
         return number
 
-    def image(self, path: str) -> np.ndarray:
+    def image(self, path: str) -> Picture:
         """See ``Processor.image``."""
-        if self.pixels is None:
+        pixels = self.pixels()
+        if pixels is None:
             raise ModelError(_("This model reads no pictures: it has no preprocessor_config.json. Choose one such as CLIP with --model."))
-        return self.pixels.read(path)
+        return Picture(path, pixels, self.patch)
 
     @property
     def vocabulary(self) -> int:

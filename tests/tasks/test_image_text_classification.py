@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 import weitiao
 from weitiao.errors import DataError, ModelError, UsageError
-from weitiao.images import FILE, Pixels
+from weitiao.images import FILE, NESTED, NESTED_FILE, Picture, Pixels
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 220)}
 SHAPES = ("circle", "square")
@@ -86,6 +86,29 @@ def test_a_picture_that_cannot_be_read_is_named_with_its_row(problem: str, shape
     assert run.record["data"]["ledger"]["dropped:bad_image"] == 1
 
 
+def test_a_picture_that_is_cut_short_is_named_before_the_training(shapes: Path) -> None:
+    """Its header is whole, so reading the table finds nothing wrong with it."""
+    picture = shapes.parent / "3.png"
+    Image.effect_noise((48, 40), 80).convert("RGB").save(shapes.parent / "noise.jpg")
+    picture.write_bytes((shapes.parent / "noise.jpg").read_bytes()[:-400])
+    with pytest.raises(DataError, match=r"row 4.*3\.png cannot be read") as caught:
+        train(shapes)
+    assert caught.value.row == 4
+    assert not (shapes.parent / "run").exists()
+
+
+def test_pictures_wait_on_the_disk_and_their_patches_cost(shapes: Path) -> None:
+    predictor = train(shapes).predictor()
+    (features,) = predictor.encode({"text": "a red circle", "image": str(shapes.parent / "0.png")})
+    waiting = features.arrays["pixel_values"]
+    assert isinstance(waiting, Picture)
+    height, width = waiting.pixels.crop or waiting.pixels.size
+    patch = predictor.backend.loaded.network.config.vision_config.patch_size
+    assert np.asarray(waiting).shape == waiting.shape == (3, height, width)
+    assert features.positions == len(features) + (height // patch) * (width // patch) + 1
+    assert predictor.backend.objective.cost([features, features]) == 2 * features.positions
+
+
 def test_a_text_model_and_a_missing_picture_are_refused(shapes: Path, tiny_model: Path) -> None:
     with pytest.raises(ModelError, match="bert models cannot do this task"):
         train(shapes, model=str(tiny_model))
@@ -119,3 +142,41 @@ def test_pixels_equal_those_of_transformers(settings: dict[str, object], tmp_pat
 
 def test_a_model_without_settings_for_pictures_reads_none(tmp_path: Path) -> None:
     assert Pixels.of(tmp_path) is None
+    (tmp_path / NESTED_FILE).write_text(json.dumps({"processor_class": "SomeProcessor"}))
+    assert Pixels.of(tmp_path) is None
+
+
+def test_newer_models_keep_the_settings_in_another_file(tmp_path: Path) -> None:
+    from transformers import CLIPImageProcessorPil
+
+    theirs = CLIPImageProcessorPil(size={"shortest_edge": 20}, crop_size={"height": 18, "width": 16})
+    (tmp_path / NESTED_FILE).write_text(json.dumps({NESTED: theirs.to_dict(), "processor_class": "CLIPProcessor"}), encoding="utf-8")
+    pixels = Pixels.of(tmp_path)
+    assert pixels is not None and (pixels.size, pixels.crop) == ((20,), (18, 16))
+    (tmp_path / FILE).write_text(json.dumps(CLIPImageProcessorPil().to_dict()), encoding="utf-8")
+    assert Pixels.of(tmp_path) == pixels  # as in transformers, the newer goes first
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"size": 24}, '"image_mean": null'),
+        ({"size": {"longest_edge": 24}, "do_normalize": False}, '"size": {"longest_edge": 24}'),
+        ({"size": 24, "do_normalize": False, "resample": "bicubic"}, '"resample": "bicubic"'),
+        ({"size": 24, "image_mean": [0.5, 0.5], "image_std": 0.5}, r'"image_mean": \[0.5, 0.5\]'),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_with_its_file(settings: dict[str, object], says: str, tmp_path: Path) -> None:
+    (tmp_path / FILE).write_text(json.dumps(settings))
+    with pytest.raises(ModelError, match=f"{FILE} says {says}"):
+        Pixels.of(tmp_path)
+    (tmp_path / FILE).write_text("{")
+    with pytest.raises(ModelError, match=FILE):
+        Pixels.of(tmp_path)
+
+
+def test_a_text_task_never_looks_at_how_pictures_are_read(tiny_model: Path, reviews: Path, tmp_path: Path) -> None:
+    (tiny_model / FILE).write_text('{"feature_extractor_type": "of sounds"}')
+    (tiny_model / NESTED_FILE).write_text('{"image_processor": {"size": "large"}}')
+    run = weitiao.train(str(reviews), model=str(tiny_model), out=str(tmp_path / "run"), epochs=1, threads=1)
+    assert run.predict(["a lovely day"])

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.data.delimited import shorten
+from weitiao.errors import DataError
+from weitiao.images import opened
 from weitiao.messages import _
 
 Parser = Callable[[Sequence[str | None]], Any]
@@ -64,15 +66,13 @@ def _nested(text: str) -> Any:
 
 
 def _image(text: str, folder: Path) -> str:
-    from PIL import Image, UnidentifiedImageError
-
     path = Path(text).expanduser()
     path = path if path.is_absolute() else folder / path
     if not path.is_file():
         raise ValueError(_("the image {path} does not exist (paths count from the data file's folder).").format(path=path))
     try:
-        with Image.open(path) as image:
-            image.verify()
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(_("the image {path} cannot be read: {reason}").format(path=path, reason=str(error).rstrip(".") + ".")) from error
+        with opened(path) as picture:
+            picture.verify()
+    except DataError as error:
+        raise ValueError(str(error)) from error
     return str(path)

@@ -5,8 +5,8 @@ It knows how transformers loads and saves; it does not know where a model comes 
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,7 @@ from weitiao.engine.dual import MODEL_TYPES, DualEncoder
 from weitiao.engine.objectives.base import Collated, Objective
 from weitiao.engine.packing import Packing, pack
 from weitiao.errors import ModelError
-from weitiao.images import FILE as PIXELS_FILE
-from weitiao.images import Pixels
+from weitiao.images import Picture, Pixels, settings_files
 from weitiao.messages import _
 from weitiao.processing import FastProcessor, Features, Processor
 
@@ -70,7 +69,7 @@ class SlowProcessor:
         number = self.tokenizer.convert_tokens_to_ids(text)
         return None if number is None or (number == self.tokenizer.unk_token_id and text != self.tokenizer.unk_token) else int(number)
 
-    def image(self, path: str) -> np.ndarray:
+    def image(self, path: str) -> Picture:
         """Raises ModelError: no model that reads pictures has such a tokenizer."""
         raise ModelError(_("This model's tokenizer has no fast backend, which is needed to read pictures. Choose another --model."))
 
@@ -90,7 +89,7 @@ class LoadedModel:
         machine: device, precision, threads.
         packing: set where padding is taken out inside the step.
         fresh: names of weights that the checkpoint did not hold and that start at random.
-        pixels_file: the base's own record of how it reads pictures, saved beside the weights as it was.
+        picture_files: the base's own record of how it reads pictures, by file name, saved beside the weights as it was.
     """
 
     network: Any
@@ -100,7 +99,7 @@ class LoadedModel:
     machine: Machine
     packing: Packing | None = None
     fresh: tuple[str, ...] = ()
-    pixels_file: bytes | None = None
+    picture_files: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def fresh_head(self) -> tuple[str, ...]:
@@ -142,8 +141,8 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
     return tokenizer
 
 
-def processor_for(tokenizer: Any, pixels: Pixels | None = None) -> Processor:
-    """Our processor for a transformers tokenizer and, where the model reads pictures, its settings for them."""
+def processor_for(tokenizer: Any, pixels: Callable[[], Pixels | None] = lambda: None, patch: int = 0) -> Processor:
+    """Our processor for a transformers tokenizer and, where the model reads pictures, its settings for them, see ``FastProcessor``."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         return SlowProcessor(tokenizer)
@@ -152,7 +151,7 @@ def processor_for(tokenizer: Any, pixels: Pixels | None = None) -> Processor:
     # A copy: ours sets its own truncation, and the one that is saved beside the weights must stay as it was made.
     specials = {role.removesuffix("_token"): str(token) for role, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     names = tuple(name for name in tokenizer.model_input_names if name in TOKEN_INPUTS)
-    return FastProcessor(Tokenizer.from_str(backend.to_str()), names, specials, tokenizer.chat_template, pixels)
+    return FastProcessor(Tokenizer.from_str(backend.to_str()), names, specials, tokenizer.chat_template, pixels, patch)
 
 
 def class_for(folder: Path, classes: Sequence[str], *, trust_remote_code: bool = False) -> Any:
@@ -237,16 +236,16 @@ def load_model(
     if auto.__name__ == "AutoModelForMultipleChoice":
         network.register_forward_pre_hook(_one_option_a_row, with_kwargs=True)
     network.to(machine.device)
+    vision = getattr(network.config, "vision_config", None)
     loaded = LoadedModel(
         network,
         tokenizer,
-        processor_for(tokenizer, Pixels.of(folder)),
+        processor_for(tokenizer, lambda: Pixels.of(folder), getattr(vision, "patch_size", 0)),
         _length_limit(network.config, tokenizer),
         machine,
         fresh=tuple(fresh),
     )
-    if (folder / PIXELS_FILE).is_file():
-        loaded.pixels_file = (folder / PIXELS_FILE).read_bytes()
+    loaded.picture_files = settings_files(folder)
     # On a GPU the buckets' many small kernels cost more than the padding they save.
     if machine.device == "cpu":
         make_dropout_cheap(network)
@@ -277,8 +276,8 @@ def save_model(loaded: LoadedModel, folder: Path, *, max_length: int, chat_templ
         loaded.tokenizer.model_max_length = max_length
         loaded.tokenizer.chat_template = loaded.tokenizer.chat_template or chat_template
         loaded.tokenizer.save_pretrained(str(folder))
-    if loaded.pixels_file is not None:
-        (folder / PIXELS_FILE).write_bytes(loaded.pixels_file)
+    for name, content in loaded.picture_files.items():
+        (folder / name).write_bytes(content)
 
 
 def _probe(loaded: LoadedModel) -> dict[str, torch.Tensor]:

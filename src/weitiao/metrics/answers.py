@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from weitiao.metrics.resampling import mean_scores, ratio_scores
+from weitiao.metrics.side_by_side import side_by_side
 
 BINS = 10
-SHOWN = 50  # rows side by side
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _ASCII_PUNCTUATION = str.maketrans("", "", string.punctuation)
 # CMRC's own list; what is not in it, such as an ASCII comma, counts as a character.
@@ -91,16 +91,8 @@ def answer_scores(
         there = {name: (above.tolist(), below.tolist()) for name, (above, below) in parts.items() if below.any()}
         scores = _merged(scores, ratio_scores(there))
     rules = [name for name, spaced in (("SQuAD", True), ("CMRC 2018", False)) if spaced in spaces]
-    worst = np.argsort(f1, kind="stable")[:SHOWN]
-    shown = [
-        {
-            "input": questions[i] if questions else "",
-            "reference": " | ".join(dict.fromkeys(references[i])),
-            "prediction": answers[i],
-            "score": float(f1[i]),
-        }
-        for i in worst
-    ]
+    wanted = [" | ".join(dict.fromkeys(own)) for own in references]
+    shown = side_by_side(questions or [""] * len(answers), wanted, answers, f1.tolist())
     return scores | {"overlaps": _histogram(f1), "side_by_side": shown, "signature": " + ".join(rules)}
 
 

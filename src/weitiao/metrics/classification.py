@@ -7,7 +7,7 @@ import numpy as np
 
 from weitiao.errors import DataError
 from weitiao.messages import _
-from weitiao.metrics.resampling import CHUNK, interval, resamples
+from weitiao.metrics.resampling import CHUNK, interval, ratio, resamples
 
 BINS = 15
 HEADLINES = ("accuracy", "f1_macro", "f1_weighted", "balanced_accuracy")
@@ -102,7 +102,7 @@ class _Cells:
         predicted = self._sums(counts[:, self._by_answer], self.answered[self._by_answer])
         right = np.zeros_like(support)
         right[:, self.true[self._right]] = counts[:, self._right]
-        return _ratio(right, predicted), _ratio(right, support), _ratio(2 * right, support + predicted), support, predicted
+        return ratio(right, predicted), ratio(right, support), ratio(2 * right, support + predicted), support, predicted
 
     def headlines(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """The figures of ``HEADLINES``, each (resamples,), from counts (resamples, cells)."""
@@ -122,10 +122,6 @@ class _Cells:
         present, starts = np.unique(groups, return_index=True)
         sums[:, present] = np.add.reduceat(counts, starts, axis=1)
         return sums
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.divide(above, below, out=np.zeros(above.shape), where=below > 0)
 
 
 def _draws(table: _Cells, cell_of_row: np.ndarray, cells: int) -> dict[str, list[float]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from weitiao.errors import DataError
 from weitiao.messages import _
-from weitiao.metrics.resampling import CHUNK, interval, resamples
+from weitiao.metrics.resampling import CHUNK, interval, ratio, resamples
 
 _HEADLINES = ("f1_micro", "f1_macro", "f1_weighted", "subset_accuracy")
 
@@ -108,20 +108,16 @@ class _Sums:
 
     def per_class(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Precision, recall and F1, each (resamples, classes). 0 / 0 is 0."""
-        return _ratio(self.right, self.given), _ratio(self.right, self.true), _ratio(2 * self.right, self.given + self.true)
+        return ratio(self.right, self.given), ratio(self.right, self.true), ratio(2 * self.right, self.given + self.true)
 
     def headlines(self) -> dict[str, np.ndarray]:
         """The figures of ``_HEADLINES`` that are made of sums, each (resamples,)."""
         f1, there = self.per_class()[2], (self.given + self.true) > 0
         return {
-            "f1_micro": _ratio(2 * self.right.sum(axis=1), (self.given + self.true).sum(axis=1)),
-            "f1_macro": _ratio(f1.sum(axis=1), there.sum(axis=1)),
-            "f1_weighted": _ratio((f1 * self.true).sum(axis=1), self.true.sum(axis=1)),
+            "f1_micro": ratio(2 * self.right.sum(axis=1), (self.given + self.true).sum(axis=1)),
+            "f1_macro": ratio(f1.sum(axis=1), there.sum(axis=1)),
+            "f1_weighted": ratio((f1 * self.true).sum(axis=1), self.true.sum(axis=1)),
         }
-
-
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    return np.divide(above, below, out=np.zeros(above.shape), where=below > 0)
 
 
 def _draws(true: np.ndarray, given: np.ndarray, right: np.ndarray) -> dict[str, list[float]]:

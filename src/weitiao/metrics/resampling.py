@@ -65,14 +65,15 @@ def ratio_scores(values: Mapping[str, tuple[Sequence[float], Sequence[float]]]) 
     draws: dict[str, list[float]] = {name: [] for name in columns}
     for chunk in resamples(size):
         for name, (above, below) in columns.items():
-            draws[name] += _ratio(above[chunk].sum(axis=1), below[chunk].sum(axis=1)).tolist()
+            draws[name] += ratio(above[chunk].sum(axis=1), below[chunk].sum(axis=1)).tolist()
     return {
-        "metrics": {name: float(_ratio(above.sum(), below.sum())) for name, (above, below) in columns.items()},
+        "metrics": {name: float(ratio(above.sum(), below.sum())) for name, (above, below) in columns.items()},
         "intervals": {name: interval(values) for name, values in draws.items()},
         "draws": draws,
     }
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """The quotient, element by element, and 0 where there is nothing below."""
     above, below = np.asarray(above), np.asarray(below)
     return np.divide(above, below, out=np.zeros(above.shape), where=below > 0)

@@ -69,6 +69,8 @@ class Task:
         max_length: tokens of a text, where the user says nothing.
         windowed: whether long texts are read in windows, so that nothing of them is cut.
         trainable: False where there is nothing to train.
+        hub_tag: what the hub calls the task, "" where it has no name for it.
+        pipeline: whether plain transformers offers it, as ``pipeline(hub_tag)``, and answers as we do.
         example: a record; the contract test, the demo and the card use it.
     """
 
@@ -85,6 +87,8 @@ class Task:
     max_length: int = 256
     windowed: bool = False
     trainable: bool = True
+    hub_tag: str = ""
+    pipeline: bool = False
     example: ClassVar[Record]
 
     def head(self, spec: Spec) -> Head:

@@ -60,6 +60,8 @@ class FeatureExtraction(Task):
     )
     settings = VectorSettings
     headline = Headline("spearman", "max")
+    hub_tag = "feature-extraction"
+    pipeline = True
     max_length = 512
     example: ClassVar[Record] = {"text": "How do I reset my password?", "pair": "I forgot my password, what now?", "score": 0.9}
 

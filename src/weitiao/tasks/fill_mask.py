@@ -23,10 +23,9 @@ from weitiao.data.whole_words import hidden_words, whole_words, word_numbers, wo
 from weitiao.errors import DataError, ModelError
 from weitiao.messages import N_, _
 from weitiao.metrics.hidden_tokens import hidden_token_scores
-from weitiao.processing import Features, Processor
+from weitiao.processing import IGNORED, Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
-IGNORED = -100  # the target of a token that is not judged
 _MASKS = re.compile(r"\[MASK\]|<mask>", re.IGNORECASE)
 
 
@@ -47,6 +46,8 @@ class FillMask(Task):
     outputs = ()
     settings = FillMaskSettings
     headline = Headline("masked_accuracy", "max")
+    hub_tag = "fill-mask"
+    pipeline = True
     windowed = True
     max_length = 256
     example: ClassVar[Record] = {"text": "The rain falls on the sea, the rain falls on the land, and the rain falls on the town."}

@@ -1,6 +1,5 @@
 """Image and text classification: a picture and a text in, one of a closed set of labels out."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -13,7 +12,7 @@ from weitiao.data.language import has_spaces
 from weitiao.data.records import Records
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
-from weitiao.labels import flat_label, label_columns, label_config, likeliest, softmax
+from weitiao.labels import flat_label, label_columns, label_config, likeliest, ordered, softmax
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores
 from weitiao.processing import Features, Processor
@@ -46,8 +45,8 @@ class ImageTextClassification(Task):
         return record
 
     def learn(self, records: Records, settings: Any) -> Spec:
-        """The labels in alphabetical order."""
-        labels = sorted(Counter(records.columns["label"]))
+        """The labels in their fixed order."""
+        labels = ordered(records.columns["label"])
         if len(labels) < 2:
             message = _("{file}: at least two different labels are needed, and there is {labels}. Check --label.")
             raise DataError(message.format(file=records.source, labels=", ".join(labels) or "-"), file=records.source, column="label")
@@ -66,10 +65,12 @@ class ImageTextClassification(Task):
         return label_config(spec["labels"])
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
-        """The text's tokens beside the picture's pixels, (3, height, width)."""
+        """The text's tokens beside the picture, (3, height, width) once it is read. Raises DataError for a picture that cannot be."""
         features = processor.text(record["text"], max_length=max_length)
-        features.arrays = {"pixel_values": processor.image(record["image"])}
+        picture = processor.image(record["image"])
+        features.arrays = {"pixel_values": picture}
         if for_training:
+            np.asarray(picture)  # what is broken is better heard of now, with its row, than in the middle of a training
             if record["label"] not in spec["labels"]:
                 raise DataError(_('The label "{label}" was not in the training data.').format(label=record["label"]), column="label")
             features.target = spec["labels"].index(record["label"])

@@ -20,6 +20,7 @@ from weitiao.fields import Field
 from weitiao.labels import softmax
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores
+from weitiao.metrics.side_by_side import side_by_side
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
@@ -28,7 +29,6 @@ CONTEXT_HINTS = ("context", "passage", "article", "premise", "ctx", "paragraph",
 OPTION_HINTS = ("options", "choices", "endings", "candidates", "选项", "候选")
 ANSWER_HINTS = ("answer", "label", "answerkey", "answer_key", "correct", "correct_answer", "gold", "答案", "标签")
 FORMS = ("auto", "index", "number", "letter", "text")
-SHOWN = 50  # rows side by side
 _SEED = 42
 
 
@@ -54,6 +54,7 @@ class MultipleChoice(Task):
     outputs = (Field("answer", "choice", N_("Answer"), flag="answer", hints=ANSWER_HINTS, varied=True),)
     settings = MultipleChoiceSettings
     headline = Headline("accuracy", "max")
+    hub_tag = "multiple-choice"
     example: ClassVar[Record] = {
         "question": "What does a thermometer measure?",
         "context": None,
@@ -131,17 +132,10 @@ class MultipleChoice(Task):
             shares = dict.fromkeys(labels, 0.0) | {_letter(at): prediction["probabilities"][option] for at, option in enumerate(own)}
             placed.append({"label": _letter(prediction["index"]), "score": prediction["score"], "probabilities": shares})
         scores = classification_scores([_letter(answer) for answer in answers], placed, labels)
-        worst = sorted(range(len(answers)), key=lambda row: predictions[row]["probabilities"][options[row][answers[row]]])[:SHOWN]
-        shown = [
-            {
-                "input": records.columns["question"][row],
-                "reference": options[row][answers[row]],
-                "prediction": predictions[row]["label"],
-                "score": predictions[row]["probabilities"][options[row][answers[row]]],
-            }
-            for row in worst
-        ]
-        return {**scores, "side_by_side": shown}
+        right = [own[answer] for own, answer in zip(options, answers, strict=True)]
+        likelihoods = [prediction["probabilities"][option] for prediction, option in zip(predictions, right, strict=True)]
+        chosen = [prediction["label"] for prediction in predictions]
+        return {**scores, "side_by_side": side_by_side(records.columns["question"], right, chosen, likelihoods)}
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """An option drawn by chance, and the one whose words are most like the question's and the context's."""

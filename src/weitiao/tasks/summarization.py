@@ -54,6 +54,7 @@ class Summarization(Task):
     settings = SummarizationSettings
     answers_by = "generate"
     headline = Headline("rougeL", "max")
+    hub_tag = "summarization"
     selection = Headline("loss", "min")
     max_length = 512
     example: ClassVar[Record] = {

@@ -5,7 +5,7 @@ Of several, every label is decided for itself: its probability against a thresho
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -19,7 +19,7 @@ from weitiao.data.schema import Schema
 from weitiao.data.text_pairs import PAIR, TEXT, has_pairs, inputs_of, texts_of
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
-from weitiao.labels import flat_label, flat_probabilities, label_columns, label_config, likeliest, probability_columns, softmax
+from weitiao.labels import flat_label, flat_probabilities, label_columns, label_config, likeliest, ordered, probability_columns, softmax
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores, multi_label_scores
 from weitiao.metrics.multi_label import indicator, probability_matrix
@@ -53,6 +53,8 @@ class TextClassification(Task):
     outputs = (Field("label", "choice", N_("Label"), flag="label", hints=LABEL_HINTS, several=True),)
     settings = Settings
     headline = Headline("f1_macro", "max")
+    hub_tag = "text-classification"
+    pipeline = True
     example: ClassVar[Record] = {"text": "The parcel arrived broken and nobody answers the phone.", "label": "complaint"}
 
     def schema(self, settings: Any) -> Schema:
@@ -77,7 +79,7 @@ class TextClassification(Task):
         answers = records.columns["label"]
         several = any(isinstance(answer, list) for answer in answers)
         counts = Counter(label for answer in answers for label in labels_of(answer))
-        labels = sorted(counts, key=_label_order(counts))
+        labels = ordered(counts)
         if len(labels) < (1 if several else 2) or (several and min(counts.values()) == len(records)):
             message = _(
                 '{file}: all {rows} training rows have the same label "{label}", so there is nothing to tell apart. Add rows of another'
@@ -189,14 +191,6 @@ def labels_of(answer: str | Sequence[str]) -> list[str]:
     (['a'], ['b', 'a'])
     """
     return [answer] if isinstance(answer, str) else list(dict.fromkeys(label for label in answer if label))
-
-
-def _label_order(labels: Iterable[str]) -> Any:
-    try:
-        order = {label: (int(label), label) for label in labels}
-    except ValueError:
-        return str
-    return order.__getitem__
 
 
 task = TextClassification()

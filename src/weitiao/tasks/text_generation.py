@@ -22,12 +22,11 @@ from weitiao.fields import Field
 from weitiao.messages import N_, _
 from weitiao.metrics.resampling import mean_scores
 from weitiao.metrics.rouge import ROUGE, rouge_rows
-from weitiao.processing import Features, Processor
+from weitiao.metrics.side_by_side import side_by_side
+from weitiao.processing import IGNORED, Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
-IGNORED = -100  # the target of a token that is not learned
 ROLES = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")  # special tokens that a template may write
-SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,8 @@ class TextGeneration(Task):
     settings = GenerationSettings
     answers_by = "generate"
     headline = Headline("perplexity", "min")
+    hub_tag = "text-generation"
+    pipeline = True
     selection = Headline("loss", "min")
     max_length = 1024
     example: ClassVar[Record] = {
@@ -136,7 +137,7 @@ class TextGeneration(Task):
         if not kept:
             message = _(
                 "not one token of it would be learned: the chat template writes nothing for the answers, or nothing of them is left within "
-                "--max-length {limit}. Raise it, or remove the row."
+                "--max-length {limit}. Remove the row, or train with more."
             )
             raise DataError(message.format(limit=max_length))
         return kept
@@ -164,16 +165,7 @@ class TextGeneration(Task):
         written = [predictions[at]["text"] for at in judged]
         segmenter = segmenter_for(wanted)
         rows = rouge_rows(written, wanted, segmenter)
-        worst = sorted(range(len(judged)), key=lambda at: rows["rougeL"][at])[:SHOWN]
-        shown = [
-            {
-                "input": self.plain(records[judged[at]]),
-                "reference": wanted[at],
-                "prediction": written[at],
-                "score": rows["rougeL"][at],
-            }
-            for at in worst
-        ]
+        shown = side_by_side([self.plain(records[at]) for at in judged], wanted, written, rows["rougeL"])
         return {**mean_scores({name: rows[name] for name in ROUGE}), "segmenter": segmenter, "side_by_side": shown}
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:

@@ -28,7 +28,7 @@ from weitiao.fields import Field
 from weitiao.labels import label_config
 from weitiao.messages import N_, _
 from weitiao.metrics.entities import entity_scores
-from weitiao.processing import Features, Processor
+from weitiao.processing import IGNORED, Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
 TEXT_HINTS = (
@@ -41,7 +41,6 @@ SPAN_HINTS = (
 )
 STRIDE = 64  # tokens that neighbouring windows share
 _MOST_SPECIAL = 8  # tokens that a tokenizer may add to a window
-_NOT_JUDGED = -100
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,8 @@ class TokenClassification(Task):
     settings = TokenClassificationSettings
     endings = ENDINGS
     headline = Headline("f1", "max")
+    hub_tag = "token-classification"
+    pipeline = True
     windowed = True
     example: ClassVar[Record] = {
         "text": "Ada Lovelace was born in London.",
@@ -146,7 +147,7 @@ class TokenClassification(Task):
         index = {tag: number for number, tag in enumerate(spec["tags"])}
         tags = iter(tags_over([(word.start, word.end) for words in judged for word in words], record["spans"]))
         for window, words in zip(windows, judged, strict=True):
-            window.target = [_NOT_JUDGED] * len(window)
+            window.target = [IGNORED] * len(window)
             for word, tag in zip(words, tags, strict=False):
                 if tag not in index:
                     raise DataError(_('The entity type "{label}" was not in the training data.').format(label=tag[2:]), column="spans")

@@ -51,6 +51,7 @@ class Translation(Task):
     settings = TranslationSettings
     answers_by = "generate"
     headline = Headline("bleu", "max")
+    hub_tag = "translation"
     selection = Headline("loss", "min")
     example: ClassVar[Record] = {"source": "Where is the station?", "target": "Wo ist der Bahnhof?"}
 

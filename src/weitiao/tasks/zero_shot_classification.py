@@ -49,6 +49,7 @@ class ZeroShotClassification(Task):
     outputs = (Field("label", "choice", N_("Label"), flag="label", hints=("label", "category", "class", "topic", "标签", "类别", "分类")),)
     settings = ZeroShotSettings
     headline = Headline("accuracy", "max")
+    hub_tag = "zero-shot-classification"
     trainable = False
     example: ClassVar[Record] = {"text": "The striker scored twice in the second half.", "label": "sport"}
 

@@ -10,12 +10,26 @@ import torch.nn.functional as F
 
 from weitiao.config import TrainingSettings
 from weitiao.engine.objectives.base import Collated, Example, Objective, pad
-from weitiao.engine.objectives.tokens import IGNORED
-from weitiao.processing import Features
+from weitiao.engine.objectives.weighing import cross_entropy
+from weitiao.processing import IGNORED, Features
 
 
 class _Language(Objective):
-    """A target is one token id a position, -100 where nothing is to be learned."""
+    """A target is one token id a position, -100 where nothing is to be learned.
+
+    Args:
+        smoothing: probability mass spread over the whole vocabulary.
+    """
+
+    honours = ("label_smoothing",)
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        self.smoothing = smoothing
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "_Language":
+        """What the settings say."""
+        return cls(settings.label_smoothing)
 
     def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
         """(rows, length) token ids."""
@@ -41,7 +55,7 @@ class CausalLM(_Language):
         """Logits are (rows, length, vocabulary): position t predicts the label at t + 1."""
         labels = batch.targets["labels"][:, 1:]
         judged = labels != IGNORED  # (rows, length - 1)
-        return F.cross_entropy(outputs.logits[:, :-1][judged].float(), labels[judged], reduction="sum")
+        return cross_entropy(outputs.logits[:, :-1][judged], labels[judged], smoothing=self.smoothing)
 
     def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
         """(length, vocabulary) logits of each row, without its padding."""
@@ -64,7 +78,7 @@ class Seq2SeqLM(_Language):
         """Logits are (rows, target length, vocabulary): position t predicts the label at t."""
         labels = batch.targets["labels"]
         judged = labels != IGNORED
-        return F.cross_entropy(outputs.logits[judged].float(), labels[judged], reduction="sum")
+        return cross_entropy(outputs.logits[judged], labels[judged], smoothing=self.smoothing)
 
 
 class MaskedLM(_Language):
@@ -78,13 +92,14 @@ class MaskedLM(_Language):
         top_k: answers to give for a mask.
     """
 
-    def __init__(self, mask: int, vocabulary: int, share: float = 0.15, top_k: int = 5) -> None:
+    def __init__(self, mask: int, vocabulary: int, share: float = 0.15, top_k: int = 5, smoothing: float = 0.0) -> None:
+        super().__init__(smoothing)
         self.mask, self.vocabulary, self.share, self.top_k = mask, vocabulary, share, top_k
 
     @classmethod
     def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "MaskedLM":
         """What the task's spec says of the tokenizer."""
-        return cls(spec["mask_id"], spec["vocabulary"], spec.get("share", 0.15), spec.get("top_k", 5))
+        return cls(spec["mask_id"], spec["vocabulary"], spec.get("share", 0.15), spec.get("top_k", 5), settings.label_smoothing)
 
     def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> list[list[Features]]:
         """The examples with words hidden, and their tokens as targets."""
@@ -109,7 +124,7 @@ class MaskedLM(_Language):
         """Logits are (rows, length, vocabulary)."""
         labels = batch.targets["labels"]
         judged = labels != IGNORED
-        return F.cross_entropy(outputs.logits[judged].float(), labels[judged], reduction="sum")
+        return cross_entropy(outputs.logits[judged], labels[judged], smoothing=self.smoothing)
 
     def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
         """Of each row, at its masks only: "tokens" and their "log_probabilities", (masks, top_k), likeliest first; and of the token that

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import ClassVar
 
 import pyarrow.parquet as pq
 import pytest
@@ -208,6 +209,32 @@ def test_what_fails_before_the_first_step_leaves_nothing(
         train_tiny(**settings)
     assert says in str(error.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("part", ["write_card", "write_report"])
+def test_a_report_that_cannot_be_drawn_spoils_no_model(
+    part: str, train_tiny: Callable[..., weitiao.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from weitiao import report
+
+    class Listener(Observer):
+        warnings: ClassVar[list[str]] = []
+
+        def warn(self, text: str) -> None:
+            self.warnings.append(text)
+
+    def fail(folder: object) -> None:
+        raise ValueError("no such figure")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(report, part, fail)
+        run = train_tiny(observer=Listener(), epochs=1)
+    assert (run.record["status"], run.record["exit_code"]) == ("finished", 0)
+    assert "no such figure" in Listener.warnings[-1] and f"weitiao report {run.path}" in Listener.warnings[-1]
+    assert not run.folder.checkpoints.exists()
+    again = weitiao.load(run.path)
+    assert again.predict(["a lovely day"])
+    assert again.write_report().is_file()  # type: ignore[attr-defined]
 
 
 def test_the_public_surface_is_explicit() -> None:

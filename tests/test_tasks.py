@@ -30,6 +30,13 @@ class Letters:
         return Features({"input_ids": ids[:max_length]}, cut=max(0, len(ids) - max_length))
 
 
+@pytest.mark.parametrize("name", ["text-classification", "image-text-classification"])
+def test_labels_that_are_numbers_stand_in_the_order_of_numbers(name: str) -> None:
+    task = tasks.get(name)
+    records = Records({"text": ["a"] * 4, "image": ["a.png"] * 4, "label": ["10", "9", "1", "9"]}, np.arange(4), "a.csv")
+    assert task.learn(records, tasks.settings_of(task)())["labels"] == ["1", "9", "10"]
+
+
 @pytest.mark.parametrize("task", ALL, ids=lambda t: t.name)
 def test_the_declaration_is_complete(task: tasks.Task) -> None:
     assert task.name == Path(__import__(type(task).__module__, fromlist=["x"]).__file__).stem.replace("_", "-")

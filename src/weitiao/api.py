@@ -27,6 +27,7 @@ from weitiao.messages import _
 from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder
+from weitiao.scope import check_loading, options_of
 from weitiao.tasks.base import Spec
 
 if TYPE_CHECKING:
@@ -111,9 +112,10 @@ def load(name: str | Path, task: str = "", **settings: Any) -> Model:
     Args:
         name: a run's folder; or, where ``task`` is given, a model: a folder, a hub id, "offline".
         task: what a pretrained model is to do, by name or alias: "ner", "fill-mask", ...
-        settings: the task's own settings, and ``offline``, ``revision``, ``trust_remote_code``, ``max_length``.
+        settings: the task's own settings, ``offline``, and for a pretrained model ``revision``, ``trust_remote_code``, ``max_length``.
 
     Raises:
+        UsageError: a setting that would change nothing.
         RunError: there is no run, or it was never finished.
         ModelError, NetworkError: the model cannot be had or cannot do the task.
     """
@@ -124,9 +126,13 @@ def load(name: str | Path, task: str = "", **settings: Any) -> Model:
         message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name)
         raise RunError(message)
     run = Run(folder)
-    if settings:
-        recipe = tasks.recipe({**settings, "task": run.task.name})
-        run.spec = run.task.adjusted(run.spec, {name: getattr(recipe.task, name) for name in settings if hasattr(recipe.task, name)})
+    recipe = tasks.recipe({**settings, "task": run.task.name})
+    check_loading(settings, run.task, pretrained=False)
+    given = {name: getattr(recipe.task, name) for name in settings if hasattr(recipe.task, name)}
+    if given:
+        run.spec = run.task.adjusted(run.spec, given)
+    run.options |= given
+    run.offline = recipe.model.offline
     return run
 
 
@@ -136,8 +142,12 @@ def _pretrained(name: str, task_name: str, settings: Mapping[str, Any]) -> Model
 
     recipe = tasks.recipe({**settings, "task": task_name, "model": name})
     task = tasks.get(recipe.model.task)
+    check_loading(settings, task, pretrained=True)
     spec, load_it = pretrained(task, recipe)
-    return Model(name, task, spec, load_it)
+    model = Model(name, task, spec, load_it)
+    model.options = {option: getattr(recipe.task, option) for option in options_of(task) if option in settings}
+    model.offline = recipe.model.offline
+    return model
 
 
 @contextmanager
@@ -161,9 +171,6 @@ def _finish(session: Session, folder: RunFolder, observer: Observer) -> "Run":
     try:
         session.fit()
         folder.update(status="finished", exit_code=0, ended=_now())
-        report.write_card(folder)
-        report.write_report(folder)
-        session.trainer.job.store.remove()
     except KeyboardInterrupt:
         folder.update(status="interrupted", exit_code=INTERRUPTED, ended=_now())
         observer.note(_("Interrupted. The state is saved; go on with: weitiao train --resume {path}").format(path=folder.path))
@@ -173,7 +180,19 @@ def _finish(session: Session, folder: RunFolder, observer: Observer) -> "Run":
         with suppress(WeitiaoError):
             folder.update(status="failed", exit_code=getattr(error, "exit_code", 1), ended=_now())
         raise
+    session.trainer.job.store.remove()
+    _describe(folder, observer)
     return Run(folder)
+
+
+def _describe(folder: RunFolder, observer: Observer) -> None:
+    """Write the card and the report of a finished run. What goes wrong with them is said and spoils no model."""
+    try:
+        report.write_card(folder)
+        report.write_report(folder)
+    except Exception as error:  # they are drawn from whatever a task's figures hold, by libraries of others
+        message = _("The model is finished, but its card and report could not be written: {error}. Try again: weitiao report {run}")
+        observer.warn(message.format(error=f"{type(error).__name__}: {error}".rstrip("."), run=folder.path))
 
 
 class Run(Model):
@@ -190,6 +209,8 @@ class Run(Model):
         task = tasks.get(record["task"])
         plan = ColumnPlan.from_dict(record["data"]["plan"], task.inputs, task.outputs)
         super().__init__(str(folder.path), task, record["spec"], self._load_run, plan)
+        trained_with = record.get("settings") or {}
+        self.options = {name: trained_with[name] for name in options_of(task) if name in trained_with}
 
     @property
     def record(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import atomic
+from weitiao.scope import check_reading
 from weitiao.tasks.base import Prediction, Spec, Task
 
 if TYPE_CHECKING:
@@ -32,10 +33,16 @@ class Model:
     Attributes:
         name: what to call it in messages.
         task: what it does.
+        options: the task's own settings in force, which say how answers are written in a file.
+        offline: open no socket.
+        truncated: how many of the records that it predicted were longer than it reads.
     """
 
     def __init__(self, name: str, task: Task, spec: Spec, load: "Callable[[Spec], Predictor]", plan: ColumnPlan | None = None) -> None:
         self.name, self.task, self.spec = name, task, spec
+        self.options: dict[str, Any] = {}
+        self.offline = False
+        self.truncated = 0
         self._load, self._plan = load, plan
         self._predictor: Predictor | None = None
 
@@ -54,7 +61,7 @@ class Model:
         if isinstance(inputs, (str, Mapping)):
             raise UsageError(_('predict takes a list of texts: predict(["{text}"])').format(text=str(inputs)[:40]))
         records = [self._as_record(value, at, given) for at, value in enumerate(inputs)]  # judged before the weights are read
-        return list(self.predictor().predict(records))
+        return list(self.predictor().predict(records, truncated=self._cut))
 
     def stream(self, record: str | Mapping[str, Any], **arguments: Any) -> Iterator[str]:
         """The answer of a model that writes, piece by piece.
@@ -74,19 +81,21 @@ class Model:
 
         Args:
             data: a file; its columns are found as in training.
-            settings: reading settings: text, label, encoding, delimiter, max_bad_rows.
+            settings: reading settings: text, label, text_separator, encoding, delimiter, max_bad_rows, offline.
 
         Raises:
             DataError: the file cannot be read, or lacks a column.
+            UsageError: a setting that would change nothing.
         """
         from weitiao.engine.evaluation import evaluate
 
-        plan, schema, reading = self._reading(settings)
+        plan, schema, reading = self._reading(settings, self.options)
         records, ledger = loading.read_records(data, plan, schema, reading=reading, observer=observer)
         evaluation, _predictions, _speed = evaluate(
-            self.predictor(), records, split="data", train=self._training_records(), observer=observer
+            self.predictor(), records, split="data", train=self._training_records(), observer=observer, ledger=ledger
         )
-        evaluation["ledger"] = ledger.counts()
+        evaluation["ledger"] = counts = ledger.counts()
+        self.warn_of_cut(counts.get("truncated:too_long", 0), len(records), observer)
         observer.evaluated(evaluation)
         return evaluation
 
@@ -120,14 +129,14 @@ class Model:
         plan, schema, reading = self._reading(settings)
         schema = replace(schema, outputs=())  # answers that a file holds are carried along, whatever they look like
         empty = dict.fromkeys(task.columns(self.spec))
-        fitted, done = None, 0
+        fitted, done, cut_before = None, 0, self.truncated
         for table in iter_tables(data, reading, ledger):
             shaped = schema.reshape(table)
-            fitted = fitted or loading.fit_plan(shaped, plan, schema, need_outputs=False)
+            fitted = fitted or loading.fit_plan(shaped, plan, schema, separator=reading.text_separator, need_outputs=False)
             # Rows without a text stay in the output, so what would drop them is not a loss to be listed.
             prepare = schema.preparation(need_outputs=False)
             records = to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=prepare, max_bad_rows=reading.max_bad_rows)
-            answers = dict(zip(records.rows.tolist(), self.predictor().predict(records), strict=True))
+            answers = dict(zip(records.rows.tolist(), self.predictor().predict(records, truncated=self._cut), strict=True))
             # An answer never takes the place of a column of the file.
             names = {name: f"predicted_{name}" if name in table.columns else name for name in empty}
             columns = [table.texts(name) for name in table.names]
@@ -139,8 +148,17 @@ class Model:
             yield batch
             done += len(batch)
             observer.progress("predict", done, None, {})
+        self.warn_of_cut(self.truncated - cut_before, done, observer)
         for what, count in ledger.counts().items():
             observer.warn(_("{file}: {what}, {count} rows.").format(file=data, what=what, count=count))
+
+    def warn_of_cut(self, count: int, rows: int, observer: Observer) -> None:
+        """Say how many of so many rows were longer than the model reads, if any were."""
+        if count:
+            message = _(
+                "{count} of {rows} rows are longer than the {limit} tokens that the model reads of one; the rest of each was cut off."
+            )
+            observer.warn(message.format(count=count, rows=rows, limit=self.predictor().max_length))
 
     def predictor(self) -> "Predictor":
         """The model as a function from records to predictions, loaded on first use."""
@@ -148,6 +166,9 @@ class Model:
             self._predictor = self._load(self.spec)
             self.spec = self._predictor.spec
         return self._predictor
+
+    def _cut(self, at: int, tokens: int) -> None:
+        self.truncated += 1
 
     def _as_record(self, value: str | Mapping[str, Any], at: int, given: Mapping[str, Any]) -> dict[str, Any]:
         first = self.task.inputs[0]
@@ -168,11 +189,20 @@ class Model:
         except DataError as error:
             raise UsageError(_("Input {number}: {problem}").format(number=at + 1, problem=error)) from error
 
-    def _reading(self, settings: Mapping[str, Any]) -> tuple[ColumnPlan | None, Any, Reading]:
-        """What ``loading`` needs to read another file as the training data was read."""
-        recipe = tasks.recipe({**settings, "task": self.task.name})
-        schema = self.task.schema(recipe.task)
-        return self._plan, schema, Reading(recipe.data.encoding, recipe.data.delimiter, recipe.data.max_bad_rows, schema=schema)
+    def _reading(self, settings: Mapping[str, Any], options: Mapping[str, Any] = {}) -> tuple[ColumnPlan | None, Any, Reading]:
+        """What ``loading`` needs to read another file as the training data was read; ``options`` are the task's, where nobody says else."""
+        recipe = tasks.recipe({**options, **settings, "task": self.task.name})
+        check_reading(settings, self.task)
+        data, schema = recipe.data, self.task.schema(recipe.task)
+        reading = Reading(
+            data.encoding,
+            data.delimiter,
+            data.max_bad_rows,
+            offline=self.offline or recipe.model.offline,
+            schema=schema,
+            text_separator=data.text_separator,
+        )
+        return self._plan, schema, reading
 
     def _training_records(self) -> Records | None:
         """The training split for the baselines; None where there is none."""

@@ -91,6 +91,8 @@ class Outcome(NamedTuple):
 class FakeRun:
     """A run that answers at once."""
 
+    truncated = 0
+
     def __init__(self, path: str, calls: list[Any]) -> None:
         self.path, self.calls = Path(path), calls
         self.folder = SimpleNamespace(report=Path(path) / "report.html")
@@ -112,6 +114,9 @@ class FakeRun:
     def evaluate(self, data: str, *, observer: Any, **reading: Any) -> dict[str, Any]:
         self.calls.append(("evaluate", data, reading))
         return EVALUATION
+
+    def warn_of_cut(self, count: int, rows: int, observer: Any) -> None:
+        self.calls += [("cut", count, rows)] if count else []
 
     def write_report(self) -> Path:
         return self.path / "report.html"

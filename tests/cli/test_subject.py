@@ -74,7 +74,7 @@ def test_a_pretrained_model_is_evaluated_under_a_task(command: Command, api: Sim
 def test_a_finished_run_is_used_with_other_settings(command: Command, api: SimpleNamespace) -> None:
     make_run(Path("runs/qa"), "question-answering")
     command("predict", "runs/qa", "Who?", "--context", "Ann.", "--top-k", "2", "--offline")
-    assert api.calls == [("load", "runs/qa", {"top_k": 2}), ("predict", ["Who?"], {"context": "Ann."})]
+    assert api.calls == [("load", "runs/qa", {"top_k": 2, "offline": True}), ("predict", ["Who?"], {"context": "Ann."})]
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,14 @@ def test_answers_that_are_all_different_are_still_found(tmp_path: Path) -> None:
     assert set(_load(_lines(tmp_path / "a.jsonl", *rows)).splits["train"].columns["answer"]) == {"0"}
 
 
+def test_the_data_check_takes_no_index_for_a_class(tmp_path: Path) -> None:
+    """An index means another option in every row: that all are 0 says nothing of what there is to tell apart."""
+    asked = [{"question": f"How was day {n}?", "options": ["cold", f"warm {n}"], "answer": 0} for n in range(30)]
+    found = weitiao.check(str(_lines(tmp_path / "q.jsonl", *asked)), task="multiple-choice", valid=0, test=0)["check"]
+    assert found["labels"] == []
+    assert {finding["code"] for finding in found["findings"]}.isdisjoint({"one_class", "class_imbalance", "conflicting_labels"})
+
+
 def test_bad_rows_are_named_and_counted(tmp_path: Path) -> None:
     good = {"question": "How?", "options": ["cold", "warm"], "answer": "A"}
     path = _lines(tmp_path / "a.jsonl", good, {**good, "answer": "E"}, {**good, "options": ["cold", "cold"]}, {**good, "options": ["cold"]})

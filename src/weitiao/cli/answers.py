@@ -39,11 +39,13 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
     if first is None:
         raise UsageError(_('Standard input holds no text. Give one: weitiao predict {run} "a lovely day"').format(run=subject.name))
     # The spinner turns while the model loads; from then on the answers themselves show that it goes on.
-    with working(screen) as (api, _observer):
+    with working(screen) as (api, observer):
         model = api.load(subject.name, **subject.loading)
         answered = model.predict(first, **given)
+    rows = 0
     batches = chain([(first, answered)], ((piece, model.predict(piece, **given)) for piece in pieces))
     for at, (chunk, answers) in enumerate(batches):
+        rows += len(answers)
         if waiting is not None:
             waiting.write(answers)
         else:
@@ -52,6 +54,7 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
                 screen.out.print(drawn)
     if waiting is not None:
         waiting.print()
+    model.warn_of_cut(model.truncated, rows, observer)
     if blank:
         listed = ", ".join(map(str, blank[:10])) + (", …" if len(blank) > 10 else "")
         screen.note(_("Lines without text were left out: {lines}.").format(lines=listed))

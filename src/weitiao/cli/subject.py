@@ -11,10 +11,9 @@ from weitiao import tasks
 from weitiao.config import DataSettings, ModelSettings, setting_fields
 from weitiao.errors import UsageError
 from weitiao.messages import _
+from weitiao.scope import as_flag, check_loading
 from weitiao.tasks.base import Task
 
-# A run brings its model and its length with it, and opens no socket anyway.
-ONLY_PRETRAINED = ("revision", "max_length", "trust_remote_code")
 READING = tuple(field.name for field in fields(DataSettings))
 
 
@@ -83,16 +82,11 @@ def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any]) -> Su
     from weitiao.engine.fitting import open_run
 
     task = tasks.get(use_as) if use_as is not None else tasks.get(str(open_run(name).record().get("task")))
-    needless = [as_flag(setting) for setting in ONLY_PRETRAINED if setting in settings and use_as is None]
-    if needless:
-        message = _("{flags} is for a pretrained model, so it needs --task; a run has its own.")
-        raise UsageError(message.format(flags=", ".join(needless)))
     values = typed(settings, task.name)
     columns = {setting: str(settings[setting]) for setting in settings if _names_column(task, setting)}
     reading = {setting: values[setting] for setting in settings if setting in READING}
     loading = {setting: value for setting, value in values.items() if setting not in columns and setting not in reading}
-    if use_as is None:
-        loading.pop("offline", None)
+    check_loading(loading, task, pretrained=use_as is not None)
     return Subject(name, task, use_as or "", loading | ({"task": task.name} if use_as else {}), columns, reading)
 
 
@@ -100,15 +94,6 @@ def typed(settings: Mapping[str, Any], task: str = ModelSettings().task) -> dict
     """The given settings as values of their types. Raises UsageError for an impossible one, or one of another task."""
     flat = tasks.recipe({**settings, "task": task}).flat()
     return {name: tuple(flat[name]) if isinstance(flat[name], list) else flat[name] for name in settings}
-
-
-def as_flag(setting: str) -> str:
-    """A setting as it is typed.
-
-    >>> as_flag("max_length")
-    '--max-length'
-    """
-    return "--" + setting.replace("_", "-")
 
 
 def _names_column(task: Task, setting: str) -> bool:

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-HEAD_FILE = "classifier.safetensors"
+from weitiao.engine.model_folder import CLASSIFIER
+
 MODEL_TYPES = frozenset({"clip", "siglip", "siglip2", "chinese_clip", "altclip", "vision-text-dual-encoder"})
 
 
@@ -58,7 +59,7 @@ class DualEncoder(nn.Module):
         base, info = AutoModel.from_pretrained(folder, **settings)
         for name, value in own.items():
             setattr(base.config, name, value)
-        file = Path(folder) / HEAD_FILE
+        file = Path(folder) / CLASSIFIER
         state = load_file(str(file)) if file.is_file() else None
         labels = num_labels if num_labels is not None else len(state["bias"]) if state else base.config.num_labels
         network = cls(base, labels)
@@ -71,7 +72,7 @@ class DualEncoder(nn.Module):
     def save_pretrained(self, folder: str) -> None:
         """Write the base as transformers does, and the classifier beside it."""
         self.base.save_pretrained(folder)
-        save_file({name: tensor.contiguous() for name, tensor in self.classifier.state_dict().items()}, str(Path(folder) / HEAD_FILE))
+        save_file({name: tensor.contiguous() for name, tensor in self.classifier.state_dict().items()}, str(Path(folder) / CLASSIFIER))
 
     def gradient_checkpointing_enable(self, **arguments: Any) -> None:
         """The base's."""

@@ -1,34 +1,46 @@
 """Predictions become numbers with intervals, beside what simple methods reach on the same rows. It knows no run folder."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
+from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.engine.prediction import Predictor
+from weitiao.errors import DataError
 from weitiao.metrics import compare
 from weitiao.observer import Observer
 from weitiao.tasks.base import Prediction
 
 
 def evaluate(
-    predictor: Predictor, records: Records, *, split: str, train: Records | None, observer: Observer
+    predictor: Predictor, records: Records, *, split: str, train: Records | None, observer: Observer, ledger: Ledger | None = None
 ) -> tuple[dict[str, Any], list[Prediction], float]:
     """Predict and score a split.
 
     Args:
         split: "test" or "validation".
         train: the training records, for the baselines; None leaves them out.
+        ledger: gets a line for every row that was cut, or that no loss could be computed of; None where that is known already.
 
     Returns:
         The evaluation (metrics, intervals, baselines, verdict, details), the predictions in the records' order, and rows per second.
     """
     task, total = predictor.task, len(records)
+    ledger = Ledger() if ledger is None else ledger
+    cut: dict[int, int] = {}
+
+    def truncated(at: int, tokens: int) -> None:
+        cut[at] = max(cut.get(at, 0), tokens)
+
     began = time.perf_counter()
-    predictions = list(predictor.predict(records, lambda rows: observer.progress("evaluate", rows, total, {})))
+    predictions = list(predictor.predict(records, lambda rows: observer.progress("evaluate", rows, total, {}), truncated))
     rows_per_s = total / max(time.perf_counter() - began, 1e-9)
     scores = task.score(predictions, records, predictor.spec)
     if task.answers_by == "generate":
-        scores = {**scores, "metrics": {**scores["metrics"], **teacher_forced(predictor, records)}}
+        scores = {**scores, "metrics": {**scores["metrics"], **teacher_forced(predictor, records, ledger, truncated)}}
+    for at in sorted(cut):
+        ledger.cut(records.source, records.rows[at], cut[at], predictor.max_length)
     answers = task.baselines(train, records, predictor.spec) if train is not None else {}
     baselines = {name: task.score(answer, records, predictor.spec) for name, answer in answers.items()}
     headline = task.judged_by(predictor.spec)
@@ -36,11 +48,38 @@ def evaluate(
     return {"split": split, "rows": total, "source": records.source, "headline": headline.metric, **compared}, predictions, rows_per_s
 
 
-def teacher_forced(predictor: Predictor, records: Records) -> dict[str, float]:
-    """{"loss", "perplexity"} of the right answers, each token predicted from the right ones before it."""
-    examples = []
-    for record in records:
-        features = predictor.task.encode(record, predictor.processor, predictor.spec, max_length=predictor.max_length, for_training=True)
+def teacher_forced(
+    predictor: Predictor,
+    records: Records,
+    ledger: Ledger | None = None,
+    truncated: Callable[[int, int], None] = lambda at, tokens: None,
+) -> dict[str, float]:
+    """{"loss", "perplexity"} of the right answers, each token predicted from the right ones before it.
+
+    Args:
+        ledger: gets a line for every row that has no answer of which a token could be judged, and is left out.
+        truncated: as in ``Predictor.predict``.
+
+    Raises:
+        DataError: so it is with every row; the message is about the first.
+    """
+    examples: list[Any] = []
+    first: DataError | None = None
+    for at, (row, record) in enumerate(zip(records.rows, records, strict=True)):
+        try:
+            features = predictor.task.encode(
+                record, predictor.processor, predictor.spec, max_length=predictor.max_length, for_training=True
+            )
+        except DataError as error:
+            first = first or records.blamed(row, error)
+            if ledger is not None:
+                ledger.add(records.source, row, "kept", "not_in_loss", str(error))
+            continue
         examples += [[one] for one in features]
+        cut = sum(one.cut for one in features)
+        if cut:
+            truncated(at, cut)
+    if not examples and first is not None:
+        raise first
     losses: dict[str, float] = predictor.backend.loss(examples)  # type: ignore[attr-defined]
     return losses

@@ -85,7 +85,9 @@ def _as_text(task: Task, records: Records) -> Records:
     """The records as the data check sees them: one text each and, where the task has such, the label or labels."""
     only = [field.name for field in task.inputs if field.name in records.columns]
     texts = records.columns[only[0]] if len(only) == 1 and task.fields[only[0]].type == "text" else [task.plain(r) for r in records]
-    choice = next((field.name for field in task.outputs if field.type == "choice" and field.name in records.columns), None)
+    # A choice among a row's own options is no class: "0" means another thing in every row.
+    choices = (field.name for field in task.outputs if field.type == "choice" and not field.varied)
+    choice = next((name for name in choices if name in records.columns), None)
     return Records({"text": texts} | ({"label": records.columns[choice]} if choice else {}), records.rows, records.source)
 
 

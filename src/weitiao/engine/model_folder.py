@@ -16,6 +16,7 @@ from weitiao.messages import _
 from weitiao.runs import RunFolder
 
 SINGLE, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"
+CLASSIFIER = "classifier.safetensors"  # beside a pair of encoders, which transformers gives no head
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 OTHER_WEIGHTS = ("*.gguf", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.safetensors", "onnx/*.onnx")
 NOT_WEIGHTS = ("training_args.bin", "optimizer.*", "scheduler.*", "rng_state*", "scaler.*")
@@ -41,6 +42,7 @@ NEEDED = (
     SINGLE,
     INDEX,
     SHARDS,
+    CLASSIFIER,
     *TOKENIZERS,
     "generation_config.json",
     "preprocessor_config.json",

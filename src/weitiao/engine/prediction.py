@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from weitiao.data.records import Records
 from weitiao.engine.batching import micro_batches
+from weitiao.errors import DataError
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Outputs, Prediction, Record, Spec, Task
 
@@ -38,12 +40,33 @@ class Predictor:
     processor: Processor
     max_length: int
 
-    def predict(self, records: Iterable[Record], progress: Callable[[int], None] = lambda rows: None) -> Iterator[Prediction]:
-        """One prediction a record, in order; ``progress`` hears how many are done. Only a window of records is held at a time."""
+    def predict(
+        self,
+        records: Iterable[Record],
+        progress: Callable[[int], None] = lambda rows: None,
+        truncated: Callable[[int, int], None] = lambda at, tokens: None,
+    ) -> Iterator[Prediction]:
+        """One prediction a record, in order. Only a window of records is held at a time.
+
+        Args:
+            progress: hears how many are done.
+            truncated: hears of each record that was cut: which one, counted from 0, and how many of its tokens were not read.
+
+        Raises:
+            DataError: a record that the task refuses, with its file and row where it has such.
+        """
         done = 0
         stream = iter(records)
         while window := list(itertools.islice(stream, WINDOW)):
-            features = [self.encode(record) for record in window]
+            features = []
+            for at, record in enumerate(window, done):
+                try:
+                    features.append(self.encode(record))
+                except DataError as error:
+                    raise (records.blamed(records.rows[at], error) if isinstance(records, Records) else error) from error
+                cut = sum(one.cut for one in features[-1])
+                if cut:
+                    truncated(at, cut)
             for record, own, outputs in zip(window, features, self._outputs(features), strict=True):
                 yield self.task.decode(record, own, outputs, self.spec, self.processor)
             done += len(window)
@@ -57,7 +80,7 @@ class Predictor:
         """The outputs of every record's features: all of a window's features go through the backend sorted by length."""
         flat = list(itertools.chain.from_iterable(features))
         outputs: list[Outputs] = [{}] * len(flat)
-        for batch in micro_batches([len(f) for f in flat], TOKENS, padded=True):
+        for batch in micro_batches([f.positions for f in flat], TOKENS, padded=True):
             for index, output in zip(batch, self.backend.run([flat[i] for i in batch]), strict=True):
                 outputs[index] = output
         answers = iter(outputs)

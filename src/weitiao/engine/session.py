@@ -39,7 +39,7 @@ class Session:
         devices.require_torch()
         devices.keep_freed_memory()
         from weitiao.engine import models
-        from weitiao.engine.objectives import objective_for
+        from weitiao.engine.objectives import check_honoured, objective_for
 
         task = tasks.get(recipe.model.task)
         if not task.trainable:
@@ -52,6 +52,7 @@ class Session:
         self.train_records = examples.splits["train"]
         self.spec: Spec = self.task.based_on(examples.learned, read_config(self.base.path))
         self.head = self.task.head(self.spec)
+        check_honoured(self.head.objective, recipe.training, self.task.name)
         self.machine: Machine = devices.machine_for(recipe.training)
         devices.seed_generators(recipe.training.seed)  # the new head
         self.loaded: LoadedModel = models.load_model(
@@ -87,13 +88,11 @@ class Session:
             try:
                 features = self.task.encode(record, self.loaded.processor, self.spec, max_length=self.max_length, for_training=targets)
             except DataError as error:
-                message = _("{file}, row {row}: {problem}").format(file=records.source, row=int(row), problem=error)
-                raise DataError(message, file=records.source, row=int(row), column=error.column) from error
+                raise records.blamed(row, error) from error
             cut = sum(f.cut for f in features)
             if cut:
                 self.truncated += 1
-                detail = _("{count} tokens beyond --max-length {limit} were cut off.").format(count=cut, limit=self.max_length)
-                self.examples.ledger.add(records.source, int(row), "truncated", "too_long", detail)
+                self.examples.ledger.cut(records.source, row, cut, self.max_length)
             if keep:
                 self.rows += [features] if grouped else [[one] for one in features]
 

@@ -13,7 +13,7 @@ from weitiao.engine.objectives.tokens import Span, TokenClassification
 from weitiao.errors import UsageError
 from weitiao.messages import _
 
-__all__ = ["OBJECTIVES", "Collated", "Example", "Objective", "objective_for"]
+__all__ = ["OBJECTIVES", "Collated", "Example", "Objective", "check_honoured", "objective_for"]
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "classification": Classification,
@@ -28,6 +28,16 @@ OBJECTIVES: dict[str, type[Objective]] = {
     "contrastive": Contrastive,
     "ranking": Ranking,
 }
+
+
+def check_honoured(name: str, settings: TrainingSettings, task: str) -> None:
+    """Raises UsageError for a setting of the loss that was changed and that a task's objective does not listen to."""
+    honours, plain = OBJECTIVES[name].honours, TrainingSettings()
+    for setting in ("class_weights", "label_smoothing"):
+        value = getattr(settings, setting)
+        if setting not in honours and value != getattr(plain, setting):
+            message = _("--{flag} {value} would change nothing: the loss of {task} has no use for it. Leave it out.")
+            raise UsageError(message.format(flag=setting.replace("_", "-"), value=value, task=task))
 
 
 def objective_for(

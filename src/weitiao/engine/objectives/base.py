@@ -46,10 +46,12 @@ class Objective:
     Attributes:
         divisible: whether a step may be cut into micro-batches: a contrastive one may not.
         grouped: whether all features of a record make one example, as the options of a question do.
+        honours: settings of the loss that it listens to: "class_weights", "label_smoothing". To set another is an error.
     """
 
     divisible = True
     grouped = False
+    honours: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "Objective":
@@ -85,8 +87,8 @@ class Objective:
         return float(len(examples))
 
     def cost(self, example: Example) -> int:
-        """Tokens that an example adds to a batch."""
-        return sum(map(len, example))
+        """Tokens, and patches of pictures, that an example adds to a batch."""
+        return sum(features.positions for features in example)
 
     def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
         """The summed loss, a scalar."""

@@ -1,6 +1,5 @@
 """One answer a row: a class, several classes, a number, or the best row of a group. Logits are (rows, labels)."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch.nn.functional as F
 
 from weitiao.config import TrainingSettings
 from weitiao.engine.objectives.base import Collated, Example, Objective
+from weitiao.engine.objectives.weighing import balanced, cross_entropy
 from weitiao.processing import Features
 
 
@@ -20,16 +20,16 @@ class Classification(Objective):
         smoothing: probability mass spread over all labels.
     """
 
+    honours = ("class_weights", "label_smoothing")
+
     def __init__(self, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> None:
         self.weights, self.smoothing = weights, smoothing
 
     @classmethod
     def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "Classification":
-        """Balanced weights are rows / (labels * rows of the label), as scikit-learn's ``class_weight="balanced"``."""
-        weights = None
-        if settings.class_weights == "balanced" and examples:
-            counts = Counter(f.target for example in examples for f in example)
-            weights = torch.tensor([len(examples) / (len(counts) * max(counts[label], 1)) for label in range(max(counts) + 1)])
+        """Balanced weights are those of ``weighing.balanced``, over the rows."""
+        weigh = settings.class_weights == "balanced" and bool(examples)
+        weights = balanced(f.target for example in examples for f in example) if weigh else None
         return cls(weights, settings.label_smoothing)
 
     def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
@@ -43,13 +43,8 @@ class Classification(Objective):
         return float(sum(self.weights[f.target] for example in examples for f in example))
 
     def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
-        """Computed in fp32 whatever the forward pass ran in."""
-        logits, targets = outputs.logits.float(), batch.targets["labels"]  # (rows, labels), (rows,)
-        weights = None if self.weights is None else self.weights.to(logits.device)
-        if weights is None or not self.smoothing:
-            return F.cross_entropy(logits, targets, weight=weights, reduction="sum", label_smoothing=self.smoothing)
-        # torch's own smoothing weighs the spread mass by every class's weight; here a row weighs as much as its label.
-        return (weights[targets] * F.cross_entropy(logits, targets, reduction="none", label_smoothing=self.smoothing)).sum()
+        """Summed over rows; logits are (rows, labels)."""
+        return cross_entropy(outputs.logits, batch.targets["labels"], self.weights, self.smoothing)
 
 
 class MultiLabel(Objective):
@@ -60,6 +55,8 @@ class MultiLabel(Objective):
         weights: (labels,) how much more a given label counts than one that is not, or None.
         smoothing: how far 0 and 1 are drawn towards one half.
     """
+
+    honours = ("class_weights", "label_smoothing")
 
     def __init__(self, priors: torch.Tensor | None = None, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> None:
         self.priors, self.weights, self.smoothing = priors, weights, smoothing

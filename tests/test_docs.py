@@ -83,6 +83,23 @@ def test_links_inside_the_repository_resolve(file: Path) -> None:
             assert (file.parent / target).exists(), target
 
 
+def test_the_map_leaves_nothing_out() -> None:
+    house = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").split("src/weitiao/\n", 1)[1].split("```", 1)[0]
+    named = {line.split()[0].strip("/") for line in house.splitlines() if line}
+    there = {path.name for path in (ROOT / "src/weitiao").iterdir() if path.suffix == ".py" or (path / "__init__.py").is_file()}
+    assert there <= named
+
+
+def test_the_changelog_counts_right() -> None:
+    from weitiao import tasks
+    from weitiao.engine.architectures import ARCHITECTURES
+
+    words = {13: "Thirteen", 20: "twenty"}
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"{words[len(tasks.all_tasks())]} tasks, each one file" in text
+    assert f"blank models of {words[len(ARCHITECTURES)]} architectures" in text
+
+
 def test_the_map_names_only_what_is_there() -> None:
     text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
     house = text.split("src/weitiao/\n", 1)[1].split("```", 1)[0]

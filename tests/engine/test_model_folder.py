@@ -8,7 +8,7 @@ import pytest
 
 from tests.engine.hub_stand_in import model_files, safetensors_bytes, write
 from weitiao.engine import hub
-from weitiao.engine.model_folder import license_of, verify_folder, weights_sha256
+from weitiao.engine.model_folder import license_of, needed_files, verify_folder, weights_sha256
 from weitiao.errors import ModelError
 
 
@@ -93,3 +93,8 @@ def test_code_from_yet_another_repository_must_be_named_itself(tmp_path: Path) -
 )
 def test_the_licence_is_what_the_card_declares(tmp_path: Path, card: str, license: str) -> None:
     assert license_of(write(tmp_path / "model", model_files(**{"README.md": card.encode()}))) == license
+
+
+def test_the_classifier_of_a_pair_of_encoders_is_taken_along() -> None:
+    names = ["config.json", "model.safetensors", "classifier.safetensors", "other.safetensors", "tokenizer.json"]
+    assert needed_files(names) == ["config.json", "tokenizer.json", "classifier.safetensors", "model.safetensors"]

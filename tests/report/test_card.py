@@ -91,6 +91,14 @@ def test_labels_cannot_break_out(make_run):
     assert "`tick ' tick`" in card.text and "`two lines`" in card.text
 
 
+def test_several_labels_are_said_to_be_several(make_run):
+    run = make_run()
+    assert "It gives a text one of the labels above" in card_of(run).text
+    run.update(spec={**run.record()["spec"], "multi_label": True})
+    text = card_of(run).text
+    assert "It gives a text those of the labels above that fit" in text and "one of the labels" not in text
+
+
 def test_many_labels_are_counted_not_listed(make_run):
     card = card_of(make_run(labels=[f"topic {i}" for i in range(60)], rows=400))
     assert "`topic 39` and 20 more" in card.text and "topic 40" not in card.text

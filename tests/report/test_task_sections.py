@@ -51,8 +51,16 @@ def test_nothing_appears_that_is_not_there(make_run):
     ("task", "tag"), [("regression", "text-classification"), ("translation", "translation"), ("keyword-extraction", None)]
 )
 def test_the_card_uses_the_hubs_own_task_names(make_run, task, tag):
-    head = card.metadata(make_run(task=task).record(), {})
+    head = card.write_card(make_run(task=task)).read_text(encoding="utf-8").split("\n---", 1)[0]
     assert (f"pipeline_tag: {tag}" in head) if tag else "pipeline_tag" not in head
+
+
+def test_a_pipeline_is_shown_where_transformers_has_one(make_run):
+    run, shown = make_run(), set()
+    for name in tasks.all_tasks():
+        run.update(task=name)
+        shown |= {name} if f'pipeline("{name}"' in card.write_card(run).read_text(encoding="utf-8") else set()
+    assert shown == {"text-classification", "token-classification", "fill-mask", "text-generation", "feature-extraction"}
 
 
 def test_use_names_the_further_inputs(make_run):

@@ -6,18 +6,19 @@ It knows standard input and output and a model's ``stream``; replies go to stand
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
-from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
+from weitiao import tasks
 from weitiao.cli.screen import Screen, to_json
 from weitiao.cli.subject import subject_of
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
+from weitiao.runs import RunFolder
+from weitiao.tasks.base import Task
 
 COMMANDS = {"/exit": N_("end (so does Ctrl-D)"), "/reset": N_("forget what was said"), "/help": N_("show this")}
-TASK = "text-generation"
 
 
 def chat(screen: Screen, name: str, system: str, settings: Mapping[str, Any]) -> None:
@@ -30,10 +31,11 @@ def chat(screen: Screen, name: str, system: str, settings: Mapping[str, Any]) ->
     """
     from weitiao.cli.progress import working
 
-    is_run = (Path(name) / "run.json").is_file()
+    is_run = RunFolder(name).record_file.is_file()
     if is_run:
         _refuse_silent(name)
-    subject = subject_of(name, None if is_run else TASK, settings)
+    talker = next(task.name for task in tasks.all_tasks().values() if _talks(task))
+    subject = subject_of(name, None if is_run else talker, settings)
     first = subject.task.inputs[0]
     with working(screen) as (api, _observer):
         model = api.load(name, **subject.loading)
@@ -115,9 +117,14 @@ def drawing(settings: Mapping[str, Any]) -> dict[str, Any]:
 def _refuse_silent(run: str) -> None:
     """Raises UsageError for a run of a task that holds no conversation, before its settings are judged by that task."""
     task = subject_of(run, None, {}).task
-    if task.answers_by != "generate" or task.inputs[0].type != "messages":
+    if not _talks(task):
         message = _("{run} does {task}, so it does not talk. Use it: weitiao predict {run} TEXT")
         raise UsageError(message.format(run=run, task=task.name))
+
+
+def _talks(task: Task) -> bool:
+    """Whether a task holds conversations: messages in, written answers out."""
+    return task.answers_by == "generate" and task.inputs[0].type == "messages"
 
 
 def _reply(screen: Screen, talk: Conversation, said: str) -> None:

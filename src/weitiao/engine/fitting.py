@@ -61,7 +61,7 @@ def _made_for(architecture: str, wanted: str) -> bool:
 def _explained(path: Path) -> str:
     """What to do with a model's folder."""
     run = path.parent
-    if (run / "run.json").is_file():
+    if RunFolder(run).record_file.is_file():
         return _("{path} is the model inside a run. Give the run: {run}").format(path=path, run=run)
     config = read_config(path)
     fitting = fitting_tasks(config)

@@ -13,19 +13,7 @@ from weitiao.report.page import describe
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
 
-# The hub's own vocabulary: what it can offer a widget for, under its own name where ours differs, and what it calls our figures.
-TAGS = {
-    **{
-        name: name
-        for name in (
-            *("text-classification", "token-classification", "zero-shot-classification", "question-answering", "fill-mask"),
-            *("summarization", "translation", "text-generation", "feature-extraction", "multiple-choice"),
-        )
-    },
-    "regression": "text-classification",
-}
-# What plain transformers still offers as ``pipeline(...)``; answers to questions, summaries and translations have left it.
-PIPELINES = frozenset(("text-classification", "token-classification", "fill-mask", "text-generation", "feature-extraction"))
+# What the hub calls our figures.
 _HUB_METRICS = {
     **dict.fromkeys(("f1_macro", "f1_weighted", "f1_micro"), "f1"),
     "mcc": "matthews_correlation",
@@ -54,25 +42,26 @@ def write_card(run: RunFolder) -> Path:
     record, check = run.record(), run.check()
     evaluation = record.get("evaluation") or {}
     labels = (record.get("spec") or {}).get("labels") or []
+    task = describe(record.get("task", ""))
     text = render(
         "card.md.j2",
         record=record,
         check=check,
         warnings=_warnings(record, check),
-        task=describe(record.get("task", "")),
+        task=task,
         evaluation=evaluation,
         metric_rows=results.metric_rows(evaluation) if evaluation.get("metrics") else [],
         labels=labels[:_MOST_LABELS],
         more_labels=max(0, len(labels) - _MOST_LABELS),
         base_name=base_model(record) or (record.get("base_model") or {}).get("id", ""),
-        pipeline=record.get("task") if record.get("task") in PIPELINES else "",
+        pipeline=task["hub_tag"] if task["pipeline"] else "",
     )
-    write_text(run.card, f"---\n{metadata(record, check)}\n---\n\n{text.strip()}\n")
+    write_text(run.card, f"---\n{metadata(record, check, hub_tag=task['hub_tag'])}\n---\n\n{text.strip()}\n")
     return run.card
 
 
-def metadata(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:
-    """The card's YAML head. What is not known is left out, because the hub would show a guess as a fact."""
+def metadata(record: Mapping[str, Any], check: Mapping[str, Any], *, hub_tag: str = "") -> str:
+    """The card's YAML head. What is not known is left out, because the hub would show a guess as a fact; ``hub_tag`` as a task has it."""
     from huggingface_hub import EvalResult, ModelCardData
 
     evaluation, task = record.get("evaluation") or {}, str(record.get("task") or "")
@@ -96,7 +85,7 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any]) -> str:
         language=language if re.fullmatch(r"[a-z]{2,3}", str(language)) else None,
         license=_license(record),
         library_name="transformers",
-        pipeline_tag=TAGS.get(task),
+        pipeline_tag=hub_tag or None,
         base_model=base_model(record) or None,
         tags=["weitiao", *([task] if task else [])],
         metrics=sorted({figure.metric_type for figure in figures}) or None,

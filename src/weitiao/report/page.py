@@ -70,10 +70,11 @@ def _context(run: RunFolder) -> dict[str, Any]:
 
 
 def describe(task: str) -> dict[str, Any]:
-    """A task's name, its summary, and how it is called beside its first input: {"name", "summary", "flags", "record"}.
+    """A task: its name, its summary, how it is called beside its first input, and what the hub and transformers know of it: {"name",
+    "summary", "flags", "record", "hub_tag", "pipeline"}.
 
-    ``flags`` is what follows the text on the command line, ``record`` the further inputs of a record in Python; "" and {} for a task from a
-    file that is not here.
+    ``flags`` is what follows the text on the command line, ``record`` the further inputs of a record in Python; both are empty, as is what
+    others know, for a task from a file that is not here.
     """
     from weitiao import tasks
     from weitiao.errors import UsageError
@@ -81,13 +82,15 @@ def describe(task: str) -> dict[str, Any]:
     try:
         known = tasks.get(task)
     except UsageError:
-        return {"name": task, "summary": "", "flags": "", "record": {}}
+        return {"name": task, "summary": "", "flags": "", "record": {}, "hub_tag": "", "pipeline": False}
     more = [field for field in known.inputs[1:] if not field.optional]
     return {
         "name": task,
         "summary": _(known.summary),
         "flags": "".join(f' --{field.flag} "…"' for field in more if field.flag),
         "record": {known.inputs[0].name: _("your text"), **{field.name: "…" for field in more}} if more else {},
+        "hub_tag": known.hub_tag,
+        "pipeline": known.pipeline,
     }
 
 

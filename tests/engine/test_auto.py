@@ -11,6 +11,7 @@ from weitiao.engine import catalog, hub, offline_base
 from weitiao.engine.model_folder import weights_sha256
 from weitiao.errors import ModelError, NetworkError
 
+DECODER = ["AutoModelForCausalLM"]
 pytestmark = pytest.mark.usefixtures("own_caches")
 
 
@@ -59,7 +60,7 @@ def test_auto_takes_the_first_of_the_table_and_says_why(stand_in: HubStandIn) ->
 
 
 def test_auto_goes_on_to_the_next_where_one_cannot_be_used(stand_in: HubStandIn) -> None:
-    first, second = catalog.choose("zh", 8 << 30, gpu=False)
+    first, second, *_others = catalog.choose("zh", 8 << 30, gpu=False)
     stand_in.repositories[first.id] = Repository(model_files(**{"model.safetensors": None, "pytorch_model.bin": b""}))
     stand_in.repositories[second.id] = Repository(model_files())
     assert hub.resolve("auto", language="zh", memory_bytes=8 << 30).id == second.id
@@ -88,11 +89,38 @@ def test_a_named_model_is_never_replaced(packaged: Path, monkeypatch: pytest.Mon
         hub.resolve(catalog.TABLE[0].id)
 
 
-def test_the_table_is_sound() -> None:
-    for choice in catalog.TABLE:
-        assert "/" in choice.id and choice.license in ("Apache-2.0", "MIT") and choice.language in ("en", "zh", "other")
-        assert 3.5 * choice.parameters < choice.bytes < 5 * choice.parameters  # fp32 and a tokenizer
-    for language in ("en", "zh-Hans", "de", ""):
-        for memory in (1 << 20, 4 << 30, 64 << 30):
-            assert catalog.choose(language, memory, gpu=False) and catalog.choose(language, memory, gpu=True)
-    assert catalog.machine_memory() > 1 << 26
+def test_a_decoder_is_taken_where_one_is_needed(packaged: Path, stand_in: HubStandIn) -> None:
+    choice = catalog.choose("zh", 16 << 30, gpu=False, classes=DECODER)[0]
+    stand_in.repositories[choice.id] = Repository(model_files())
+    found = hub.resolve("auto", language="zh", memory_bytes=16 << 30, classes=DECODER)
+    assert (found.id, choice.kind) == (choice.id, "decoder")
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind", "blank"),
+    [(DECODER, "a decoder", "llama"), (["AutoModelForSeq2SeqLM"], "an encoder-decoder", "t5"), (["DualEncoder"], "a dual encoder", "clip")],
+)
+def test_the_packaged_encoder_never_stands_in_for_another_kind(
+    packaged: Path, monkeypatch: pytest.MonkeyPatch, classes: list[str], kind: str, blank: str
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", closed_port())
+    for offline in (False, True):
+        with pytest.raises(NetworkError, match=f"--model blank:{blank}") as caught:
+            hub.resolve("auto", language="zh", classes=classes, offline=offline)
+        assert f"needs {kind}, and the packaged base is an encoder" in caught.value.message
+        assert "--model offline." not in caught.value.message and "no other is taken" not in caught.value.message
+        assert caught.value.message.startswith("None of the base models that the table has for this could be had: ")
+        assert ("connection refused" in caught.value.message) != offline
+
+
+def test_only_pickles_of_another_kind_is_an_error_of_models(packaged: Path, stand_in: HubStandIn) -> None:
+    choice = catalog.choose("zh", 1, gpu=False, classes=DECODER)[0]  # the smallest and no other
+    stand_in.repositories[choice.id] = Repository(model_files(**{"model.safetensors": None, "pytorch_model.bin": b""}))
+    with pytest.raises(ModelError, match=r"pickle.*--model blank:llama"):
+        hub.resolve("auto", language="zh", memory_bytes=1, classes=DECODER)
+
+
+def test_a_named_model_of_another_kind_is_told_the_right_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", closed_port())
+    with pytest.raises(NetworkError, match="--model blank:t5"):
+        hub.resolve("google-t5/t5-small", classes=["AutoModelForSeq2SeqLM"])

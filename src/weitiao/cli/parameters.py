@@ -39,6 +39,18 @@ Out = Annotated[str | None, Option("--out", "-o", metavar="<file>", help=OUT_HEL
 Bundle = Annotated[str | None, Option(metavar="<file>", help=N_("Also pack it into this one file, to carry along."))]
 Unpack = Annotated[str | None, Option(metavar="<file>", help=N_("Unpack such a file on this machine."))]
 
+ForTask = Annotated[
+    str | None,
+    Option(
+        "--task",
+        metavar="<task>",
+        help=N_("Only models for this task."),
+        autocompletion=lambda incomplete: [name for name in tasks.all_tasks() if name.startswith(incomplete)],
+    ),
+]
+Spoken = Annotated[str | None, Option("--language", metavar="<code>", help=N_("Only models that read this language: zh, en, de, ..."))]
+Room = Annotated[str | None, Option("--memory", metavar="<size>", help=N_("Only models that can be trained in this memory, such as 8GB."))]
+
 Markdown = Annotated[bool, Option("--markdown", help=N_("As Markdown, for a bug report."))]
 Offline = Annotated[bool, Option("--offline", help=N_("Open no socket: ask no hub."))]
 

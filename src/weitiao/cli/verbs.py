@@ -17,16 +17,19 @@ from weitiao.cli.parameters import (
     DataOrConfig,
     DryRun,
     File,
+    ForTask,
     Markdown,
     Name,
     NewTokens,
     Offline,
     Out,
     Resume,
+    Room,
     Run,
     RunOrModel,
     SaveConfig,
     Speaker,
+    Spoken,
     System,
     Temperature,
     Texts,
@@ -222,6 +225,20 @@ def chat(
 
     ways = {"max_new_tokens": max_new_tokens, "temperature": temperature}
     talk.chat(screen, run, system or "", {**settings, **{name: value for name, value in ways.items() if value is not None}})
+
+
+@_command(
+    INSIDE,
+    N_("See which pretrained model is for which job, how large it is, and why: the table that --model auto chooses from."),
+    "weitiao models --language zh",
+    "weitiao models --task summarization --language zh --memory 8GB",
+    "weitiao models --task chat --memory 16GB --json",
+)
+@verb()
+def models(screen: Screen, use_as: ForTask = None, spoken: Spoken = None, memory: Room = None) -> None:
+    from weitiao.cli import catalogue
+
+    catalogue.models(screen, use_as, spoken, memory)
 
 
 @_command(INSIDE, N_("Write a run's report again: one HTML file that opens anywhere."), "weitiao report runs/reviews")

@@ -1,142 +1,85 @@
-"""What ``--model auto`` means: a small table of base models, by language and machine, each with its reason.
+"""What ``--model auto`` means: which models of the table a job, a language and a machine ask for, the preferred one first.
 
-Every entry has safetensors, an open licence and an architecture that transformers knows without remote code. The table is knowledge, not a
-promise: what a hub really holds is checked when it is fetched, and the next entry is tried where the first cannot be had.
+It knows the table and the kinds of model that heads stand on. It fetches nothing: ``hub`` tries one entry after the other.
 """
 
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-from weitiao.messages import N_
+from weitiao.engine import memory
+from weitiao.engine.base_models import MANY, TABLE, Choice
+from weitiao.engine.heads import kind_of, made_for
 
-# AdamW in fp32 keeps weights, gradients and two moments; the rest is Python, torch and a batch's activations.
-TRAINING_BYTES_A_PARAMETER = 16
-WORKING_BYTES = 1_500_000_000
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A base model that ``auto`` may take.
-
-    Attributes:
-        id: its name on the hub.
-        language: "en", "zh" or "other" (many languages).
-        parameters: how many.
-        license: SPDX id.
-        bytes: what a run downloads.
-        gpu: meant for a machine with a GPU.
-        reason: an English sentence, marked for translation.
-    """
-
-    id: str
-    language: str
-    parameters: int
-    license: str
-    bytes: int
-    gpu: bool
-    reason: str
-
-    @property
-    def training_bytes(self) -> int:
-        """Memory that full fine-tuning takes, about."""
-        return self.parameters * TRAINING_BYTES_A_PARAMETER + WORKING_BYTES
+__all__ = ["TABLE", "Choice", "choose", "free_to_take", "machine_memory", "rank", "speaks", "training_bytes"]
 
 
-TABLE = (
-    Choice(
-        "sentence-transformers/all-MiniLM-L6-v2",
-        "en",
-        22_700_000,
-        "Apache-2.0",
-        92_000_000,
-        False,
-        N_("a small English encoder that trains in minutes on a CPU; the packaged offline base has the same weights"),
-    ),
-    Choice(
-        "distilbert/distilbert-base-uncased",
-        "en",
-        67_000_000,
-        "Apache-2.0",
-        269_000_000,
-        False,
-        N_("an English encoder of half BERT's depth: slower on a CPU than the smallest, often a little better"),
-    ),
-    Choice(
-        "FacebookAI/roberta-base",
-        "en",
-        125_000_000,
-        "MIT",
-        502_000_000,
-        True,
-        N_("a strong and forgiving English encoder for a machine with a GPU"),
-    ),
-    Choice(
-        "answerdotai/ModernBERT-base",
-        "en",
-        149_000_000,
-        "Apache-2.0",
-        601_000_000,
-        True,
-        N_("a recent English encoder that reads up to 8192 tokens, for a machine with a GPU"),
-    ),
-    Choice(
-        "BAAI/bge-small-zh-v1.5",
-        "zh",
-        24_000_000,
-        "MIT",
-        96_500_000,
-        False,
-        N_("a small Chinese encoder that trains in minutes on a CPU"),
-    ),
-    Choice(
-        "google-bert/bert-base-chinese",
-        "zh",
-        102_000_000,
-        "Apache-2.0",
-        412_500_000,
-        True,
-        N_("the standard Chinese BERT, for a machine with a GPU or for patience"),
-    ),
-    Choice(
-        "intfloat/multilingual-e5-small",
-        "other",
-        118_000_000,
-        "MIT",
-        493_000_000,
-        False,
-        N_("a small encoder for about a hundred languages; most of its size is vocabulary"),
-    ),
-    Choice(
-        "FacebookAI/xlm-roberta-base",
-        "other",
-        278_000_000,
-        "MIT",
-        1_130_000_000,
-        True,
-        N_("the standard encoder for a hundred languages, for a machine with a GPU"),
-    ),
-)
-
-
-def choose(language: str, memory_bytes: int, gpu: bool) -> list[Choice]:
-    """The entries for a language and a machine, the preferred one first; those that would not fit are left out.
+def choose(
+    language: str,
+    memory_bytes: int,
+    gpu: bool,
+    *,
+    classes: Sequence[str] = (),
+    writes: str = "",
+    method: str = "full",
+) -> list[Choice]:
+    """The entries that ``auto`` may take, the preferred one first; those that would not fit are left out.
 
     Args:
         language: a tag such as "en", "zh", "zh-Hans" or "de".
         memory_bytes: of the device that trains.
         gpu: whether that is a GPU.
+        classes: transformers Auto classes of the task's head; an encoder where there are none.
+        writes: the language that is to be written, where the task writes.
+        method: of fine-tuning.
 
-    >>> [choice.id for choice in choose("zh", 8 << 30, gpu=False)]
+    Returns:
+        At least one entry wherever the table has one for the kind and the languages: the smallest, where none fits.
+
+    >>> [choice.id for choice in choose("zh", 8 << 30, gpu=False)][:2]
     ['BAAI/bge-small-zh-v1.5', 'google-bert/bert-base-chinese']
     >>> choose("en", 16 << 30, gpu=True)[0].id, choose("de", 3 << 30, gpu=False)[0].id
     ('FacebookAI/roberta-base', 'intfloat/multilingual-e5-small')
+    >>> choose("zh", 16 << 30, gpu=False, classes=["AutoModelForCausalLM"])[0].id
+    'Qwen/Qwen2.5-0.5B-Instruct'
     """
-    short = language.lower().replace("_", "-").split("-")[0]
-    entries = [choice for choice in TABLE if choice.language == (short if short in ("en", "zh") else "other")]
-    # The table goes from small to large: on a GPU its own class comes first, on a CPU the smallest.
-    entries.sort(key=lambda choice: choice.gpu != gpu)
-    # The smallest stays in any case: it is better to try than to have nothing.
-    return [choice for choice in entries if choice.training_bytes <= memory_bytes] or [min(entries, key=lambda choice: choice.parameters)]
+    kind = kind_of(classes)
+    entries = [choice for choice in TABLE if choice.kind == kind and free_to_take(choice) and speaks(choice, language, writes)]
+    entries.sort(key=lambda choice: rank(choice, language, gpu, classes))
+    fitting = [choice for choice in entries if training_bytes(choice, method) <= memory_bytes]
+    # It is better to try than to have nothing.
+    return fitting or sorted(entries, key=lambda choice: choice.parameters)[:1]
+
+
+def rank(choice: Choice, language: str, gpu: bool, classes: Sequence[str]) -> tuple[int, ...]:
+    """What a list of entries is sorted by, the preferred first.
+
+    Weights that were trained for this very head win (a masked language model's words, sentence vectors, spans of answers); then the
+    models of one language over those of many; then, on a GPU, the models meant for one and the larger of the others, and on a CPU the
+    others in the table's order.
+    """
+    size = -choice.parameters if gpu and not choice.gpu else 0
+    return not made_for(choice.architecture, classes), _short(language) not in choice.languages, choice.gpu != gpu, size
+
+
+def training_bytes(choice: Choice, method: str = "full") -> int:
+    """Memory that fine-tuning an entry takes, about."""
+    return memory.roughly_to_train(choice.parameters, method)
+
+
+def speaks(choice: Choice, language: str, writes: str = "") -> bool:
+    """Whether an entry reads a language, and writes the other where one is given.
+
+    >>> from weitiao.engine.base_models import TABLE
+    >>> marian = next(choice for choice in TABLE if choice.id == "Helsinki-NLP/opus-mt-zh-en")
+    >>> speaks(marian, "zh-Hans", "en"), speaks(marian, "zh", "zh"), speaks(marian, "en")
+    (True, False, False)
+    """
+
+    def knows(code: str) -> bool:
+        return MANY in choice.languages or code in choice.languages
+
+    written = _short(writes)
+    return knows(_short(language)) and (not written or (written == choice.writes if choice.writes else knows(written)))
 
 
 def machine_memory() -> int:
@@ -145,3 +88,12 @@ def machine_memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 8 << 30
+
+
+def free_to_take(choice: Choice) -> bool:
+    """Whether it can be fetched and trained unasked: open, in safetensors, and without a head that training would throw away."""
+    return choice.auto and bool(choice.license) and not (choice.pickle or choice.gated or choice.labels)
+
+
+def _short(language: str) -> str:
+    return language.lower().replace("_", "-").split("-")[0]

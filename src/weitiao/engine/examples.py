@@ -4,6 +4,7 @@ nothing.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from weitiao.errors import ModelError, NetworkError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.tasks.base import Spec, Task
+
+WRITTEN_ROWS = 2000  # enough to tell a language
 
 
 @dataclass
@@ -67,7 +70,7 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
     )
     learned = task.learn(loaded.splits["train"], recipe.task)
     seen = {name: _as_text(task, records) for name, records in loaded.splits.items()}
-    base = _base(recipe, task, seen["train"], loaded.splits["train"], observer, needed=base_needed)
+    base = _base(recipe, task, learned, seen["train"], loaded.splits["train"], observer, needed=base_needed)
     check = checking.check(
         seen,
         label_field="label" if "label" in seen["train"].columns else None,
@@ -91,19 +94,26 @@ def _as_text(task: Task, records: Records) -> Records:
     return Records({"text": texts} | ({"label": records.columns[choice]} if choice else {}), records.rows, records.source)
 
 
-def _base(recipe: Recipe, task: Task, seen: Records, records: Records, observer: Observer, *, needed: bool) -> hub.BaseModel | None:
+def _base(
+    recipe: Recipe, task: Task, learned: Spec, seen: Records, records: Records, observer: Observer, *, needed: bool
+) -> hub.BaseModel | None:
     settings = recipe.model
     if settings.model.startswith(blank.PREFIX):
         name = settings.model.removeprefix(blank.PREFIX)
         return blank.make_blank(name, list(task.texts(records)), seed=recipe.training.seed) if needed else None
+    gpu = _gpu_memory() if needed else None
     try:
         base = hub.resolve(
             settings.model,
             revision=settings.revision,
             offline=settings.offline or not needed,
             language=language.language_of(seen.columns["text"]),
+            writes=_written(task, records),
+            classes=task.head(learned).classes if task.trainable else (),
+            method=recipe.training.method,
             trust_remote_code=settings.trust_remote_code,
-            gpu=needed and _has_gpu(),
+            memory_bytes=gpu,
+            gpu=gpu is not None,
             observer=observer if needed else SILENT,
         )
     except (NetworkError, ModelError):
@@ -115,10 +125,17 @@ def _base(recipe: Recipe, task: Task, seen: Records, records: Records, observer:
     return base
 
 
-def _has_gpu() -> bool:
-    from weitiao.engine.devices import available_devices
+def _written(task: Task, records: Records) -> str:
+    """The language that the task writes, "" where it writes none: a base model must know both."""
+    targets = [text for record in islice(records, WRITTEN_ROWS) for text in task.targets(record)]
+    return language.language_of(targets) if targets else ""
 
-    return "cuda" in available_devices()
+
+def _gpu_memory() -> int | None:
+    """Bytes of the GPU that would train, None where there is none."""
+    import torch
+
+    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else None
 
 
 def _token_lengths(folder: Path) -> Callable[[Sequence[str]], list[int]] | None:

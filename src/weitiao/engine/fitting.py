@@ -1,22 +1,18 @@
-"""Tells a run from a pretrained model, and which tasks a model can do as it is: from its config alone, without weights or torch."""
+"""Tells a run from a pretrained model, and which tasks a model fits: from its config or its row in the table, without weights or torch."""
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from weitiao import tasks
+from weitiao.engine.base_models import Choice
+from weitiao.engine.heads import kind_of, kind_of_config, made_for
 from weitiao.engine.pretrained import read_config
 from weitiao.errors import RunError, WeitiaoError
 from weitiao.messages import _
 from weitiao.runs import RunFolder
-
-# What a config's architecture ends with for an Auto class, where that is not the class's own name without "AutoModel".
-ENDINGS = {
-    "AutoModel": ("Model",),
-    "AutoModelForCausalLM": ("ForCausalLM", "LMHeadModel"),
-    "AutoModelForMaskedLM": ("ForMaskedLM", "ForPreTraining", "WithLMHeadModel"),
-    "AutoModelForSeq2SeqLM": ("ForConditionalGeneration", "MarianMTModel"),
-}
+from weitiao.tasks.base import Task
 
 
 def open_run(path: str | Path) -> RunFolder:
@@ -40,22 +36,57 @@ def fitting_tasks(config: Mapping[str, Any]) -> list[str]:
     >>> "text-classification" in fitting_tasks(config), "question-answering" in fitting_tasks(config)
     (True, False)
     """
-    architectures = [str(name) for name in config.get("architectures") or ()]
-    fitting = []
-    for name, task in tasks.all_tasks().items():
-        try:
-            classes = task.head(task.spec_from(config, tasks.settings_of(task)())).classes
-        except WeitiaoError:
-            continue
-        if any(_made_for(architecture, wanted) for architecture in architectures for wanted in classes):
-            fitting.append(name)
-    return fitting
+    return [name for name, task in tasks.all_tasks().items() if _can(task, config)]
 
 
-def _made_for(architecture: str, wanted: str) -> bool:
-    if wanted == "AutoModel" and "LMHead" in architecture:
+def tasks_of(choice: Choice) -> list[str]:
+    """Names of the tasks that an entry of the table is for: what it can do as it is, and what it can be trained to do.
+
+    >>> from weitiao.engine.base_models import DECODERS
+    >>> tasks_of(DECODERS[0])
+    ['text-generation']
+    """
+    config = {
+        "architectures": [choice.architecture],
+        "is_encoder_decoder": choice.kind == "encoder-decoder",
+        "id2label": {str(at): label for at, label in enumerate(choice.labels)},
+    }
+    ready = fitting_tasks(config)
+    if choice.labels:
+        return ready
+    return [name for name, task in tasks.all_tasks().items() if name in ready or _can_learn(task, choice)]
+
+
+def classes_of(task: Task) -> tuple[str, ...]:
+    """The Auto classes of a task's head, as far as they are known before any data is read; () for a task that is not trained."""
+    return task.head({}).classes if task.trainable else ()
+
+
+def _can(task: Task, config: Mapping[str, Any]) -> bool:
+    """Whether a model with this config has the head that the task needs."""
+    try:
+        spec = task.spec_from(config, _some_settings(task))
+        classes = task.head(spec).classes
+        wanted = task.model_config(spec).get("num_labels")
+    except WeitiaoError:
         return False
-    return architecture.endswith(ENDINGS.get(wanted, (wanted.removeprefix("AutoModel"),)))
+    if kind_of(classes) != kind_of_config(config):
+        return False
+    labels = len(config.get("id2label") or ())
+    # A classifier can stand in for another head, but only with as many outputs.
+    classes = classes[:1] if wanted and labels and wanted != labels else classes
+    return any(made_for(str(architecture), classes) for architecture in config.get("architectures") or ())
+
+
+def _can_learn(task: Task, choice: Choice) -> bool:
+    return task.trainable and kind_of(classes_of(task)) == choice.kind
+
+
+def _some_settings(task: Task) -> Any:
+    """A task's own settings with something in every list: a list of labels to choose from may not be empty, whatever they are."""
+    kind = tasks.settings_of(task)
+    lists = [field.name for field in dataclasses.fields(kind) if field.default == () and not field.metadata["column"]]
+    return kind(**dict.fromkeys(lists, ("a", "b")))
 
 
 def _explained(path: Path) -> str:

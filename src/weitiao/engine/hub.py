@@ -5,7 +5,7 @@ whole (``model_folder``), or how weights are loaded (``models``). A model that w
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +14,7 @@ from weitiao.config import nearest
 from weitiao.data.hub_cache import is_hub_name, model_folder
 from weitiao.engine import catalog, endpoint, modelscope_hub, offline_base
 from weitiao.engine.bundles import check_ending, pack, unpack
+from weitiao.engine.heads import kind_of
 from weitiao.engine.manifest import recorded
 from weitiao.engine.model_folder import (
     check_code_there,
@@ -26,7 +27,7 @@ from weitiao.engine.model_folder import (
 )
 from weitiao.engine.offline_base import packaged_folder
 from weitiao.engine.refusals import Refused
-from weitiao.engine.unreachable import MIRROR, Attempt, NotHad, pickle_hint
+from weitiao.engine.unreachable import MIRROR, Attempt, NotHad, pickle_hint, without_network
 from weitiao.errors import ModelError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
@@ -35,6 +36,7 @@ __all__ = ["BaseModel", "fetch", "resolve", "unpack", "verify_folder"]
 
 Source = Literal["folder", "cache", "hub", "modelscope", "offline", "blank"]
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+SHOWN = 3  # entries of the table that a message names
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,9 @@ def resolve(
     revision: str = "",
     offline: bool = False,
     language: str = "en",
+    writes: str = "",
+    classes: Sequence[str] = (),
+    method: str = "full",
     trust_remote_code: str = "",
     memory_bytes: int | None = None,
     gpu: bool = False,
@@ -78,6 +83,9 @@ def resolve(
         revision: branch, tag or commit on the hub.
         offline: open no socket; HF_HUB_OFFLINE=1 means the same.
         language: of the texts, for "auto" and for a word of warning: "en", "zh", ...
+        writes: the language that the task writes, for "auto"; "" where it writes none.
+        classes: transformers Auto classes of the task's head, for "auto": they say which kind of model is needed.
+        method: of fine-tuning, for "auto": it says how much memory a model takes.
         trust_remote_code: the one repository (or folder) whose Python code may run.
         memory_bytes, gpu: the device that trains, for "auto"; this machine's main memory by default.
         observer: hears notes, warnings and the "fetch" progress in bytes.
@@ -95,9 +103,11 @@ def resolve(
     try:
         if name == "auto":
             memory = catalog.machine_memory() if memory_bytes is None else memory_bytes
-            return _automatic(catalog.choose(language, memory, gpu), offline, language, observer)
+            choices = catalog.choose(language, memory, gpu, classes=classes, writes=writes, method=method)
+            return _automatic(choices, offline, language, observer)
         return _named(name, revision, offline, trust_remote_code, observer)
     except NotHad as failure:
+        failure.kind = kind_of(classes)
         raise failure.error() from failure
 
 
@@ -244,9 +254,17 @@ def _automatic(choices: list[catalog.Choice], offline: bool, language: str, obse
         else:
             why = _("{reason}; {source}").format(reason=_(choice.reason), source=found.why)
             return replace(found, license=found.license or choice.license, why=why)
-    names = ", ".join(choice.id for choice in choices)
+    names = ", ".join([*(choice.id for choice in choices[:SHOWN]), *(["..."] if len(choices) > SHOWN else [])])
+    told = {"names": names, "causes": "; ".join(dict.fromkeys(causes))}
+    if failure is not None:
+        failure.table = names
+    if choices[0].kind != "encoder":
+        if failure is not None:
+            raise failure
+        message = _("No base model of the table could be used ({names}: {causes}). {help}")
+        raise ModelError(message.format(**told, help=without_network(choices[0].kind)))
     message = _("No base model of the table could be had ({names}: {causes}); the packaged base all-MiniLM-L6-v2 is taken instead.")
-    observer.note(message.format(names=names, causes="; ".join(dict.fromkeys(causes))))
+    observer.note(message.format(**told))
     try:
         return _packaged(language, observer)
     except ModelError as error:

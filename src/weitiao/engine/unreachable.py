@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from weitiao.config import nearest
+from weitiao.engine import heads
 from weitiao.engine.catalog import TABLE
 from weitiao.engine.endpoint import OFFICIAL
 from weitiao.engine.model_folder import convert_hint
@@ -29,7 +30,13 @@ class Attempt:
 
 
 class NotHad(Exception):
-    """Every place was tried for ``name``, in vain. Never leaves the engine: it ends as a NetworkError or with another entry of ``auto``."""
+    """Every place was tried for ``name``, in vain. Never leaves the engine: it ends as a NetworkError or with another entry of ``auto``.
+
+    ``kind`` is the kind of model that was wanted; ``table`` names the entries that ``auto`` tried, ``name`` being the first of them.
+    """
+
+    kind: heads.Kind = "encoder"
+    table: str = ""
 
     def __init__(self, name: str, attempts: Sequence[Attempt], *, offline: bool = False) -> None:
         super().__init__(name)
@@ -45,9 +52,12 @@ class NotHad(Exception):
         tried = "; ".join(f"{attempt.where}: {attempt.cause}" for attempt in self.attempts)
         if dataset:
             said = _("The data set {name} could not be had. Tried: {tried}.")
+        elif self.table:
+            said = _("None of the base models that the table has for this could be had: {table}. Tried for {name}: {tried}.")
         else:
             said = _("The model {name} could not be had, and no other is taken in its place. Tried: {tried}.")
-        return NetworkError(" ".join([said.format(name=self.name, tried=tried), *next_steps(self, dataset=dataset)]))
+        told = said.format(name=self.name, tried=tried, table=self.table)
+        return NetworkError(" ".join([told, *next_steps(self, dataset=dataset)]))
 
 
 def next_steps(failure: NotHad, *, dataset: bool = False) -> list[str]:
@@ -73,8 +83,20 @@ def next_steps(failure: NotHad, *, dataset: bool = False) -> list[str]:
         carry = _('Or on a machine with a network: "weitiao fetch {what} --bundle {bundle}", and here: "weitiao fetch --unpack {bundle}".')
         steps.append(carry.format(what=f"hub:{name}" if dataset else name, bundle=bundle))
     if not dataset:
-        steps.append(_("Or without any network: --model offline."))
+        steps.append(without_network(failure.kind))
     return steps
+
+
+def without_network(kind: heads.Kind) -> str:
+    """What to take where no model of a kind can be reached: the packaged base, or one that starts blank."""
+    if kind == "encoder":
+        return _("Or without any network: --model offline.")
+    message = _(
+        "This task needs {kind}, and the packaged base is an encoder, which cannot do that. Without any network a small one can start from "
+        "random weights: --model blank:{name}."
+    )
+    kinds = {"decoder": _("a decoder"), "encoder-decoder": _("an encoder-decoder"), "dual": _("a dual encoder")}
+    return message.format(kind=kinds[kind], name=heads.BLANKS[kind])
 
 
 def pickle_hint(name: str, hub: str) -> str:

@@ -3,6 +3,7 @@
 import pytest
 from tests.report.test_page import page_of
 
+from weitiao import tasks
 from weitiao.report import card, results
 
 EVALUATION = {"split": "test", "rows": 40, "headline": "f1", "metrics": {"f1": 0.5}, "intervals": {}, "baselines": {}}

@@ -177,6 +177,22 @@ def test_nothing_is_said_where_nothing_is_cut(run: weitiao.Run, tmp_path: Path) 
     assert heard.warnings == []
 
 
+def test_a_row_that_the_task_refuses_is_named(run: weitiao.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = run.task.encode
+
+    def encode(record: Any, *rest: Any, **named: Any) -> Any:
+        if "sad" in record["text"]:
+            raise weitiao.DataError("nothing sad.")
+        return honest(record, *rest, **named)
+
+    monkeypatch.setattr(run.task, "encode", encode)
+    data = str(write_csv(tmp_path / "d.csv", [("we", "lovely day", "good"), ("we", "sad day", "bad")], ("title", "body", "label")))
+    for use in (run.evaluate, lambda file: list(run.predict_rows(file))):
+        with pytest.raises(weitiao.DataError, match=r"d\.csv, row 3: nothing sad\.") as caught:
+            use(data)
+        assert (caught.value.file, caught.value.row) == (data, 3)
+
+
 @pytest.fixture
 def talker(tmp_path: Path) -> Iterator[weitiao.Run]:
     """A run on conversations that reads few tokens."""

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.cli.conftest import Outcome, make_run
+from tests.cli.conftest import FakeRun, Outcome, make_run
 
 Command = Callable[..., Outcome]
 QA = ("some/model", "--task", "question-answering")
@@ -75,6 +75,12 @@ def test_a_finished_run_is_used_with_other_settings(command: Command, api: Simpl
     make_run(Path("runs/qa"), "question-answering")
     command("predict", "runs/qa", "Who?", "--context", "Ann.", "--top-k", "2", "--offline")
     assert api.calls == [("load", "runs/qa", {"top_k": 2, "offline": True}), ("predict", ["Who?"], {"context": "Ann."})]
+
+
+def test_what_was_cut_off_is_said_once_behind_all_answers(command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeRun, "truncated", 2)
+    assert command("predict", "runs/a", "one", "two", "three").code == 0
+    assert api.calls == [("predict", ["one", "two", "three"]), ("cut", 2, 3)]
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,22 @@ class Model:
         (features,) = predictor.encode(self._as_record(record, 0, {}))
         yield from predictor.backend.stream(features, arguments)
 
+    def explain(self, value: str | Mapping[str, Any], **given: Any) -> dict[str, Any]:
+        """What really happens to one input: the tokens it becomes, what the network gives for them, the table that is read with, the answer
+        that ``predict`` gives, and where words can be left out, which of them moved it. See ``engine.explaining``.
+
+        Args:
+            value: one record, or the value of the task's first input.
+            given: further inputs: ``explain("Who?", context="...")``.
+
+        Returns:
+            {"name", "task", "summary", "input", "encode", "forward", "decode", "influence"}, plain JSON.
+        """
+        from weitiao.engine.explaining import explain
+
+        record = self._as_record(value, 0, given)
+        return {"name": self.name, **explain(self.predictor(), record)}
+
     def evaluate(self, data: str, *, observer: Observer = SILENT, **settings: Any) -> dict[str, Any]:
         """Predict and score a file that has the answers: metrics with 95% intervals, baselines where the training data is still there.
 

@@ -49,7 +49,7 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
         if waiting is not None:
             waiting.write(answers)
         else:
-            shown = [_shown(value, subject.task) for value in chunk]
+            shown = [shown_input(value, subject.task) for value in chunk]
             for drawn in predictions(shown, answers, width=screen.out.width, header=at == 0):
                 screen.out.print(drawn)
     if waiting is not None:
@@ -143,6 +143,14 @@ def as_input(text: str, task: Task) -> str | dict[str, Any]:
     return {first.name: value} if first.type == "messages" else text
 
 
+def shown_input(value: str | Mapping[str, Any], task: Task) -> str:
+    """What people recognise an input by: its first field, of a conversation the last message."""
+    first = value if isinstance(value, str) else value.get(task.inputs[0].name)
+    if isinstance(first, list) and first and isinstance(first[-1], Mapping):
+        return str(first[-1].get("content", first[-1]))
+    return "" if first is None else str(first)
+
+
 def _inputs(lines: Iterable[str], blank: list[int], task: Task) -> Iterator[str | dict[str, Any]]:
     """The lines that hold text, without their ends; the numbers of the others go to ``blank``."""
     for at, line in enumerate(lines, 1):
@@ -151,14 +159,6 @@ def _inputs(lines: Iterable[str], blank: list[int], task: Task) -> Iterator[str 
             yield as_input(text, task)
         else:
             blank.append(at)
-
-
-def _shown(value: str | Mapping[str, Any], task: Task) -> str:
-    """What people recognise an input by: its first field, of a conversation the last message."""
-    first = value if isinstance(value, str) else value.get(task.inputs[0].name)
-    if isinstance(first, list) and first and isinstance(first[-1], Mapping):
-        return str(first[-1].get("content", first[-1]))
-    return "" if first is None else str(first)
 
 
 def _print_line(line: Mapping[str, Any]) -> None:

@@ -43,6 +43,17 @@ def reading_settings() -> tuple[str, ...]:
     return tuple(name for name in settings_of("columns", "data", "task", "model") if name not in NOT_FOR_READING)
 
 
+def asking_settings() -> tuple[str, ...]:
+    """Settings that say what a model is asked, how its task answers, and how a pretrained model is had; none that is about a file.
+
+    >>> "context" in asking_settings(), "offline" in asking_settings(), "label" in asking_settings(), "encoding" in asking_settings()
+    (True, True, False, False)
+    """
+    inputs = {field.flag for task in tasks.all_tasks().values() for field in task.inputs}
+    asked = tuple(name for name in settings_of("columns") if name in inputs)
+    return (*asked, *(name for name in settings_of("task", "model") if name not in NOT_FOR_READING))
+
+
 def settings_of(*groups: str) -> tuple[str, ...]:
     """Names of all settings in these groups, in their order."""
     return tuple(name for group in groups for name, declared in _declarations().items() if declared[0] == group)

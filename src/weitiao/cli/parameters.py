@@ -16,6 +16,7 @@ Run = Annotated[str, Argument(metavar="RUN", help=N_("The folder of a run, such 
 RunOrModel = Annotated[str, Argument(metavar="RUN", help=N_("The folder of a run; with --task a model: a folder, a hub id, offline."))]
 Speaker = Annotated[str, Argument(metavar="RUN", help=N_("The folder of a run, or a model that writes: a folder or a hub id."))]
 Texts = Annotated[list[str] | None, Argument(metavar="TEXT", help=N_("Texts to predict, each in quotes; or records as JSON."))]
+Asked = Annotated[str | None, Argument(metavar="TEXT", help=N_("The text to explain, in quotes; or a record as JSON."))]
 Name = Annotated[str | None, Argument(metavar="NAME", help=N_("A model's hub id, or hub:NAME for a data set."))]
 
 Config = Annotated[str | None, Option(metavar="<file>", help=N_("Settings from a YAML file or from the run.json of a run; flags win."))]
@@ -35,6 +36,8 @@ UseAs = Annotated[
 
 File = Annotated[str | None, Option(metavar="<file>", help=N_("A file with the inputs; its other columns are carried along."))]
 Out = Annotated[str | None, Option("--out", "-o", metavar="<file>", help=OUT_HELP)]
+
+Html = Annotated[str | None, Option("--html", metavar="<file>", help=N_("Write it all to this page, one HTML file that opens anywhere."))]
 
 Bundle = Annotated[str | None, Option(metavar="<file>", help=N_("Also pack it into this one file, to carry along."))]
 Unpack = Annotated[str | None, Option(metavar="<file>", help=N_("Unpack such a file on this machine."))]

@@ -9,8 +9,9 @@ import typer
 
 from weitiao import tasks
 from weitiao.cli.commands import Command, Group
-from weitiao.cli.options import EVERYWHERE, LANG, reading_settings, refuse_other_languages, settings_of, verb
+from weitiao.cli.options import EVERYWHERE, LANG, asking_settings, reading_settings, refuse_other_languages, settings_of, verb
 from weitiao.cli.parameters import (
+    Asked,
     Bundle,
     Config,
     Data,
@@ -18,6 +19,7 @@ from weitiao.cli.parameters import (
     DryRun,
     File,
     ForTask,
+    Html,
     Markdown,
     Name,
     NewTokens,
@@ -225,6 +227,20 @@ def chat(
 
     ways = {"max_new_tokens": max_new_tokens, "temperature": temperature}
     talk.chat(screen, run, system or "", {**settings, **{name: value for name, value in ways.items() if value is not None}})
+
+
+@_command(
+    INSIDE,
+    N_("See how one answer comes about: its tokens, the network's numbers, what they are read with, and which words moved it."),
+    'weitiao explain runs/reviews "a lovely day"',
+    'weitiao explain runs/reviews "a lovely day" --html lovely.html',
+    'weitiao explain deepset/roberta-base-squad2 "Who wrote it?" --task question-answering --context "Ann wrote it."',
+)
+@verb(asking_settings(), columns=N_("Further inputs"))
+def explain(screen: Screen, run: RunOrModel, asked: Asked = None, use_as: UseAs = None, html: Html = None, **settings: Any) -> None:
+    from weitiao.cli import explanation
+
+    explanation.explain(screen, subject_of(run, use_as, settings), asked, html)
 
 
 @_command(

@@ -3,7 +3,8 @@
 import contextlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from inspect import signature
 from threading import Event, Thread
 from typing import Any
 
@@ -56,6 +57,37 @@ class TorchBackend:
         loss = total / max(terms, 1.0)
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
 
+    def write(self, features: Features) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
+        """The answer to one features, as ``run`` gives it, with how it came about.
+
+        Returns:
+            The outputs; all the ids that the writing part of the model saw and wrote, (tokens,), an end token included; and where the new
+            ones begin.
+        """
+        self.loaded.network.eval()
+        arguments = dict(self.generation or {})
+        with torch.inference_mode():
+            ids, start = self._generate(self._collate([[features]]), arguments)
+        whole = ids[0].cpu().numpy()
+        return {"sequences": self._ended(ids[0, start:], arguments).cpu().numpy()}, whole, start
+
+    def follow(self, features: Features, ids: np.ndarray, start: int) -> np.ndarray:
+        """What the model expected before each new token of ``write``, from one pass over all of them: (new tokens, vocabulary) logits."""
+        self.loaded.network.eval()
+        new = len(ids) - start
+        if self._two_parts:
+            batch = self._collate([[features]])
+            more: dict[str, Any] = {"decoder_input_ids": torch.from_numpy(ids[None, :-1]).to(self.loaded.machine.device)}
+        else:
+            seen = ids[:-1].tolist()
+            batch = self._collate([[Features({"input_ids": seen, "attention_mask": [1] * len(seen)})]])
+            # The logits of a long text over a large vocabulary are gigabytes.
+            more = {"logits_to_keep": new} if "logits_to_keep" in signature(self.loaded.network.forward).parameters else {}
+        with torch.inference_mode():
+            outputs = self.loaded.forward(replace(batch, inputs={**batch.inputs, **more}))
+        logits: np.ndarray = outputs.logits[0, -new:].float().cpu().numpy()
+        return logits
+
     def stream(self, features: Features, arguments: Mapping[str, Any]) -> Iterator[str]:
         """The answer to one features, piece by piece as it is written, without white space around it. The writing ends with the reader: a
         stream that is closed early stops it after the token in hand, and returns once it has stopped.
@@ -106,12 +138,12 @@ class TorchBackend:
         """Newly written ids of each row, up to its end token."""
         arguments = dict(self.generation or {})
         ids, start = self._generate(batch, arguments)
+        return {"sequences": [self._ended(row, arguments) for row in ids[:, start:]]}
+
+    def _ended(self, row: torch.Tensor, arguments: Mapping[str, Any]) -> torch.Tensor:
+        """(tokens,) new ids, up to the first that ends an answer."""
         stops = self._ends(arguments) | {self.loaded.padding["input_ids"]}
-        rows = []
-        for row in ids[:, start:]:
-            stop = next((at for at, number in enumerate(row.tolist()) if number in stops), len(row))
-            rows.append(row[:stop])
-        return {"sequences": rows}
+        return row[: next((at for at, number in enumerate(row.tolist()) if number in stops), len(row))]
 
     def _generate(self, batch: Collated, arguments: Mapping[str, Any]) -> tuple[torch.Tensor, int]:
         """(rows, tokens) ids, and where the new ones begin."""

@@ -67,7 +67,7 @@ class Predictor:
                 cut = sum(one.cut for one in features[-1])
                 if cut:
                     truncated(at, cut)
-            for record, own, outputs in zip(window, features, self._outputs(features), strict=True):
+            for record, own, outputs in zip(window, features, self.outputs(features), strict=True):
                 yield self.task.decode(record, own, outputs, self.spec, self.processor)
             done += len(window)
             progress(done)
@@ -76,15 +76,20 @@ class Predictor:
         """The task's features of a record that is only to be predicted."""
         return self.task.encode(record, self.processor, self.spec, max_length=self.max_length, for_training=False)
 
-    def _outputs(self, features: Sequence[list[Features]]) -> list[list[Outputs]]:
+    def outputs(self, features: Sequence[list[Features]]) -> list[list[Outputs]]:
         """The outputs of every record's features: all of a window's features go through the backend sorted by length."""
         flat = list(itertools.chain.from_iterable(features))
         outputs: list[Outputs] = [{}] * len(flat)
-        for batch in micro_batches([f.positions for f in flat], TOKENS, padded=True):
+        for batch in batches(flat):
             for index, output in zip(batch, self.backend.run([flat[i] for i in batch]), strict=True):
                 outputs[index] = output
         answers = iter(outputs)
         return [list(itertools.islice(answers, len(own))) for own in features]
+
+
+def batches(features: Sequence[Features]) -> list[list[int]]:
+    """Which of the features go through the backend together, longest first."""
+    return micro_batches([one.positions for one in features], TOKENS, padded=True)
 
 
 def predictor_for(task: Task, spec: Spec, loaded: "LoadedModel", max_length: int) -> Predictor:

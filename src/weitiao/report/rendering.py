@@ -7,6 +7,7 @@ from typing import Any
 from weitiao import messages
 from weitiao.metrics import title
 from weitiao.report import formats
+from weitiao.report.tokens import legible
 
 
 def render(template: str, **context: Any) -> str:
@@ -31,6 +32,7 @@ def _environment() -> Any:
     environment.globals.update(_=messages._, title=title)
     for name in ("figure", "bounds", "count", "percent", "size", "duration", "moment", "shorten", "plain", "file_name"):
         environment.filters[name] = _lenient(getattr(formats, name))
+    environment.filters["legible"] = legible
     return environment
 
 

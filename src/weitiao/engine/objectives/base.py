@@ -47,11 +47,14 @@ class Objective:
         divisible: whether a step may be cut into micro-batches: a contrastive one may not.
         grouped: whether all features of a record make one example, as the options of a question do.
         honours: settings of the loss that it listens to: "class_weights", "label_smoothing". To set another is an error.
+        squash: how logits become probabilities: "softmax" over the last axis, "sigmoid" each by itself, "rows" a softmax over a record's
+            rows; "" where they are none.
     """
 
     divisible = True
     grouped = False
     honours: tuple[str, ...] = ()
+    squash = "softmax"
 
     @classmethod
     def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "Objective":

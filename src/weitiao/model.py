@@ -207,7 +207,7 @@ class Model:
 
     def _reading(self, settings: Mapping[str, Any], options: Mapping[str, Any] = {}) -> tuple[ColumnPlan | None, Any, Reading]:
         """What ``loading`` needs to read another file as the training data was read; ``options`` are the task's, where nobody says else."""
-        recipe = tasks.recipe({**options, **settings, "task": self.task.name})
+        recipe = tasks.recipe({**options, **settings}, self.task)
         check_reading(settings, self.task)
         data, schema = recipe.data, self.task.schema(recipe.task)
         reading = Reading(

@@ -24,6 +24,7 @@ class RunFolder:
     Attributes:
         path: the folder.
         model, checkpoints: folders inside it.
+        task: a folder with the task file, and those beside it that it imports, where the task is of somebody's own.
         blank: the base model while training, where it was made for this run and cannot be found anywhere else.
         report, card, log_file, predictions_file, ledger_file, record_file, check_file: files inside it.
     """
@@ -32,6 +33,7 @@ class RunFolder:
         self.path = Path(path)
         self.model = self.path / "model"
         self.checkpoints = self.path / "checkpoints"
+        self.task = self.path / "task"
         self.blank = self.checkpoints / "blank"
         self.report = self.path / "report.html"
         self.card = self.path / "README.md"
@@ -98,6 +100,14 @@ class RunFolder:
         """Set top-level keys of run.json, atomically."""
         record = self.record() if self.record_file.is_file() else {"schema": SCHEMA}
         write_text(self.record_file, json.dumps({**record, **values}, ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+
+    def keep_task_file(self, name: str, files: Mapping[str, bytes]) -> str:
+        """Keep the task file of that name and those beside it, with the content that was run; its path as seen from run.json."""
+        with atomic(self.task) as temporary:
+            temporary.mkdir()
+            for file, content in files.items():
+                (temporary / file).write_bytes(content)
+        return (self.task / name).relative_to(self.path).as_posix()
 
     def check(self) -> dict[str, Any]:
         """The data check's findings ({} where there was none)."""

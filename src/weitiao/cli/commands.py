@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from weitiao.cli.helppage import help_page
+from weitiao.cli.own_flags import OWN, take_own_flags
 from weitiao.config import nearest
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
@@ -22,6 +23,8 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse; words left over are refused in our own way."""
         ctx.allow_extra_args = True
+        if getattr(self.callback, "takes_settings", False) and not ctx.resilient_parsing:
+            args, ctx.meta[OWN] = take_own_flags(args, {name for p in self.params for name in (*p.opts, *p.secondary_opts)})
         try:
             rest = super().parse_args(ctx, args)
         except Exception as error:

@@ -10,6 +10,7 @@ from rich.text import Text
 from weitiao.cli.screen import Screen, to_json
 from weitiao.errors import INTERRUPTED, ResourceError, UsageError, WeitiaoError
 from weitiao.messages import _
+from weitiao.task_files import broken_task_file
 
 NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
@@ -79,7 +80,7 @@ def _ours(error: BaseException) -> WeitiaoError | None:
         if extra:
             text = _('This needs the package {package}, which is not installed. Install it with: pip install "weitiao[{extra}]"')
             return UsageError(text.format(package=error.name.split(".")[0], extra=extra))
-    return None
+    return broken_task_file(error)
 
 
 def _extra_of(module: str) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from weitiao.cli.quantities import number, one_line
 from weitiao.cli.tables import SPLITS, heading, marked, pairs
 from weitiao.messages import N_, _
-from weitiao.metrics import SMALLER_IS_BETTER, TITLES
+from weitiao.metrics import TITLES, smaller_is_better
 from weitiao.metrics import title as spoken
 
 MANY_LABELS = 30
@@ -88,7 +88,7 @@ def _metrics(evaluation: Mapping[str, Any]) -> RenderableType:
     for name in baselines:
         table.add_column(spoken(name), overflow="fold")
     for name in names:
-        title = Text(spoken(name) + (" ↓" if name in SMALLER_IS_BETTER else ""))
+        title = Text(spoken(name) + (" ↓" if smaller_is_better(name, evaluation) else ""))
         if name == evaluation.get("headline"):
             title.append(" ◂", style="cyan")
         table.add_row(title, *(_with_interval(one, name) for one in (evaluation, *baselines.values())))

@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 from weitiao import tasks
+from weitiao.cli.own_flags import OWN
 from weitiao.cli.screen import Screen
 from weitiao.config import GROUPS
 from weitiao.errors import UsageError
@@ -84,6 +85,7 @@ def verb(settings: tuple[str, ...] = (), columns: str = PANELS["columns"]) -> Ca
             values = {p.name: given[p.name] for p in own}
             values |= {name: given[name] for name in settings if given.get(name) is not None}
             values |= {name: False for name in settings if given.get(f"no_{name}")}
+            values |= typer_context.meta.get(OWN, {})
             function(Screen(json=json, quiet=quiet, arguments=typer_context.obj), **values)
 
         # Not "context": that is a column of question answering.
@@ -91,6 +93,7 @@ def verb(settings: tuple[str, ...] = (), columns: str = PANELS["columns"]) -> Ca
         everywhere += [_parameter(*declaration) for declaration in _everywhere()]
         signature = inspect.Signature([*own, *generated, *everywhere])
         command.__signature__ = signature  # type: ignore[attr-defined]
+        command.takes_settings = bool(settings)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
         del command.__wrapped__  # else Typer would read the hints of the function inside
         return command

@@ -34,6 +34,18 @@ UseAs = Annotated[
     ),
 ]
 
+NewFile = Annotated[str, Argument(metavar="FILE", help=N_("The file to write, such as my_task.py."))]
+Like = Annotated[
+    str,
+    Option(
+        metavar="<task>",
+        help=N_("The task that it starts from."),
+        autocompletion=lambda incomplete: [name for name in tasks.all_tasks() if name.startswith(incomplete)],
+    ),
+]
+Replace = Annotated[bool, Option("--overwrite", help=N_("Replace the file that stands there."))]
+TrustTask = Annotated[bool, Option("--trust-task", help=N_("Let the task file of a run from elsewhere run. It is code: read it first."))]
+
 File = Annotated[str | None, Option(metavar="<file>", help=N_("A file with the inputs; its other columns are carried along."))]
 Out = Annotated[str | None, Option("--out", "-o", metavar="<file>", help=OUT_HELP)]
 

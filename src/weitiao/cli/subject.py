@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from weitiao import tasks
-from weitiao.config import DataSettings, ModelSettings, setting_fields
+from weitiao.config import DataSettings, setting_fields
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.scope import as_flag, check_loading
@@ -25,6 +25,7 @@ class Subject:
         name: as it was given.
         task: what it does.
         use_as: the task as it was given; "" for a run.
+        trust_task: whether a run's own task file may run wherever it came from.
         loading: what ``api.load`` takes beside the name, as values of their types.
         columns: flag -> what was given for it, as text: a column of a file, or a value.
         reading: settings that say how a file is read, as values of their types.
@@ -36,15 +37,16 @@ class Subject:
     loading: dict[str, Any]
     columns: dict[str, str]
     reading: dict[str, Any]
+    trust_task: bool = False
 
     @property
     def flags(self) -> tuple[str, ...]:
         """What the next command must say again."""
-        return ("--task", self.use_as) if self.use_as else ()
+        return (*(("--task", self.use_as) if self.use_as else ()), *(("--trust-task",) if self.trust_task else ()))
 
     def of_file(self) -> dict[str, Any]:
         """Reading settings and columns for a file."""
-        return {**self.reading, **typed(self.columns, self.task.name)}
+        return {**self.reading, **typed(self.columns, self.task)}
 
     def values(self, *, first: bool) -> dict[str, Any]:
         """Values of the further inputs by field name; with ``first`` also of the first, which otherwise stands before the flags.
@@ -72,27 +74,32 @@ class Subject:
         return any(not field.optional for field in self.task.inputs[1:])
 
 
-def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any]) -> Subject:
+def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any], *, trust_task: bool = False) -> Subject:
     """The run or model, with the given settings (as text) sorted by what they are for.
 
     Raises:
-        RunError: without a task, ``name`` is no run.
+        RunError: without a task, ``name`` is no run; or it brings a task file that nobody here has let run.
         UsageError: an unknown task, a setting that does not belong here, an impossible value.
     """
     from weitiao.engine.fitting import open_run
 
-    task = tasks.get(use_as) if use_as is not None else tasks.get(str(open_run(name).record().get("task")))
-    values = typed(settings, task.name)
+    run = open_run(name) if use_as is None else None
+    task = tasks.get(str(use_as)) if run is None else tasks.of_run(run.record(), run.task, trust_task=trust_task)
+    values = typed(settings, task)
     columns = {setting: str(settings[setting]) for setting in settings if _names_column(task, setting)}
     reading = {setting: values[setting] for setting in settings if setting in READING}
     loading = {setting: value for setting, value in values.items() if setting not in columns and setting not in reading}
     check_loading(loading, task, pretrained=use_as is not None)
-    return Subject(name, task, use_as or "", loading | ({"task": task.name} if use_as else {}), columns, reading)
+    if use_as is not None:
+        loading["task"] = use_as if task.origin else task.name
+    if trust_task:
+        loading["trust_task"] = True
+    return Subject(name, task, use_as or "", loading, columns, reading, trust_task)
 
 
-def typed(settings: Mapping[str, Any], task: str = ModelSettings().task) -> dict[str, Any]:
+def typed(settings: Mapping[str, Any], task: Task | None = None) -> dict[str, Any]:
     """The given settings as values of their types. Raises UsageError for an impossible one, or one of another task."""
-    flat = tasks.recipe({**settings, "task": task}).flat()
+    flat = tasks.recipe(settings, task).flat()
     return {name: tuple(flat[name]) if isinstance(flat[name], list) else flat[name] for name in settings}
 
 

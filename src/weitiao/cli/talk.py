@@ -21,21 +21,22 @@ from weitiao.tasks.base import Task
 COMMANDS = {"/exit": N_("end (so does Ctrl-D)"), "/reset": N_("forget what was said"), "/help": N_("show this")}
 
 
-def chat(screen: Screen, name: str, system: str, settings: Mapping[str, Any]) -> None:
+def chat(screen: Screen, name: str, system: str, settings: Mapping[str, Any], *, trust_task: bool = False) -> None:
     """Talk until there is nothing more to say.
 
     Args:
         name: a run's folder, or a pretrained model.
         system: what the model is told first; "" for nothing.
         settings: of the task and of the model, as text.
+        trust_task: whether a run's own task file may run wherever it came from.
     """
     from weitiao.cli.progress import working
 
     is_run = RunFolder(name).record_file.is_file()
     if is_run:
-        _refuse_silent(name)
+        _refuse_silent(name, trust_task)
     talker = next(task.name for task in tasks.all_tasks().values() if _talks(task))
-    subject = subject_of(name, None if is_run else talker, settings)
+    subject = subject_of(name, None if is_run else talker, settings, trust_task=trust_task)
     first = subject.task.inputs[0]
     with working(screen) as (api, _observer):
         model = api.load(name, **subject.loading)
@@ -114,9 +115,9 @@ def drawing(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**arguments, "do_sample": True, "temperature": settings["temperature"]}
 
 
-def _refuse_silent(run: str) -> None:
+def _refuse_silent(run: str, trust_task: bool) -> None:
     """Raises UsageError for a run of a task that holds no conversation, before its settings are judged by that task."""
-    task = subject_of(run, None, {}).task
+    task = subject_of(run, None, {}, trust_task=trust_task).task
     if not _talks(task):
         message = _("{run} does {task}, so it does not talk. Use it: weitiao predict {run} TEXT")
         raise UsageError(message.format(run=run, task=task.name))

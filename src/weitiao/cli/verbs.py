@@ -21,11 +21,14 @@ from weitiao.cli.parameters import (
     ForTask,
     Html,
     Inside,
+    Like,
     Markdown,
     Name,
+    NewFile,
     NewTokens,
     Offline,
     Out,
+    Replace,
     Resume,
     Room,
     Run,
@@ -36,6 +39,7 @@ from weitiao.cli.parameters import (
     System,
     Temperature,
     Texts,
+    TrustTask,
     Unpack,
     UseAs,
 )
@@ -98,8 +102,8 @@ def _command(panel: str, help: str, *examples: str) -> Any:
     "weitiao check reviews.csv --text title,body --label stars --json",
 )
 @verb(settings_of("columns", "data", "task", "model"))
-def check(screen: Screen, data: DataOrConfig = None, config: Config = None, **settings: Any) -> None:
-    source, given = _given(screen, data, config, settings)
+def check(screen: Screen, data: DataOrConfig = None, config: Config = None, trust_task: TrustTask = False, **settings: Any) -> None:
+    source, given = _given(screen, data, config, settings, trust_task=trust_task)
     from weitiao.cli import tables
     from weitiao.cli.progress import working
 
@@ -124,6 +128,7 @@ def train(
     save_config: SaveConfig = None,
     dry_run: DryRun = False,
     resume: Resume = None,
+    trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
     if resume is not None:
@@ -131,9 +136,9 @@ def train(
         from weitiao.cli.progress import working
 
         with working(screen) as (api, observer):
-            run = api.resume(resume, observer=observer)
+            run = api.resume(resume, observer=observer, **({"trust_task": True} if trust_task else {}))
         return _trained(screen, run)
-    source, given = _given(screen, data, config, settings)
+    source, given = _given(screen, data, config, settings, trust_task=trust_task)
     from weitiao.cli import tables
     from weitiao.cli.progress import working
 
@@ -159,8 +164,8 @@ def train(
     "weitiao evaluate deepset/roberta-base-squad2 dev.json --task question-answering",
 )
 @verb(reading_settings())
-def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, **settings: Any) -> None:
-    subject = subject_of(run, use_as, settings)
+def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, trust_task: TrustTask = False, **settings: Any) -> None:
+    subject = subject_of(run, use_as, settings, trust_task=trust_task)
     reading = subject.of_file()
     from weitiao.cli import figures
     from weitiao.cli.progress import working
@@ -187,6 +192,7 @@ def predict(
     use_as: UseAs = None,
     file: File = None,
     out: Out = None,
+    trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
     from weitiao.cli import answers
@@ -195,7 +201,7 @@ def predict(
         raise UsageError(_("Give texts or --file, not both."))
     if file is None and out is not None:
         raise UsageError(_("{flags} says how a file is treated, so it needs --file.").format(flags="--out"))
-    subject = subject_of(run, use_as, settings)
+    subject = subject_of(run, use_as, settings, trust_task=trust_task)
     if file is not None:
         return answers.predict_file(screen, subject, file, out)
     # A whole record may stand in the flags: --question "..." --context "..."
@@ -222,12 +228,14 @@ def chat(
     system: System = None,
     max_new_tokens: NewTokens = None,
     temperature: Temperature = None,
+    trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
     from weitiao.cli import talk
 
     ways = {"max_new_tokens": max_new_tokens, "temperature": temperature}
-    talk.chat(screen, run, system or "", {**settings, **{name: value for name, value in ways.items() if value is not None}})
+    given = {**settings, **{name: value for name, value in ways.items() if value is not None}}
+    talk.chat(screen, run, system or "", given, trust_task=trust_task)
 
 
 @_command(
@@ -238,10 +246,18 @@ def chat(
     'weitiao explain deepset/roberta-base-squad2 "Who wrote it?" --task question-answering --context "Ann wrote it."',
 )
 @verb(asking_settings(), columns=N_("Further inputs"))
-def explain(screen: Screen, run: RunOrModel, asked: Asked = None, use_as: UseAs = None, html: Html = None, **settings: Any) -> None:
+def explain(
+    screen: Screen,
+    run: RunOrModel,
+    asked: Asked = None,
+    use_as: UseAs = None,
+    html: Html = None,
+    trust_task: TrustTask = False,
+    **settings: Any,
+) -> None:
     from weitiao.cli import explanation
 
-    explanation.explain(screen, subject_of(run, use_as, settings), asked, html)
+    explanation.explain(screen, subject_of(run, use_as, settings, trust_task=trust_task), asked, html)
 
 
 @_command(
@@ -274,14 +290,29 @@ def models(screen: Screen, use_as: ForTask = None, spoken: Spoken = None, memory
 
 @_command(INSIDE, N_("Write a run's report again: one HTML file that opens anywhere."), "weitiao report runs/reviews")
 @verb()
-def report(screen: Screen, run: Run) -> None:
+def report(screen: Screen, run: Run, trust_task: TrustTask = False) -> None:
     from weitiao.cli.progress import working
     from weitiao.cli.tables import pairs
 
     with working(screen) as (api, _observer):
-        path = api.load(run).write_report()
+        path = api.load(run, **({"trust_task": True} if trust_task else {})).write_report()
     screen.result({"run": run, "report": str(path)}, pairs({_("report"): str(path)}), path=run)
     screen.next(("weitiao", "predict", run, _("your text")))
+
+
+@_command(
+    INSIDE,
+    N_("Write a task file to change into your own (reading, model, loss, metric); --task my_task.py then uses it everywhere."),
+    "weitiao new my_task.py --like text-classification",
+)
+@verb()
+def new(screen: Screen, file: NewFile, like: Like = "text-classification", overwrite: Replace = False) -> None:
+    from weitiao.cli.tables import pairs
+    from weitiao.starters import write_starter
+
+    task = write_starter(file, like, overwrite=overwrite)
+    screen.result({"file": file, "like": task.name}, pairs({_("file"): file, _("like"): task.name}), path=file)
+    screen.next(("weitiao", "check", "DATA", "--task", file), ("weitiao", "train", "DATA", "--task", file))
 
 
 @_command(
@@ -335,11 +366,15 @@ def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpa
     return screen.next(("weitiao", "train", known) if got["kind"] == "dataset" else ("weitiao", "train", "DATA", "--model", known))
 
 
-def _given(screen: Screen, data: str | None, config: str | None, settings: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+def _given(
+    screen: Screen, data: str | None, config: str | None, settings: Mapping[str, Any], *, trust_task: bool
+) -> tuple[str, dict[str, Any]]:
     """The data's name and the settings that were given: the config file's under the flags'. Judged before anything heavy is imported."""
     values = {**(read_config(config) if config is not None else {}), **settings}
     source = str(data if data is not None else values.get("data") or "")
     values.pop("data", None)
+    if "task" not in settings and not trust_task:
+        tasks.refuse_strange(str(values.get("task") or ""))  # a config file may be anybody's
     tasks.recipe(values)
     if not source:
         words = {"command": f"weitiao {screen.arguments[0]}" if screen.arguments else "weitiao train"}

@@ -1,16 +1,18 @@
 """Predictions become numbers with intervals, beside what simple methods reach on the same rows. It knows no run folder."""
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.engine.prediction import Predictor
-from weitiao.errors import DataError
+from weitiao.errors import DataError, UsageError
+from weitiao.messages import _
 from weitiao.metrics import compare
 from weitiao.observer import Observer
-from weitiao.tasks.base import Prediction
+from weitiao.tasks.base import Prediction, Task
 
 
 def evaluate(
@@ -44,8 +46,35 @@ def evaluate(
     answers = task.baselines(train, records, predictor.spec) if train is not None else {}
     baselines = {name: task.score(answer, records, predictor.spec) for name, answer in answers.items()}
     headline = task.judged_by(predictor.spec)
-    compared = compare(scores, baselines, *headline)
-    return {"split": split, "rows": total, "source": records.source, "headline": headline.metric, **compared}, predictions, rows_per_s
+    scores["metrics"] = plain_numbers(task, scores["metrics"], headline.metric)
+    for baseline in baselines.values():
+        baseline["metrics"] = plain_numbers(task, baseline["metrics"])
+    compared = compare(scores, baselines, *headline) | {"headline": headline.metric, "direction": headline.direction}
+    return {"split": split, "rows": total, "source": records.source, **compared}, predictions, rows_per_s
+
+
+def plain_numbers(task: Task, metrics: Mapping[str, Any], needed: str = "") -> dict[str, float]:
+    """Metrics as a run can hold them: a task of somebody's own may give numpy's or torch's numbers.
+
+    Args:
+        needed: the metric that decides, where one does.
+
+    Raises:
+        UsageError: one is no number, or the one that decides is not among them.
+    """
+    if needed and needed not in metrics:
+        message = _('{task} is judged by "{metric}", which its score does not give; it gives: {names}.')
+        raise UsageError(message.format(task=task.name, metric=needed, names=", ".join(metrics)))
+    plain = {}
+    for name, value in metrics.items():
+        try:
+            plain[name] = value if isinstance(value, (int, float)) else float(value)
+        except (TypeError, ValueError):
+            plain[name] = math.nan
+        if not math.isfinite(plain[name]):
+            message = _('{task}: its score gives {value} for "{metric}"; it must be a finite number.')
+            raise UsageError(message.format(task=task.name, metric=name, value=value))
+    return plain
 
 
 def teacher_forced(

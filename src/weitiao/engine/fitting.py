@@ -54,7 +54,7 @@ def tasks_of(choice: Choice) -> list[str]:
     ready = fitting_tasks(config)
     if choice.labels:
         return ready
-    return [name for name, task in tasks.all_tasks().items() if name in ready or _can_learn(task, choice)]
+    return [name for name, task in tasks.all_tasks().items() if name in ready or can_learn(task, choice)]
 
 
 def classes_of(task: Task) -> tuple[str, ...]:
@@ -78,7 +78,8 @@ def _can(task: Task, config: Mapping[str, Any]) -> bool:
     return any(made_for(str(architecture), classes) for architecture in config.get("architectures") or ())
 
 
-def _can_learn(task: Task, choice: Choice) -> bool:
+def can_learn(task: Task, choice: Choice) -> bool:
+    """Whether an entry of the table is of the kind that a task can be trained on."""
     return task.trainable and kind_of(classes_of(task)) == choice.kind
 
 

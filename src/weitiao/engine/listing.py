@@ -4,7 +4,7 @@ from typing import Any
 
 from weitiao.engine.base_models import TABLE, Choice
 from weitiao.engine.catalog import free_to_take, rank, speaks, training_bytes
-from weitiao.engine.fitting import classes_of, tasks_of
+from weitiao.engine.fitting import can_learn, classes_of, tasks_of
 from weitiao.engine.heads import KINDS
 from weitiao.messages import _
 from weitiao.tasks.base import Task
@@ -27,13 +27,18 @@ def listed(task: Task | None = None, language: str = "", memory_bytes: int | Non
     classes = classes_of(task) if task else ()
     wanted = [choice for choice in TABLE if not language or speaks(choice, language)]
     rows = [(choice, _row(choice)) for choice in wanted]
-    rows = [(choice, row) for choice, row in rows if task is None or task.name in row["tasks"]]
+    rows = [(choice, row) for choice, row in rows if task is None or task.name in row["tasks"] or _for_own(task, choice)]
     rows = [(choice, row) for choice, row in rows if memory_bytes is None or min(row["training_bytes"].values()) <= memory_bytes]
     if language:  # otherwise each language stays together, as in the table
         rows.sort(key=lambda pair: rank(pair[0], language, False, classes))
     trained = task is None or task.trainable
     rows.sort(key=lambda pair: (list(KINDS).index(pair[0].kind), bool(pair[0].labels) == trained))
     return [row for _choice, row in rows]
+
+
+def _for_own(task: Task, choice: Choice) -> bool:
+    """Whether an entry suits a task file of somebody's own, which no entry can name."""
+    return task.origin is not None and not choice.labels and can_learn(task, choice)
 
 
 def _row(choice: Choice) -> dict[str, Any]:

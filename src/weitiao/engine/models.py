@@ -154,13 +154,15 @@ def processor_for(tokenizer: Any, pixels: Callable[[], Pixels | None] = lambda: 
     return FastProcessor(Tokenizer.from_str(backend.to_str()), names, specials, tokenizer.chat_template, pixels, patch)
 
 
-def class_for(folder: Path, classes: Sequence[str], *, trust_remote_code: bool = False) -> Any:
+def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code: bool = False) -> Any:
     """The first of the Auto classes that can build this folder's family. Raises ModelError naming what the family can do."""
     import transformers
 
     with _quiet(), _model_errors(folder):
         config = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True)
     for name in classes:
+        if isinstance(name, type):  # of a task file of somebody's own
+            return name
         if name == DualEncoder.__name__:
             if config.model_type in MODEL_TYPES:
                 return DualEncoder
@@ -174,7 +176,7 @@ def class_for(folder: Path, classes: Sequence[str], *, trust_remote_code: bool =
         if type(config) in found._model_mapping or hasattr(config, "auto_map"):
             return found
     message = _("{family} models cannot do this task: transformers has no {classes} for them. Choose another --model.")
-    wanted = ", ".join(name.removeprefix("AutoModelFor") for name in classes)
+    wanted = ", ".join(str(name).removeprefix("AutoModelFor") for name in classes)
     raise ModelError(message.format(family=config.model_type, classes=wanted))
 
 
@@ -191,7 +193,7 @@ def _reads_whole(config: Any) -> bool:
 
 def load_model(
     folder: Path,
-    classes: Sequence[str],
+    classes: Sequence[str | type],
     config: Mapping[str, Any],
     machine: Machine,
     *,

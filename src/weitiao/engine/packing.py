@@ -170,6 +170,8 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
     if not isinstance(part, nn.Module):
         return None
     plain = _outputs(model, probe)
+    if not plain:
+        return None
     packing = Packing(model, family in DECODERS)
     _register()
     model.set_attn_implementation(ATTENTION)
@@ -196,12 +198,16 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
 
 
 def _outputs(model: Any, batch: dict[str, torch.Tensor]) -> list[torch.Tensor]:
-    """Everything the model answers on the batch's real tokens: its padding is nobody's answer."""
+    """Everything the model answers on the batch's real tokens: its padding is nobody's answer. [] for a network of somebody's own that does
+    not answer as those of transformers do.
+    """
     training = model.training
     model.eval()
     with torch.no_grad():
         outputs = model(**batch)
     model.train(training)
+    if not hasattr(outputs, "to_tuple"):
+        return []
     real = batch["attention_mask"].bool()  # (rows, length)
     tensors = (output.float() for output in outputs.to_tuple() if isinstance(output, torch.Tensor))
     return [tensor[real] if tensor.shape[:2] == real.shape else tensor for tensor in tensors]

@@ -79,9 +79,9 @@ class Session:
 
     def _encode(self, records: Records, *, keep: bool) -> None:
         """Encode a split for training (``keep``), or only to note in the ledger which texts will be cut."""
-        from weitiao.engine.objectives import OBJECTIVES
+        from weitiao.engine.objectives import objective_class
 
-        grouped = OBJECTIVES[self.head.objective].grouped
+        grouped = objective_class(self.head.objective).grouped
         # What a generating task holds out is judged by its loss too: better to hear now that a row has nothing to learn.
         targets = keep or self.task.answers_by == "generate"
         for row, record in zip(records.rows, records, strict=True):
@@ -132,7 +132,7 @@ class Session:
         return Trainer(job, accelerator)
 
     def _validate(self, records: Records) -> dict[str, float]:
-        from weitiao.engine.evaluation import teacher_forced
+        from weitiao.engine.evaluation import plain_numbers, teacher_forced
 
         predictor = self.predictor()
         metrics: dict[str, float] = {}
@@ -141,7 +141,7 @@ class Session:
         if self.job_metric not in metrics:
             metrics |= self.task.score(list(predictor.predict(records)), records, self.spec)["metrics"]
         self.loaded.network.train()
-        return metrics
+        return plain_numbers(self.task, metrics, self.job_metric)
 
     @property
     def job_metric(self) -> str:
@@ -192,11 +192,15 @@ class Session:
         """Write the run's first files: what is being done, the check, the ledger."""
         from weitiao.engine.devices import environment
 
+        settings = self.recipe.flat()
+        if (origin := self.task.origin) is not None:
+            record = {**record, "task_file": {"name": origin.name, "sha256": origin.sums}}
+            settings["task"] = self.folder.keep_task_file(origin.name, origin.files)
         self.folder.update(
             **record,
             task=self.task.name,
             spec=self.spec,
-            settings=self.recipe.flat(),
+            settings=settings,
             base_model={k: getattr(self.base, k) for k in ("id", "source", "revision", "sha256", "license")},
             data={
                 "splits": {

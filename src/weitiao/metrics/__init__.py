@@ -10,7 +10,7 @@ from weitiao.metrics.multi_label import multi_label_scores
 from weitiao.metrics.regression import regression_scores
 from weitiao.metrics.resampling import interval, mean_scores, ratio_scores, resamples
 from weitiao.metrics.rouge import rouge, rouge_rows, rouge_scores
-from weitiao.metrics.titles import SMALLER_IS_BETTER, TITLES, title
+from weitiao.metrics.titles import SMALLER_IS_BETTER, TITLES, smaller_is_better, title
 
 __all__ = [
     "SMALLER_IS_BETTER",
@@ -26,5 +26,6 @@ __all__ = [
     "rouge",
     "rouge_rows",
     "rouge_scores",
+    "smaller_is_better",
     "title",
 ]

@@ -1,5 +1,8 @@
 """What people call each metric and each baseline. One table, so that a figure has one name on the terminal, on the page and on the card."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from weitiao.messages import N_, _
 
 TITLES = {
@@ -54,6 +57,15 @@ TITLES = {
     "likest_sentence": N_("the sentence most like the question"),
 }
 SMALLER_IS_BETTER = frozenset({"log_loss", "ece", "loss", "mae", "rmse", "perplexity"})
+
+
+def smaller_is_better(name: str, evaluation: Mapping[str, Any]) -> bool:
+    """Whether less of a metric is better: by its name, or, for a figure of somebody's own, because the evaluation is judged by it that way.
+
+    >>> smaller_is_better("log_loss", {}), smaller_is_better("cost", {"headline": "cost", "direction": "min"})
+    (True, True)
+    """
+    return name in SMALLER_IS_BETTER or (name == evaluation.get("headline") and evaluation.get("direction") == "min")
 
 
 def title(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from weitiao.messages import _
-from weitiao.metrics import SMALLER_IS_BETTER, title
+from weitiao.metrics import smaller_is_better, title
 from weitiao.report import formats, learning, results
 
 TRUNCATED = 0.05  # share of rows
@@ -43,7 +43,8 @@ def _learning(record: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> li
     values = [line[metric] for line in seen if line.get(metric) is not None]
     if len(values) < 2:
         return []
-    best = (max if metric not in SMALLER_IS_BETTER else min)(range(len(values)), key=values.__getitem__)
+    better = min if smaller_is_better(metric, record.get("evaluation") or {}) else max
+    best = better(range(len(values)), key=values.__getitem__)
     if best == len(values) - 1:
         text = _("The validation {metric} was still improving at the end: more --epochs may help.")
         return [text.format(metric=title(metric))]

@@ -42,7 +42,7 @@ def write_card(run: RunFolder) -> Path:
     record, check = run.record(), run.check()
     evaluation = record.get("evaluation") or {}
     labels = (record.get("spec") or {}).get("labels") or []
-    task = describe(record.get("task", ""))
+    task = describe(record, run.task)
     text = render(
         "card.md.j2",
         record=record,

@@ -36,7 +36,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
     return {
         "record": record,
         "run_path": run.path.as_posix() if not run.path.is_absolute() else run.path.name,
-        "task": describe(record.get("task", "")),
+        "task": describe(record, run.task),
         "evaluation": evaluation,
         "standing": _standing(record, evaluation),
         "advice": advice.next_steps(record, check, log),
@@ -69,19 +69,20 @@ def _context(run: RunFolder) -> dict[str, Any]:
     }
 
 
-def describe(task: str) -> dict[str, Any]:
-    """A task: its name, its summary, how it is called beside its first input, and what the hub and transformers know of it: {"name",
+def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str, Any]:
+    """A run's task: its name, its summary, how it is called beside its first input, and what the hub and transformers know of it: {"name",
     "summary", "flags", "record", "hub_tag", "pipeline"}.
 
     ``flags`` is what follows the text on the command line, ``record`` the further inputs of a record in Python; both are empty, as is what
-    others know, for a task from a file that is not here.
+    others know, for a task from a file that is not here, or that nobody here has let run.
     """
     from weitiao import tasks
-    from weitiao.errors import UsageError
+    from weitiao.errors import RunError, UsageError
 
+    task = record.get("task", "")
     try:
-        known = tasks.get(task)
-    except UsageError:
+        known = tasks.of_run(record, task_folder)
+    except (UsageError, RunError):
         return {"name": task, "summary": "", "flags": "", "record": {}, "hub_tag": "", "pipeline": False}
     more = [field for field in known.inputs[1:] if not field.optional]
     return {
@@ -89,8 +90,9 @@ def describe(task: str) -> dict[str, Any]:
         "summary": _(known.summary),
         "flags": "".join(f' --{field.flag} "…"' for field in more if field.flag),
         "record": {known.inputs[0].name: _("your text"), **{field.name: "…" for field in more}} if more else {},
-        "hub_tag": known.hub_tag,
-        "pipeline": known.pipeline,
+        # A task of somebody's own may have made of the model what nobody else can read.
+        "hub_tag": "" if known.origin else known.hub_tag,
+        "pipeline": known.pipeline and not known.origin,
     }
 
 

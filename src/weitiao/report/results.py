@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from heapq import nlargest
 from typing import Any
 
-from weitiao.metrics import SMALLER_IS_BETTER
+from weitiao.metrics import smaller_is_better
 
 MOST_MATRIX = 30  # labels: beyond that a matrix cannot be read, and the most confused pairs stand in for it
 MOST_PAIRS = 20
@@ -26,12 +26,13 @@ def metric_rows(evaluation: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name in evaluation["metrics"]:
         values = [method.get("metrics", {}).get(name) for method in methods]
         there = [value for value in values if value is not None]
-        best = (min if name in SMALLER_IS_BETTER else max)(there) if len(there) > 1 else None
+        smaller = smaller_is_better(name, evaluation)
+        best = (min if smaller else max)(there) if len(there) > 1 else None
         cells = [
             {"value": value, "interval": method.get("intervals", {}).get(name), "best": best is not None and value == best}
             for method, value in zip(methods, values, strict=True)
         ]
-        rows.append({"name": name, "smaller": name in SMALLER_IS_BETTER, "headline": name == evaluation.get("headline"), "cells": cells})
+        rows.append({"name": name, "smaller": smaller, "headline": name == evaluation.get("headline"), "cells": cells})
     return sorted(rows, key=lambda row: not row["headline"])
 
 

@@ -20,6 +20,7 @@ from weitiao.data.schema import Schema
 from weitiao.data.table import Table
 from weitiao.fields import Field
 from weitiao.processing import Features, Processor
+from weitiao.task_files import TaskFile
 
 Record = Mapping[str, Any]
 Prediction = dict[str, Any]
@@ -44,12 +45,13 @@ class Head(NamedTuple):
     """What sits on the pretrained layers, and how it learns.
 
     Attributes:
-        classes: transformers Auto classes by name, in order of preference: the first that knows the model's family is taken.
-        objective: an entry of ``engine/objectives``.
+        classes: transformers Auto classes by name, in order of preference: the first that knows the model's family is taken. A task file
+            of somebody's own may name a class itself: an ``OwnNetwork``, or any with transformers' ``from_pretrained``.
+        objective: an entry of ``engine/objectives``; in a task file of somebody's own also an ``Objective`` class itself.
     """
 
-    classes: tuple[str, ...]
-    objective: str
+    classes: tuple[Any, ...]
+    objective: Any
 
 
 class Task:
@@ -72,6 +74,7 @@ class Task:
         hub_tag: what the hub calls the task, "" where it has no name for it.
         pipeline: whether plain transformers offers it, as ``pipeline(hub_tag)``, and answers as we do.
         example: a record; the contract test, the demo and the card use it.
+        origin: the file it came from, where it is no task of this folder; set by whoever loads it.
     """
 
     name: str
@@ -90,6 +93,7 @@ class Task:
     hub_tag: str = ""
     pipeline: bool = False
     example: ClassVar[Record]
+    origin: TaskFile | None = None
 
     def head(self, spec: Spec) -> Head:
         """The head that the spec asks for."""

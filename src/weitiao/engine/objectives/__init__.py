@@ -13,7 +13,7 @@ from weitiao.engine.objectives.tokens import Span, TokenClassification
 from weitiao.errors import UsageError
 from weitiao.messages import _
 
-__all__ = ["OBJECTIVES", "Collated", "Example", "Objective", "check_honoured", "objective_for"]
+__all__ = ["OBJECTIVES", "Collated", "Example", "Objective", "check_honoured", "objective_class", "objective_for"]
 
 OBJECTIVES: dict[str, type[Objective]] = {
     "classification": Classification,
@@ -30,9 +30,22 @@ OBJECTIVES: dict[str, type[Objective]] = {
 }
 
 
-def check_honoured(name: str, settings: TrainingSettings, task: str) -> None:
+def objective_class(name: str | type) -> type[Objective]:
+    """The class of an objective; a task file of somebody's own may give the class itself. Raises UsageError where there is none."""
+    if isinstance(name, type):
+        if not issubclass(name, Objective):
+            message = _("The objective {name} is not made from weitiao.engine.objectives.Objective, as it must be.")
+            raise UsageError(message.format(name=name.__name__))
+        return name
+    if name not in OBJECTIVES:
+        message = _('There is no objective "{name}"; there are: {names}.').format(name=name, names=", ".join(OBJECTIVES))
+        raise UsageError(message + nearest(name, list(OBJECTIVES)))
+    return OBJECTIVES[name]
+
+
+def check_honoured(name: str | type, settings: TrainingSettings, task: str) -> None:
     """Raises UsageError for a setting of the loss that was changed and that a task's objective does not listen to."""
-    honours, plain = OBJECTIVES[name].honours, TrainingSettings()
+    honours, plain = objective_class(name).honours, TrainingSettings()
     for setting in ("class_weights", "label_smoothing"):
         value = getattr(settings, setting)
         if setting not in honours and value != getattr(plain, setting):
@@ -41,13 +54,10 @@ def check_honoured(name: str, settings: TrainingSettings, task: str) -> None:
 
 
 def objective_for(
-    name: str,
+    name: str | type,
     spec: Mapping[str, Any],
     settings: TrainingSettings | None = None,
     examples: Sequence[Example] = (),
 ) -> Objective:
     """The objective a task names, set up from its spec and, for a training, from the settings and the training examples."""
-    if name not in OBJECTIVES:
-        message = _('There is no objective "{name}"; there are: {names}.').format(name=name, names=", ".join(OBJECTIVES))
-        raise UsageError(message + nearest(name, list(OBJECTIVES)))
-    return OBJECTIVES[name].of(settings or TrainingSettings(), examples, spec)
+    return objective_class(name).of(settings or TrainingSettings(), examples, spec)

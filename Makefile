@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := train,offline,dev,hub-data,zh,text
+EXTRAS := train,offline,dev,hub-data,zh,text,quant
 # Set when everything named in it has been installed; older than pyproject.toml or constraints.txt, it is out of date.
 READY := .venv/.ready
 
@@ -40,7 +40,7 @@ demo: $(READY)
 	@echo 'To type weitiao yourself: source .venv/bin/activate'
 
 test: $(READY)
-	@$(BIN)/python tools/no_network.py $(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python tools/no_network.py $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .

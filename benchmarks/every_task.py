@@ -4,9 +4,9 @@
     python benchmarks/every_task.py DATA_FOLDER --only sts ner     # some
 
 DATA_FOLDER holds public data sets, cut small, in folders of the names in ``CASES``: STS-B, WNUT-17, MSRA, GoEmotions, XQuAD, CMRC, CSL,
-Multi30k, Alpaca's instructions, WikiText. A folder that is missing is named and left out. Cases whose name ends in "-by-heart" train on rows
-that they are then asked about: they show that a blank model of that architecture learns what it is given. Prints a table; --json FILE writes
-the figures.
+Multi30k, Alpaca's instructions, WikiText. A folder that is missing is named and left out. Cases whose name ends in "-by-heart" train on
+rows that they are then asked about: they show that a blank model of that architecture learns what it is given. Prints a table; --json
+FILE writes the figures.
 """
 
 import argparse

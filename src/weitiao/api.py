@@ -11,24 +11,25 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from weitiao import __version__, report, tasks
-from weitiao.config import Recipe
+from weitiao.config import Recipe, nearest
 from weitiao.data import loading
 from weitiao.data.columns import ColumnPlan
 from weitiao.data.records import Records
+from weitiao.engine import hub
 from weitiao.engine.examples import read_examples
+from weitiao.engine.finished import load_finished
 from weitiao.engine.fitting import open_run
-from weitiao.engine.pretrained import load_predictor
 from weitiao.engine.session import Session
-from weitiao.errors import INTERRUPTED, RunError, WeitiaoError
+from weitiao.errors import INTERRUPTED, RunError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder
 from weitiao.scope import check_loading, options_of
-from weitiao.tasks.base import Spec
+from weitiao.tasks.base import Prediction, Spec
 
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
@@ -94,9 +95,7 @@ def resume(path: str | Path, *, observer: Observer = SILENT, trust_task: bool = 
         raise RunError(_("{path} was stopped before it began; train again with --overwrite.").format(path=path))
     folder.sweep()
     base = record["base_model"]
-    # The base that was chosen then, even if "auto" would choose another today.
-    places = {"folder": record["settings"]["model"], "offline": "offline", "blank": str(folder.blank)}
-    model = places.get(base["source"], base["id"])
+    model = str(folder.blank) if base["source"] == "blank" else hub.name_of(base, record["settings"]["model"])
     task = tasks.of_run(record, folder.task, trust_task=trust_task)
     called = str(folder.task / task.origin.name) if task.origin else task.name
     session = Session(tasks.recipe({**record["settings"], "model": model, "task": called}), observer, folder)
@@ -111,11 +110,16 @@ def resume(path: str | Path, *, observer: Observer = SILENT, trust_task: bool = 
         session.close()
 
 
-def load(name: str | Path, task: str = "", *, trust_task: bool = False, **settings: Any) -> Model:
+@overload
+def load(name: Sequence[str | Path], task: str = "", *, trust_task: bool = False, **settings: Any) -> "Runs": ...
+@overload
+def load(name: str | Path, task: str = "", *, trust_task: bool = False, **settings: Any) -> Model: ...
+def load(name: str | Path | Sequence[str | Path], task: str = "", *, trust_task: bool = False, **settings: Any) -> "Model | Runs":
     """A finished run, or a pretrained model as it is, ready to evaluate and predict. Its weights are read on first use.
 
     Args:
-        name: a run's folder; or, where ``task`` is given, a model: a folder, a hub id, "offline".
+        name: a run's folder; a list of them, whose adapters then share one base model in memory (see ``Runs``); or, where ``task`` is
+            given, a model: a folder, a hub id, "offline".
         task: what a pretrained model is to do, by name or alias: "ner", "fill-mask", ...; or a task file of your own.
         trust_task: let a run's own task file run, although it was never named on this machine. Read it first: it is code.
         settings: the task's own settings, ``offline``, and for a pretrained model ``revision``, ``trust_remote_code``, ``max_length``.
@@ -125,13 +129,19 @@ def load(name: str | Path, task: str = "", *, trust_task: bool = False, **settin
         RunError: there is no run, or it was never finished.
         ModelError, NetworkError: the model cannot be had or cannot do the task.
     """
+    if not isinstance(name, (str, Path)):
+        return Runs(name, task, settings, trust_task)
     if task:
         return _pretrained(str(name), task, settings)
+    return _finished_run(name, settings, None, trust_task)
+
+
+def _finished_run(name: str | Path, settings: Mapping[str, Any], shared: dict[str, Any] | None, trust_task: bool) -> "Run":
     folder = open_run(name)
     if folder.record().get("status") != "finished":
         message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name)
         raise RunError(message)
-    run = Run(folder, trust_task=trust_task)
+    run = Run(folder, shared, trust_task=trust_task)
     recipe = tasks.recipe(settings, run.task)
     check_loading(settings, run.task, pretrained=False)
     given = {name: getattr(recipe.task, name) for name in settings if hasattr(recipe.task, name)}
@@ -209,11 +219,12 @@ class Run(Model):
         folder: the names inside it.
 
     Args:
+        shared: base models in memory that this run may use and add to, see ``Runs``.
         trust_task: see ``load``.
     """
 
-    def __init__(self, folder: RunFolder, *, trust_task: bool = False) -> None:
-        self.folder, self.path = folder, folder.path
+    def __init__(self, folder: RunFolder, shared: dict[str, Any] | None = None, *, trust_task: bool = False) -> None:
+        self.folder, self.path, self._shared = folder, folder.path, shared
         record = folder.record()
         task = tasks.of_run(record, folder.task, trust_task=trust_task)
         plan = ColumnPlan.from_dict(record["data"]["plan"], task.inputs, task.outputs)
@@ -237,10 +248,7 @@ class Run(Model):
         return report.write_report(self.folder)
 
     def _load_run(self, spec: Spec) -> "Predictor":
-        from weitiao.engine.hub import verify_folder
-
-        verify_folder(self.folder.model)
-        return load_predictor(self.task, spec, self.folder.model, {}, self.record["training"]["max_length"])
+        return load_finished(self.task, spec, self.folder, shared=self._shared, offline=self.offline)
 
     def _training_records(self) -> Records | None:
         """The training split, read again for the baselines; None where the data is gone or has changed."""
@@ -252,6 +260,50 @@ class Run(Model):
             return None
         same = loaded.fingerprints["train"] == record["data"]["splits"]["train"]["fingerprint"]
         return loaded.splits["train"] if same else None
+
+
+class Runs(Mapping[str, Run]):
+    """Several finished runs in one process, by the names of their folders. Adapters of the same base share its weights: it is in memory
+    once, however many there are, and answers of one never wait for another to be switched off.
+
+        both = weitiao.load(["runs/tone", "runs/topic"])
+        both.predict(["what a lovely day"], run="topic")
+
+    Args:
+        names: folders of runs.
+        task, settings, trust_task: as ``load`` has them; a task is for pretrained models, so there must be none.
+
+    Raises:
+        UsageError: a task was named, or two folders have one name.
+    """
+
+    def __init__(self, names: Sequence[str | Path], task: str, settings: Mapping[str, Any], trust_task: bool = False) -> None:
+        if task or not names:
+            raise UsageError(_('Several models at once are finished runs: load(["runs/a", "runs/b"]), without a task.'))
+        shared: dict[str, Any] = {}
+        self._runs: dict[str, Run] = {}
+        for name in names:
+            run = _finished_run(name, settings, shared, trust_task)
+            if run.path.name in self._runs:
+                message = _("Two of the runs are called {name}; rename the folder of one.")
+                raise UsageError(message.format(name=run.path.name))
+            self._runs[run.path.name] = run
+
+    def __getitem__(self, name: str) -> Run:
+        if name not in self._runs:
+            message = _('There is no run "{name}" among them; there are: {names}.').format(name=name, names=", ".join(self._runs))
+            raise UsageError(message + nearest(name, list(self._runs)))
+        return self._runs[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._runs)
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def predict(self, inputs: Sequence[str | Mapping[str, Any]], *, run: str, **given: Any) -> list[Prediction]:
+        """The predictions of one of the runs, see ``Model.predict``."""
+        return self[run].predict(inputs, **given)
 
 
 def _out(recipe: Recipe) -> Path:

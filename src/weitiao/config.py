@@ -74,10 +74,23 @@ class ModelSettings:
 class TrainingSettings:
     """The optimisation. Every field says its unit."""
 
-    method: str = setting("full", N_("How to fine-tune: full trains every weight."), choices=("full",))
+    method: str = setting(
+        "full",
+        N_(
+            "How to fine-tune: full trains every weight; lora small matrices beside them; qlora the same on a base of 4 or 8 bits; head "
+            "the new head alone."
+        ),
+        choices=("full", "lora", "qlora", "head"),
+    )
     epochs: int = setting(3, N_("Passes over the training rows."), low=1, high=10_000)
     batch_size: int = setting(32, N_("Rows an optimizer step."), low=1, high=100_000)
-    lr: float = setting(5e-5, N_("Peak learning rate."), low=1e-9, high=10.0)
+    lr: float = setting(
+        0.0,
+        N_("Peak learning rate (0 = what suits the method: full 5e-5, lora and qlora 5e-4, head 1e-3)."),
+        low=1e-9,
+        high=10.0,
+        or_zero=True,
+    )
     weight_decay: float = setting(0.01, N_("Weight decay; biases and norms are left out."), low=0.0, high=1.0)
     warmup: float = setting(0.06, N_("Share of the steps over which the learning rate rises."), low=0.0, high=1.0)
     schedule: str = setting("linear", N_("How the learning rate falls after it."), choices=("linear", "cosine", "constant"))
@@ -96,6 +109,35 @@ class TrainingSettings:
     save_every: int = setting(0, N_("Steps between checkpoints (0 = after every epoch)."), low=0)
     track: str = setting("", N_("Also log to an experiment tracker that Accelerate knows (tensorboard, wandb, ...)."))
 
+    @property
+    def peak_lr(self) -> float:
+        """The peak learning rate in force: the one that was set, or what suits the method."""
+        return self.lr or LEARNING_RATES[self.method]
+
+
+# Fewer weights that start further from where they should be take larger steps: Hu et al. (2022) train LoRA at 5e-4.
+LEARNING_RATES = {"full": 5e-5, "lora": 5e-4, "qlora": 5e-4, "head": 1e-3}
+
+
+@dataclass(frozen=True)
+class AdapterSettings:
+    """What ``--method lora`` and ``qlora`` put beside the base's weights (Hu et al., 2022; Dettmers et al., 2023)."""
+
+    lora_rank: int = setting(8, N_("LoRA: rank of the matrices."), low=1, high=4096)
+    lora_alpha: float = setting(16.0, N_("LoRA: their product is scaled by this over the rank."), low=0.01, high=100_000)
+    lora_dropout: float = setting(0.05, N_("LoRA: dropout before the matrices."), low=0.0, high=0.9)
+    lora_layers: str = setting(
+        "all",
+        N_("LoRA: which of the layers get them; the top ones train faster, since nothing goes back through the others."),
+        choices=("all", "top-75%", "top-50%", "top-25%"),
+    )
+    quant_bits: str = setting("4", N_("QLoRA: bits of each weight of the frozen base."), choices=("4", "8"))
+
+    @property
+    def share(self) -> float:
+        """Share of the layers that get matrices, from the top."""
+        return 1.0 if self.lora_layers == "all" else int(self.lora_layers.removeprefix("top-").removesuffix("%")) / 100
+
 
 @dataclass(frozen=True)
 class OutputSettings:
@@ -105,7 +147,13 @@ class OutputSettings:
     overwrite: bool = setting(False, N_("Replace the run that stands there."))
 
 
-GROUPS: dict[str, type] = {"data": DataSettings, "model": ModelSettings, "training": TrainingSettings, "output": OutputSettings}
+GROUPS: dict[str, type] = {
+    "data": DataSettings,
+    "model": ModelSettings,
+    "training": TrainingSettings,
+    "adapter": AdapterSettings,
+    "output": OutputSettings,
+}
 
 
 @dataclass(frozen=True)
@@ -128,6 +176,7 @@ class Recipe:
     data: DataSettings = field(default_factory=DataSettings)
     model: ModelSettings = field(default_factory=ModelSettings)
     training: TrainingSettings = field(default_factory=TrainingSettings)
+    adapter: AdapterSettings = field(default_factory=AdapterSettings)
     output: OutputSettings = field(default_factory=OutputSettings)
     task: Any = field(default_factory=TaskSettings)
 

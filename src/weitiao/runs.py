@@ -3,6 +3,7 @@
 Nothing half-written is ever left under a final name: everything is written to a temporary sibling, synced, and renamed.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -133,6 +134,15 @@ class RunFolder:
     def ledger(self) -> Iterator[dict[str, Any]]:
         """The row ledger, one dict a line."""
         return read_lines(self.ledger_file)
+
+    def kept_files(self) -> list[Path]:
+        """What an export takes along beside the model and the record."""
+        return [file for file in (self.check_file, self.predictions_file) if file.is_file()]
+
+    def hashes(self) -> dict[str, str]:
+        """The sha256 of every file but the record itself, by its path in the folder."""
+        files = sorted(file for file in self.path.rglob("*") if file.is_file() and file != self.record_file)
+        return {file.relative_to(self.path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
     def _json(self, path: Path) -> Any:
         try:

@@ -26,6 +26,7 @@ PANELS = {
     "task": N_("For some tasks"),
     "model": N_("Model"),
     "training": N_("Training"),
+    "adapter": N_("LoRA"),
     "output": N_("Result"),
 }
 EVERYWHERE = N_("Everywhere")

@@ -49,6 +49,10 @@ TrustTask = Annotated[bool, Option("--trust-task", help=N_("Let the task file of
 File = Annotated[str | None, Option(metavar="<file>", help=N_("A file with the inputs; its other columns are carried along."))]
 Out = Annotated[str | None, Option("--out", "-o", metavar="<file>", help=OUT_HELP)]
 
+To = Annotated[str, Option("--to", metavar="<form>", help=N_("What it becomes: merged, one plain model of the base and its adapter."))]
+ExportTo = Annotated[str, Option("--out", "-o", metavar="<folder>", help=N_("The folder to write, like a run's."))]
+Overwrite = Annotated[bool, Option("--overwrite", help=N_("Replace the run or the export that stands there."))]
+
 Html = Annotated[str | None, Option("--html", metavar="<file>", help=N_("Write it all to this page, one HTML file that opens anywhere."))]
 
 Bundle = Annotated[str | None, Option(metavar="<file>", help=N_("Also pack it into this one file, to carry along."))]

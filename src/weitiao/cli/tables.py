@@ -67,7 +67,8 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
     steps = steps.format(steps=plan["steps"], epochs=plan["epochs"], rows=plan["rows"]["train"], batch=plan["batch_size"])
     rate = _("{lr:g} at its peak, rising over the first {warmup:,} steps").format(lr=plan["lr"], warmup=plan["warmup_steps"])
     counts = {"trainable": plan["trainable_parameters"], "all": plan["parameters"]}
-    trained = (_("all {all:,}") if counts["trainable"] == counts["all"] else _("{trainable:,} of {all:,}")).format(**counts)
+    trained = _("all {all:,}") if counts["trainable"] == counts["all"] else _("{trainable:,} of {all:,} ({share:.2%})")
+    trained = trained.format(**counts, share=counts["trainable"] / max(1, counts["all"]))
     length = _("up to {length} tokens a text").format(length=plan["max_length"])
     if plan.get("truncated_rows"):
         length += _("; ") + _("{rows:,} rows are longer and will be cut").format(rows=plan["truncated_rows"])
@@ -76,6 +77,7 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
     lines = {
         _("task"): plan["task"],
         _("model"): " · ".join(str(part) for part in (model["id"], model.get("why")) if part),
+        _("method"): plan.get("method") or "",
         _("trained weights"): trained,
         _("device"): f"{plan['device']} · {plan['precision']}",
         _("padding"): plan.get("path") or "",

@@ -1,69 +1,52 @@
-"""The verbs, one function each: parse, call ``weitiao.api``, print. No verb decides anything about data, models or training."""
+"""The verbs of the main job, one function each: parse, call ``weitiao.api``, print. No verb decides anything about data, models or
+training.
+"""
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from weitiao import tasks
-from weitiao.cli.commands import Command, Group
-from weitiao.cli.options import EVERYWHERE, LANG, asking_settings, reading_settings, refuse_other_languages, settings_of, verb
+from weitiao.cli import verbs_inside  # noqa: F401 - they join by being imported
+from weitiao.cli.application import MAIN, PANELS, app, command
+from weitiao.cli.options import reading_settings, settings_of, verb
 from weitiao.cli.parameters import (
-    Asked,
-    Bundle,
     Config,
     Data,
     DataOrConfig,
     DryRun,
+    ExportTo,
     File,
-    ForTask,
-    Html,
-    Inside,
-    Like,
-    Markdown,
-    Name,
-    NewFile,
     NewTokens,
-    Offline,
     Out,
-    Replace,
+    Overwrite,
     Resume,
-    Room,
     Run,
     RunOrModel,
     SaveConfig,
     Speaker,
-    Spoken,
     System,
     Temperature,
     Texts,
+    To,
     TrustTask,
-    Unpack,
     UseAs,
 )
 from weitiao.cli.screen import Screen
-from weitiao.cli.subject import as_flag, subject_of, typed
+from weitiao.cli.subject import as_flag, subject_of
 from weitiao.config import Recipe, read_config
 from weitiao.errors import UsageError
-from weitiao.messages import N_, _, language
-
-MAIN, INSIDE, BEFORE = N_("The main job"), N_("Looking inside"), N_("Getting ready")
-
-app = typer.Typer(
-    name="weitiao",
-    cls=Group,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help=N_("From a file of examples to a working language model: check the data, fine-tune, evaluate, predict, report."),
-    epilog='weitiao check reviews.csv\nweitiao train reviews.csv\nweitiao predict runs/reviews "a lovely day"',
-)
+from weitiao.messages import N_, _
 
 
 def group() -> Any:
     """The command line, ready to parse."""
     made: Any = typer.main.get_command(app)
+    # On the help page the main job comes first, whichever file a verb stands in.
+    made.commands = dict(sorted(made.commands.items(), key=lambda item: PANELS.index(item[1].rich_help_panel)))
     texts = {
         "install_completion": N_("Let the Tab key complete commands and flags in this shell."),
         "show_completion": N_("Print the script that does so."),
@@ -74,28 +57,7 @@ def group() -> Any:
     return made
 
 
-@app.callback(invoke_without_command=True)
-def weitiao(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help=N_("Print the version."), rich_help_panel=EVERYWHERE)] = False,
-    lang: Annotated[str | None, LANG] = None,
-) -> None:
-    """What may stand before a verb, and what happens without one."""
-    refuse_other_languages(lang)
-    if version:
-        from weitiao import __version__
-
-        print(f"weitiao {__version__}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        print(context.get_help())
-
-
-def _command(panel: str, help: str, *examples: str) -> Any:
-    return app.command(cls=Command, rich_help_panel=panel, help=help, epilog="\n".join(examples))
-
-
-@_command(
+@command(
     MAIN,
     N_("Look at the data before training: columns, labels, duplicates, leakage, lengths."),
     "weitiao check reviews.csv",
@@ -113,14 +75,14 @@ def check(screen: Screen, data: DataOrConfig = None, config: Config = None, trus
     screen.next(("weitiao", *("train" if word == "check" else word for word in screen.arguments)))
 
 
-@_command(
+@command(
     MAIN,
     N_("Fine-tune a model on your examples, evaluate it, and write everything into a run's folder."),
     "weitiao train reviews.csv",
     "weitiao train train.csv --valid val.csv --test test.csv --epochs 3 --out runs/reviews",
     "weitiao train --resume runs/reviews",
 )
-@verb(settings_of("columns", "data", "task", "model", "training", "output"))
+@verb(settings_of("columns", "data", "task", "model", "training", "adapter", "output"))
 def train(
     screen: Screen,
     data: DataOrConfig = None,
@@ -156,7 +118,7 @@ def train(
     return _trained(screen, run)
 
 
-@_command(
+@command(
     MAIN,
     N_("Evaluate a run, or a pretrained model, on labelled data: figures with intervals, beside simple baselines."),
     "weitiao evaluate runs/reviews test.csv",
@@ -177,7 +139,7 @@ def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, 
     screen.next(*report, ("weitiao", "predict", run, *subject.flags, "--file", data, "--out", "predictions.csv"))
 
 
-@_command(
+@command(
     MAIN,
     N_("Predict with a run, or a pretrained model: texts on the command line, a file, or standard input with one text a line."),
     'weitiao predict runs/reviews "a lovely day" "never again"',
@@ -214,7 +176,27 @@ def predict(
     return answers.predict_texts(screen, subject, texts or sys.stdin, given)
 
 
-@_command(
+@command(
+    MAIN,
+    N_("Write a finished run in another form, with proof that it answers the same."),
+    "weitiao export runs/reviews --to merged --out exports/reviews",
+)
+@verb()
+def export(screen: Screen, run: Run, to: To, out: ExportTo, overwrite: Overwrite = False, trust_task: TrustTask = False) -> None:
+    from weitiao.cli.progress import working
+    from weitiao.cli.quantities import size
+    from weitiao.cli.tables import pairs
+
+    with working(screen) as (_api, observer):
+        from weitiao.deploy.export import export as write
+
+        made = write(run, to, out, overwrite=overwrite, observer=observer, trust_task=trust_task)
+    difference = _("at most {difference:.1e} on {rows} records").format(**made)
+    screen.result(made, pairs({_("folder"): out, _("size"): size(made["bytes"]), _("difference"): difference}), path=out)
+    screen.next(("weitiao", "predict", out, _("your text")))
+
+
+@command(
     MAIN,
     N_("Talk with a model that writes, in the terminal: a run, or a pretrained model. Ctrl-D or /exit ends it."),
     "weitiao chat runs/assistant",
@@ -236,134 +218,6 @@ def chat(
     ways = {"max_new_tokens": max_new_tokens, "temperature": temperature}
     given = {**settings, **{name: value for name, value in ways.items() if value is not None}}
     talk.chat(screen, run, system or "", given, trust_task=trust_task)
-
-
-@_command(
-    INSIDE,
-    N_("See how one answer comes about: its tokens, the network's numbers, what they are read with, and which words moved it."),
-    'weitiao explain runs/reviews "a lovely day"',
-    'weitiao explain runs/reviews "a lovely day" --html lovely.html',
-    'weitiao explain deepset/roberta-base-squad2 "Who wrote it?" --task question-answering --context "Ann wrote it."',
-)
-@verb(asking_settings(), columns=N_("Further inputs"))
-def explain(
-    screen: Screen,
-    run: RunOrModel,
-    asked: Asked = None,
-    use_as: UseAs = None,
-    html: Html = None,
-    trust_task: TrustTask = False,
-    **settings: Any,
-) -> None:
-    from weitiao.cli import explanation
-
-    explanation.explain(screen, subject_of(run, use_as, settings, trust_task=trust_task), asked, html)
-
-
-@_command(
-    INSIDE,
-    N_("See what is in a run or a model: its files, its parameters, its vocabulary and labels, and the memory it takes."),
-    "weitiao show runs/reviews",
-    "weitiao show offline",
-    "weitiao show google-bert/bert-base-chinese --json",
-)
-@verb()
-def show(screen: Screen, run: Inside, offline: Offline = False) -> None:
-    from weitiao.cli import anatomy
-
-    anatomy.show(screen, run)  # with --offline or without: it looks at this machine alone
-
-
-@_command(
-    INSIDE,
-    N_("See which pretrained model is for which job, how large it is, and why: the table that --model auto chooses from."),
-    "weitiao models --language zh",
-    "weitiao models --task summarization --language zh --memory 8GB",
-    "weitiao models --task chat --memory 16GB --json",
-)
-@verb()
-def models(screen: Screen, use_as: ForTask = None, spoken: Spoken = None, memory: Room = None) -> None:
-    from weitiao.cli import catalogue
-
-    catalogue.models(screen, use_as, spoken, memory)
-
-
-@_command(INSIDE, N_("Write a run's report again: one HTML file that opens anywhere."), "weitiao report runs/reviews")
-@verb()
-def report(screen: Screen, run: Run, trust_task: TrustTask = False) -> None:
-    from weitiao.cli.progress import working
-    from weitiao.cli.tables import pairs
-
-    with working(screen) as (api, _observer):
-        path = api.load(run, **({"trust_task": True} if trust_task else {})).write_report()
-    screen.result({"run": run, "report": str(path)}, pairs({_("report"): str(path)}), path=run)
-    screen.next(("weitiao", "predict", run, _("your text")))
-
-
-@_command(
-    INSIDE,
-    N_("Write a task file to change into your own (reading, model, loss, metric); --task my_task.py then uses it everywhere."),
-    "weitiao new my_task.py --like text-classification",
-)
-@verb()
-def new(screen: Screen, file: NewFile, like: Like = "text-classification", overwrite: Replace = False) -> None:
-    from weitiao.cli.tables import pairs
-    from weitiao.starters import write_starter
-
-    task = write_starter(file, like, overwrite=overwrite)
-    screen.result({"file": file, "like": task.name}, pairs({_("file"): file, _("like"): task.name}), path=file)
-    screen.next(("weitiao", "check", "DATA", "--task", file), ("weitiao", "train", "DATA", "--task", file))
-
-
-@_command(
-    INSIDE,
-    N_("See what is on this machine, what is wrong with it, and what to type."),
-    "weitiao doctor",
-    "weitiao doctor --markdown > doctor.md",
-)
-@verb()
-def doctor(screen: Screen, markdown: Markdown = False, offline: Offline = False) -> None:
-    from weitiao.cli import diagnosis
-    from weitiao.doctor import examine
-
-    screen.note(_("Looking around; this takes a few seconds."))
-    examined = examine(offline=offline)
-    if markdown and not screen.json:
-        print(diagnosis.markdown(examined))
-    else:
-        screen.result(examined, *diagnosis.page(examined))
-    screen.next(("weitiao", "check", "DATA"))
-
-
-@_command(
-    BEFORE,
-    N_("Get a base model or a data set before a journey, or pack it for a machine without a network."),
-    "weitiao fetch bert-base-chinese",
-    "weitiao fetch bert-base-chinese --bundle model.zip",
-    "weitiao fetch --unpack model.zip",
-)
-@verb(("revision", "offline"))
-def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpack = None, **settings: Any) -> None:
-    if (name is None) == (unpack is None) or (bundle is not None and unpack is not None):
-        raise UsageError(_("Say what to fetch: weitiao fetch NAME, or weitiao fetch --unpack FILE."))
-    from weitiao.cli.progress import observer_for
-    from weitiao.cli.quantities import size
-    from weitiao.cli.tables import pairs
-    from weitiao.engine import bundles, hub
-
-    with observer_for(screen) as observer:
-        if unpack is not None:
-            got = bundles.unpack(Path(unpack), observer=observer)
-        else:
-            packed = Path(bundle) if bundle is not None else None
-            got = hub.fetch(str(name), bundle=packed, language=language(), observer=observer, **typed(settings))
-    lines = {_("name"): got["id"], _("folder"): got["path"], _("size"): size(got["bytes"])}
-    lines |= {_("bundle"): bundle} if bundle is not None else {}
-    screen.result(got, pairs(lines), path=bundle or str(got["path"]))
-    if bundle is not None:
-        return screen.next(("weitiao", "fetch", "--unpack", bundle))
-    known = name or ("offline" if got["id"].startswith("offline:") else got["id"])
-    return screen.next(("weitiao", "train", known) if got["kind"] == "dataset" else ("weitiao", "train", "DATA", "--model", known))
 
 
 def _given(

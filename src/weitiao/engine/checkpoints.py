@@ -69,7 +69,8 @@ class CheckpointStore:
 
     def save(self, network: Any, optimizer: torch.optim.Optimizer, progress: Progress, scaler: Any = None) -> None:
         """Write a checkpoint, then remove the ones before it and whatever a killed process left half-written."""
-        target = self.folder / f"step-{progress.step:08d}{'-end' if progress.finished else ''}"
+        # The epoch is part of the name: its end is a state of its own, and no checkpoint ever takes the place of another.
+        target = self.folder / f"step-{progress.step:08d}-{progress.epoch:06d}{'-end' if progress.finished else ''}"
         with atomic(target) as temporary:
             temporary.mkdir(parents=True)
             save_file(weights(network), temporary / "model.safetensors")
@@ -111,8 +112,8 @@ class CheckpointStore:
 
 
 def weights(network: Any) -> dict[str, torch.Tensor]:
-    """Every parameter once (tied ones under their first name) and every saved buffer, on the CPU."""
-    named = dict(network.named_parameters())
+    """Every parameter that is trained, once (tied ones under their first name), and every saved buffer, on the CPU."""
+    named = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
     saved = network.state_dict().keys()
     named |= {name: buffer for name, buffer in network.named_buffers() if name in saved}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}

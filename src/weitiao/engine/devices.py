@@ -104,8 +104,14 @@ def available_devices() -> list[str]:
 
 
 def physical_cores() -> int:
-    """Cores this process may use; two hardware threads of one core count once, since matrix products gain nothing from the second."""
+    """Cores this process may use; two hardware threads of one core count once, since matrix products gain nothing from the second. Who sets
+    OMP_NUM_THREADS has said how many.
+    """
     import psutil
+
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if said.isdigit() and int(said):
+        return int(said)
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))

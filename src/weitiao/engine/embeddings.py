@@ -88,7 +88,7 @@ class KeptGradients:
             if type(module) is nn.Embedding and module.weight.numel() >= SMALLEST and owners[id(module.weight)] == 1 and _ordinary(module)
         ]
         for table in self.tables:
-            table.module.forward = table.forward  # type: ignore[method-assign]
+            table.module.forward = table.forward  # type: ignore[method-assign, assignment]
 
     def clear(self, optimizer: torch.optim.Optimizer) -> None:
         """What ``optimizer.zero_grad()`` does, with the tables' gradients kept and their rows set to zero."""

@@ -111,6 +111,33 @@ def resolve(
         raise failure.error() from failure
 
 
+def found_again(base: Mapping[str, Any], named: str, *, offline: bool = False, observer: Observer = SILENT) -> BaseModel:
+    """The base model that a run was made from, for whoever needs it again: to go on, to put its adapter on, to export.
+
+    Args:
+        base: run.json's record of it: "id", "source", "revision", "sha256".
+        named: what was typed for ``--model`` then; a folder is looked for there.
+
+    Raises:
+        ModelError: it is not there any more, or has changed.
+        NetworkError: it cannot be had.
+    """
+    name = name_of(base, named)
+    from_hub = base["source"] in ("hub", "cache", "modelscope")
+    try:
+        found = resolve(name, revision=base["revision"] if from_hub else "", offline=offline, observer=observer)
+    except ModelError as error:
+        message = _("This run's model is an adapter, which needs its base model {id}: {problem}")
+        raise ModelError(message.format(id=base["id"], problem=error)) from error
+    if found.sha256 != base["sha256"]:
+        message = _(
+            "The base model {id} is not the one that this run was made from: the sha256 of its weights is {found}, and was {expected}. Put "
+            "the old one back, or train anew."
+        )
+        raise ModelError(message.format(id=base["id"], found=found.sha256[:12], expected=base["sha256"][:12]))
+    return found
+
+
 def name_of(base: Mapping[str, Any], named: str) -> str:
     """What ``resolve`` takes for the base model of a run: the one that was chosen then, even if "auto" would choose another today.
 

@@ -91,7 +91,7 @@ def check_names(names: Iterable[str], where: str, *, hint: str = "") -> None:
         ModelError: an adapter, no config.json, no weights, or pickle weights only.
     """
     every = {name for name in names if not name.startswith(".")}
-    if "adapter_config.json" in every and "config.json" not in every:
+    if ADAPTER_CONFIG in every and not every & {SINGLE, INDEX}:
         message = _(
             "{where} is an adapter (adapter_config.json), not a full model: it holds only the changes to a base model. Merge the two first "
             "(PEFT: merge_and_unload, then save_pretrained), or name the base model with --model."
@@ -154,6 +154,17 @@ def verify_folder(path: Path, *, where: str = "") -> None:
 def is_adapter(path: Path) -> bool:
     """Whether a model folder holds an adapter and not a whole model."""
     return (path / ADAPTER_CONFIG).is_file()
+
+
+def verify_adapter(path: Path) -> None:
+    """Insist that ``path`` holds a whole adapter. Raises ModelError: names what is missing or damaged."""
+    where = _('The folder "{path}"').format(path=path)
+    _json(path / ADAPTER_CONFIG, where)
+    if not (path / ADAPTER).is_file():
+        raise ModelError(
+            _("{where} has no {file}: the adapter's weights are missing. Copy the whole run.").format(where=where, file=ADAPTER)
+        )
+    read_header(path / ADAPTER, where)
 
 
 def weight_files(path: Path, *, where: str = "") -> list[str]:

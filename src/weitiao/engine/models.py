@@ -1,4 +1,4 @@
-"""Base models: tokenizer, architecture and weights, from a folder that ``hub`` found. The only file that calls ``from_pretrained``.
+"""Base models: tokenizer, architecture and weights, from a folder that ``hub`` found. Only here and in ``adapters`` weights are loaded.
 
 It knows how transformers loads and saves; it does not know where a model comes from, what a task means, or how training goes.
 """
@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from weitiao.engine.adapters import head_modules, load_adapter, save_adapter
 from weitiao.engine.devices import Machine
 from weitiao.engine.dropout import make_dropout_cheap
 from weitiao.engine.dual import MODEL_TYPES, DualEncoder
 from weitiao.engine.objectives.base import Collated, Objective
 from weitiao.engine.packing import Packing, pack
+from weitiao.engine.quantising import quantised, size_of
 from weitiao.errors import ModelError
 from weitiao.images import Picture, Pixels, settings_files
 from weitiao.messages import _
@@ -90,6 +92,7 @@ class LoadedModel:
         packing: set where padding is taken out inside the step.
         fresh: names of weights that the checkpoint did not hold and that start at random.
         picture_files: the base's own record of how it reads pictures, by file name, saved beside the weights as it was.
+        adapter: the PEFT model around the network, where one was put on it.
     """
 
     network: Any
@@ -100,6 +103,7 @@ class LoadedModel:
     packing: Packing | None = None
     fresh: tuple[str, ...] = ()
     picture_files: Mapping[str, bytes] = field(default_factory=dict)
+    adapter: Any = None
 
     @property
     def fresh_head(self) -> tuple[str, ...]:
@@ -126,7 +130,7 @@ class LoadedModel:
 
     def parameters(self) -> tuple[int, int]:
         """(all, trainable) parameters."""
-        sizes = [(p.numel(), p.requires_grad) for p in self.network.parameters()]
+        sizes = [(size_of(p), p.requires_grad) for p in self.network.parameters()]
         return sum(size for size, _trained in sizes), sum(size for size, trained in sizes if trained)
 
 
@@ -199,6 +203,10 @@ def load_model(
     *,
     trust_remote_code: bool = False,
     packed: bool = True,
+    bits: int = 0,
+    whole: bool = False,
+    adapter: Path | None = None,
+    shared: dict[str, torch.Tensor] | None = None,
 ) -> LoadedModel:
     """A model folder's weights under the head that the task asks for.
 
@@ -208,12 +216,19 @@ def load_model(
         config: values the model's config must have (``num_labels``, ``id2label``, ...).
         machine: where it goes.
         packed: take padding out where the family allows it.
+        bits: 4 or 8 to load the base's linear layers quantised; 0 leaves them as they are.
+        whole: turn quantised weights back into ordinary ones, with the values that they were rounded to.
+        adapter: a folder with a saved adapter, its head and its tokenizer.
+        shared: the base's weights by name, as another model of this process holds them: taken in the place of the ones just read, and added
+            to. They must stay as they are.
 
     Raises:
         ModelError: transformers cannot read the folder, or its weights do not fit its config.
+        UsageError, ResourceError: ``bits`` cannot be had here.
     """
     auto = class_for(folder, classes, trust_remote_code=trust_remote_code)
-    tokenizer = load_tokenizer(folder, trust_remote_code=trust_remote_code)
+    tokenizer = load_tokenizer(adapter or folder, trust_remote_code=trust_remote_code)
+    smaller = quantised(bits, machine, _heads_of(auto, folder, config, trust_remote_code)) if bits else {}
     with _quiet(), _model_errors(folder):
         network, info = auto.from_pretrained(
             str(folder),
@@ -223,6 +238,7 @@ def load_model(
             output_loading_info=True,
             trust_remote_code=trust_remote_code,
             local_files_only=True,
+            **smaller,
         )
     fresh = sorted({*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])})
     prefix = network.base_model_prefix + "."
@@ -237,7 +253,12 @@ def load_model(
         network.config.pad_token_id = tokenizer.pad_token_id
     if auto.__name__ == "AutoModelForMultipleChoice":
         network.register_forward_pre_hook(_one_option_a_row, with_kwargs=True)
-    network.to(machine.device)
+    if bits and whole:
+        network = network.dequantize(dtype=torch.float32)
+    if shared is not None:
+        _share(network, fresh, shared)
+    if not bits:  # quantised weights are on their device already
+        network.to(machine.device)
     vision = getattr(network.config, "vision_config", None)
     loaded = LoadedModel(
         network,
@@ -253,7 +274,34 @@ def load_model(
         make_dropout_cheap(network)
     if packed and machine.device == "cpu":
         loaded.packing = pack(network, _probe(loaded))
+    if adapter is not None:
+        load_adapter(loaded, adapter)
     return loaded
+
+
+def _share(network: Any, fresh: Sequence[str], shared: dict[str, torch.Tensor]) -> None:
+    """Let a network's base model use the weights in ``shared``, and the next one those that were not there yet."""
+    prefix = network.base_model_prefix + "." if hasattr(network, network.base_model_prefix) else ""
+    for name, parameter in network.named_parameters():
+        if name not in fresh and name.startswith(prefix):
+            held = shared.setdefault(name.removeprefix(prefix), parameter.data)
+            if held.shape == parameter.shape:
+                parameter.data = held
+
+
+def _heads_of(auto: Any, folder: Path, config: Mapping[str, Any], trust_remote_code: bool) -> list[str]:
+    """Names of the modules outside the base model, from an empty one: quantising is decided before weights are read."""
+    import transformers
+
+    make = getattr(auto, "from_config", getattr(auto, "_from_config", None))
+    if make is None:  # transformers loads the base alone, and the head is put on it
+        return []
+    with torch.device("meta"), _quiet(), _model_errors(folder):
+        own = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True, **config)
+        network = make(own)
+    vocabulary = network.get_output_embeddings()
+    names = [name for name, module in network.named_modules() if vocabulary is not None and module is vocabulary]
+    return [*head_modules(network), *names]
 
 
 def set_output_bias(loaded: LoadedModel, bias: torch.Tensor) -> None:
@@ -265,15 +313,21 @@ def set_output_bias(loaded: LoadedModel, bias: torch.Tensor) -> None:
             fitting[0].copy_(bias)
 
 
-def save_model(loaded: LoadedModel, folder: Path, *, max_length: int, chat_template: str | None = None) -> None:
-    """Write an ordinary Hugging Face model folder (safetensors) that plain transformers loads without weitiao.
+def save_model(
+    loaded: LoadedModel, folder: Path, *, max_length: int, chat_template: str | None = None, base: tuple[str, str] = ("", "")
+) -> None:
+    """Write an ordinary Hugging Face folder (safetensors) that transformers, or PEFT where there is an adapter, loads without weitiao.
 
     Args:
         max_length: of the training.
         chat_template: what conversations were written in, for a tokenizer that has none of its own.
+        base: hub id and revision of the base model, for an adapter.
     """
     with _quiet():
-        loaded.network.save_pretrained(str(folder))
+        if loaded.adapter is None:
+            loaded.network.save_pretrained(str(folder))
+        else:
+            save_adapter(loaded, folder, *base)
         # So that a plain ``truncation=True`` cuts where training cut.
         loaded.tokenizer.model_max_length = max_length
         loaded.tokenizer.chat_template = loaded.tokenizer.chat_template or chat_template

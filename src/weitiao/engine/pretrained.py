@@ -1,4 +1,4 @@
-"""A model folder in use, without a training: a finished run's, or a pretrained model as it came. It loads at the first answer."""
+"""A model folder in use, without a training: a pretrained model as it came, or one under a task's head. It loads at the first answer."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -75,10 +75,16 @@ def load_predictor(
     *,
     trained: bool = True,
     trust_remote_code: bool = False,
+    bits: int = 0,
+    adapter: Path | None = None,
+    merged: bool = False,
+    shared: dict[str, Any] | None = None,
 ) -> "Predictor":
     """A model folder under a task's head, ready to predict.
 
     Args:
+        bits, adapter, shared: see ``models.load_model``.
+        merged: make one plain model of base and adapter.
         trained: False for a pretrained model: a head that would start at random is then refused, since its answers would mean nothing.
 
     Raises:
@@ -87,11 +93,24 @@ def load_predictor(
     from weitiao.engine.devices import machine_for, require_torch
 
     require_torch()
+    from weitiao.engine.adapters import merge_adapter
     from weitiao.engine.models import load_model
     from weitiao.engine.prediction import predictor_for
 
     head = task.head(spec)
-    loaded = load_model(folder, head.classes, config, machine_for(TrainingSettings(precision="fp32")), trust_remote_code=trust_remote_code)
+    loaded = load_model(
+        folder,
+        head.classes,
+        config,
+        machine_for(TrainingSettings(precision="fp32")),
+        trust_remote_code=trust_remote_code,
+        bits=bits,
+        whole=merged,
+        adapter=adapter,
+        shared=shared,
+    )
+    if adapter and merged:
+        merge_adapter(loaded)
     if not trained and loaded.fresh_head:
         message = _(
             "{folder} was not trained for {task}: its head ({name}) would start at random. Fine-tune it first: "

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 from weitiao import tasks
 from weitiao.config import Recipe
 from weitiao.data.records import Records
+from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
+from weitiao.engine.finished import save_finished
 from weitiao.engine.pretrained import read_config
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
     from weitiao.engine.objectives import Example, Objective
     from weitiao.engine.training import Trainer
+
+
+ADAPTED = ("lora", "qlora")  # methods that put matrices beside the base's weights
 
 
 class Session:
@@ -38,9 +43,12 @@ class Session:
 
         devices.require_torch()
         devices.keep_freed_memory()
-        from weitiao.engine import models
+        from weitiao.engine import adapters, models
         from weitiao.engine.objectives import check_honoured, objective_for
 
+        if recipe.training.method in ADAPTED and recipe.model.model.startswith(blank.PREFIX):
+            message = _("--method {method} keeps the base's weights as they are, and those of {model} are random. Use --method full.")
+            raise UsageError(message.format(method=recipe.training.method, model=recipe.model.model))
         task = tasks.get(recipe.model.task)
         if not task.trainable:
             raise UsageError(_("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=task.name))
@@ -61,6 +69,7 @@ class Session:
             self.task.model_config(self.spec),
             self.machine,
             trust_remote_code=bool(recipe.model.trust_remote_code),
+            bits=int(recipe.adapter.quant_bits) if recipe.training.method == "qlora" else 0,
         )
         wanted = recipe.model.max_length or self.task.max_length
         self.max_length = min(wanted, self.loaded.limit or wanted)
@@ -75,6 +84,8 @@ class Session:
         bias = self.objective.initial_bias()
         if bias is not None:
             models.set_output_bias(self.loaded, bias)
+        if recipe.training.method in ADAPTED:
+            adapters.add_adapter(self.loaded, recipe.adapter)
         self.trainer: Trainer = self._trainer()
 
     def _encode(self, records: Records, *, keep: bool) -> None:
@@ -140,7 +151,6 @@ class Session:
             metrics |= teacher_forced(predictor, records)
         if self.job_metric not in metrics:
             metrics |= self.task.score(list(predictor.predict(records)), records, self.spec)["metrics"]
-        self.loaded.network.train()
         return plain_numbers(self.task, metrics, self.job_metric)
 
     @property
@@ -166,6 +176,7 @@ class Session:
             "precision": self.machine.precision,
             "threads": self.machine.threads,
             "path": self._step_path(),
+            "method": settings.method,
             "parameters": parameters,
             "trainable_parameters": trainable,
             "rows": {name: len(records) for name, records in self.examples.splits.items()},
@@ -173,10 +184,10 @@ class Session:
             "epochs": settings.epochs,
             "steps": job.steps,
             "warmup_steps": -int(-settings.warmup * job.steps // 1),
-            "lr": settings.lr,
+            "lr": settings.peak_lr,
             "max_length": self.max_length,
             "truncated_rows": self.truncated,
-            "estimate": {"seconds": seconds and seconds * job.steps, "memory_bytes": memory},
+            "estimate": {"seconds": seconds, "memory_bytes": memory},
             "out": str(self.folder.path),
         }
 
@@ -245,7 +256,7 @@ class Session:
         self._finish(progress)
 
     def _finish(self, progress: Any) -> None:
-        from weitiao.engine import devices, models
+        from weitiao.engine import devices
         from weitiao.engine.evaluation import evaluate
 
         splits = self.examples.splits
@@ -253,11 +264,7 @@ class Session:
             predictions = list(self.predictor().predict(splits["validation"]))
             self.spec = self.task.calibrate(predictions, splits["validation"], self.spec)
         with atomic(self.folder.model) as temporary:
-            models.save_model(self.loaded, temporary, max_length=self.max_length, chat_template=self.spec.get("chat_template"))
-            width = self.loaded.network.config.get_text_config().hidden_size
-            for name, values in self.task.model_files(self.spec, width, self.max_length).items():
-                (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-                write_text(temporary / name, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+            save_finished(self.task, self.spec, self.loaded, temporary, self.max_length, self.base if self.loaded.adapter else None)
         results: dict[str, Any] = {"evaluation": None, "prediction": None}
         split = next((name for name in ("test", "validation") if name in splits), None)
         if split:

@@ -20,6 +20,7 @@ from weitiao.engine.batching import micro_batches, optimizer_batches
 from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
 from weitiao.engine.devices import is_out_of_memory, memory_in_use, seed_generators
 from weitiao.engine.embeddings import KeptGradients
+from weitiao.engine.frozen import FrozenBackbone
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Example, Objective
 from weitiao.errors import ModelError, ResourceError
@@ -73,10 +74,10 @@ def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
     """
     warmup = math.ceil(settings.warmup * steps)
     if step < warmup:
-        return settings.lr * (step + 1) / warmup
+        return settings.peak_lr * (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
     fall = {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}
-    return settings.lr * fall[settings.schedule]
+    return settings.peak_lr * fall[settings.schedule]
 
 
 def make_optimizer(network: Any, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -86,7 +87,7 @@ def make_optimizer(network: Any, settings: TrainingSettings) -> torch.optim.Adam
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.lr, fused=trained[0].device.type in ("cpu", "cuda"))
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=settings.peak_lr, fused=trained[0].device.type in ("cpu", "cuda"))
 
 
 class Trainer:
@@ -102,6 +103,8 @@ class Trainer:
         network = job.loaded.network
         if job.settings.gradient_checkpointing:
             network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        # Before anything asks which weights are trained.
+        self.backbone = FrozenBackbone(job.loaded) if job.settings.method == "head" else None
         self.trained = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(network, job.settings)
         # On a GPU a table's zeros cost next to nothing.
@@ -122,21 +125,34 @@ class Trainer:
         return True
 
     def measure(self) -> tuple[float, int]:
-        """(seconds an optimizer step, peak bytes expected), from two real forward and backward passes that change no weight."""
-        job, network = self.job, self.job.loaded.network
+        """(seconds of all steps, peak bytes expected), from a few real forward and backward passes that change no weight."""
+        job = self.job
         batch = optimizer_batches(len(job.examples), job.settings.batch_size, seed=job.settings.seed, epoch=0)[0]
         rows = [job.examples[row] for row in batch]
-        network.train()
+        self._training_mode()
         self._accumulate(rows[: max(1, len(rows) // 8)], 0)  # the first pass warms up allocators and kernels
-        began = time.perf_counter()
-        self._accumulate(rows, 0)
-        if job.loaded.machine.device == "cuda":
-            torch.cuda.synchronize()
-        seconds = time.perf_counter() - began
+        first = again = self._timed(rows)
+        if self.backbone:
+            again = self._timed(rows)  # what the head is given is known by now, as it will be from the second epoch on
+        seconds = job.steps_per_epoch * (first + (job.settings.epochs - 1) * again)
         moments = 2 * sum(p.numel() * p.element_size() for p in self.trained)
         memory = memory_in_use(job.loaded.machine.device) + moments
         self.kept.clear(self.optimizer)
         return seconds, memory
+
+    def _timed(self, rows: list[Example]) -> float:
+        """Seconds for the gradients of a step."""
+        began = time.perf_counter()
+        self._accumulate(rows, 0)
+        if self.job.loaded.machine.device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+    def _training_mode(self) -> None:
+        if self.backbone:
+            self.backbone.train()
+        else:
+            self.job.loaded.network.train()
 
     def train(self) -> Progress:
         """Train to the end, keeping the best weights by the headline metric, and leave them in the network.
@@ -151,6 +167,8 @@ class Trainer:
             while not progress.finished:
                 self._epoch(interrupted)
                 self._end_of_epoch()
+                if interrupted.is_set():  # while it evaluated; the state is saved
+                    raise KeyboardInterrupt
         if progress.best and job.store.best_file.is_file():
             load_weights(job.loaded.network, job.store.best_file)
         return progress
@@ -160,7 +178,7 @@ class Trainer:
         job, progress, settings = self.job, self.progress, self.job.settings
         batches = optimizer_batches(len(job.examples), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
         every = max(1, job.steps // LOGGED_STEPS)
-        job.loaded.network.train()
+        self._training_mode()
         for batch in batches[progress.position :]:
             rows = [job.examples[row] for row in batch]
             began = time.perf_counter()
@@ -187,7 +205,7 @@ class Trainer:
         loss = self._accumulate(rows, progress.step)
         if not math.isfinite(loss):
             message = _("The loss became {loss} at step {step}: the training has diverged. Lower --lr ({lr}), or use --precision fp32.")
-            raise ModelError(message.format(loss=loss, step=progress.step + 1, lr=settings.lr))
+            raise ModelError(message.format(loss=loss, step=progress.step + 1, lr=settings.peak_lr))
         if settings.max_grad_norm:
             self.accelerator.clip_grad_norm_(self.trained, settings.max_grad_norm)
         rate = learning_rate(progress.step, self.job.steps, settings)
@@ -219,8 +237,10 @@ class Trainer:
             [objective.cost(row) for row in rows], self.progress.token_budget if objective.divisible else 0, padded=loaded.packing is None
         )
         for group in groups:
-            batch = objective.collate([rows[i] for i in group], loaded.padding).to(loaded.machine.device)
-            loss = objective.loss(loaded.forward(batch), batch) / terms
+            part = [rows[i] for i in group]
+            batch = objective.collate(part, loaded.padding).to(loaded.machine.device)
+            outputs = self.backbone.forward(part, batch) if self.backbone else loaded.forward(batch)
+            loss = objective.loss(outputs, batch) / terms
             self.accelerator.backward(loss)
             total += loss.item()
         return total

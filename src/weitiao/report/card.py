@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from weitiao.engine import offline_base
 from weitiao.report import results
 from weitiao.report.formats import file_name
 from weitiao.report.page import describe
@@ -27,8 +28,6 @@ _SHOWN = (
     *("f1_macro", "accuracy", "f1_weighted", "balanced_accuracy", "mcc", "f1_micro", "f1", "precision", "recall", "pearson", "spearman"),
     *("mae", "exact_match", "rouge1", "rouge2", "rougeL", "bleu", "chrf", "perplexity", "masked_accuracy", "f1_at_5", "recall_at_1"),
 )
-# The packaged base is the hub's, weight for weight: its checksum is verified on every load.
-_PACKAGED = {"offline:all-MiniLM-L6-v2": "sentence-transformers/all-MiniLM-L6-v2"}
 _MOST_LABELS = 40
 
 
@@ -54,7 +53,8 @@ def write_card(run: RunFolder) -> Path:
         labels=labels[:_MOST_LABELS],
         more_labels=max(0, len(labels) - _MOST_LABELS),
         base_name=base_model(record) or (record.get("base_model") or {}).get("id", ""),
-        pipeline=task["hub_tag"] if task["pipeline"] else "",
+        pipeline=task["hub_tag"] if task["pipeline"] and not is_adapter(record) else "",
+        adapter=is_adapter(record),
     )
     write_text(run.card, f"---\n{metadata(record, check, hub_tag=task['hub_tag'])}\n---\n\n{text.strip()}\n")
     return run.card
@@ -84,7 +84,7 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any], *, hub_tag: st
     data = ModelCardData(
         language=language if re.fullmatch(r"[a-z]{2,3}", str(language)) else None,
         license=_license(record),
-        library_name="transformers",
+        library_name="peft" if is_adapter(record) else "transformers",
         pipeline_tag=hub_tag or None,
         base_model=base_model(record) or None,
         tags=["weitiao", *([task] if task else [])],
@@ -109,7 +109,12 @@ def base_model(record: Mapping[str, Any]) -> str:
     base = record.get("base_model") or {}
     name = str(base.get("id") or "")
     named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name) and base.get("source") != "folder"
-    return name if named else _PACKAGED.get(name, "")
+    return name if named else {offline_base.ID: offline_base.HUB_ID}.get(name, "")
+
+
+def is_adapter(record: Mapping[str, Any]) -> bool:
+    """Whether the run's model is an adapter, which needs its base model; an export of it is whole."""
+    return (record.get("settings") or {}).get("method") in ("lora", "qlora") and not record.get("export")
 
 
 def _license(record: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,173 @@
+"""LoRA adapters through PEFT: which layers of a model get one, what is trained and saved beside them, how they are kept and merged.
+
+Everything is listed for PEFT by name. Its own defaults miss families (ALBERT, DistilBERT, ModernBERT, mBART) and neither train nor save
+the classification heads of T5 and BART. What is listed follows from how transformers builds models: repeated blocks stand in module
+lists inside the base model, and whatever stands outside it is the head. It knows no task and no data.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from weitiao.config import AdapterSettings
+from weitiao.engine.dropout import make_dropout_cheap
+from weitiao.errors import ModelError, UsageError
+from weitiao.messages import _
+
+if TYPE_CHECKING:
+    from weitiao.engine.models import LoadedModel
+
+
+def add_adapter(loaded: "LoadedModel", settings: AdapterSettings) -> None:
+    """Freeze a loaded model and put a new adapter on it; its head stays trainable. The base's weights are not changed.
+
+    Raises:
+        UsageError: the model has no layers that an adapter could stand beside.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    network = loaded.network
+    targets = target_modules(network, settings.share)
+    if not targets:
+        message = _("{family} has no linear layers in repeated blocks, so LoRA has nothing to stand beside. Use --method full.")
+        raise UsageError(message.format(family=network.config.model_type))
+    config = LoraConfig(
+        r=settings.lora_rank,
+        lora_alpha=settings.lora_alpha,
+        lora_dropout=settings.lora_dropout,
+        target_modules=targets,
+        modules_to_save=head_modules(network, loaded.fresh) or None,
+        # GPT-2 keeps its matrices the other way round.
+        fan_in_fan_out=any(type(network.get_submodule(name)).__name__ == "Conv1D" for name in targets),
+    )
+    with _without_advice():
+        loaded.adapter = get_peft_model(network, config)
+    _settle(loaded)
+
+
+def load_adapter(loaded: "LoadedModel", folder: Path) -> None:
+    """Put a saved adapter, with its head, on a loaded model. Raises ModelError where it does not belong there."""
+    from peft import PeftModel
+
+    try:
+        with _without_advice():
+            loaded.adapter = PeftModel.from_pretrained(loaded.network, str(folder))
+    except (OSError, ValueError, KeyError, RuntimeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        message = _("The adapter in {folder} does not fit its base model: {reason}")
+        raise ModelError(message.format(folder=folder, reason=reason)) from error
+    loaded.fresh = ()
+    _settle(loaded)
+
+
+def merge_adapter(loaded: "LoadedModel") -> None:
+    """Add the adapter's products to the base's weights: a plain model, with the same answers."""
+    loaded.network = loaded.adapter.merge_and_unload()
+    loaded.adapter = None
+
+
+def save_adapter(loaded: "LoadedModel", folder: Path, base: str, revision: str) -> None:
+    """Write what ``PeftModel.from_pretrained`` reads, naming the base by its hub id, and the model's config with its labels.
+
+    Args:
+        base: as PEFT is to find it again; never a path of this machine.
+        revision: its commit, where known.
+    """
+    adapter = loaded.adapter
+    for config in adapter.peft_config.values():
+        config.base_model_name_or_path, config.revision = base, revision or None
+    with _without_advice():
+        # The vocabulary is untouched; asked to find that out by itself, PEFT would look for the base's config on the hub.
+        adapter.save_pretrained(str(folder), save_embedding_layers=False)
+    (folder / "README.md").unlink(missing_ok=True)  # PEFT's empty card; the run has one of its own
+    loaded.network.config.save_pretrained(str(folder))
+
+
+def target_modules(network: nn.Module, share: float = 1.0) -> list[str]:
+    """Names of the linear layers in the base model's blocks, those in the top ``share`` of each list of blocks.
+
+    >>> from transformers import BertConfig, BertForSequenceClassification
+    >>> small = {"hidden_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 8, "vocab_size": 9}
+    >>> names = target_modules(BertForSequenceClassification(BertConfig(**small)), share=0.5)
+    >>> len(names), names[0]
+    (6, 'bert.encoder.layer.1.attention.self.query')
+    """
+    prefix = getattr(network, "base_model_prefix", "")
+    inside = prefix + "." if hasattr(network, prefix) else ""
+    lists = {name: len(module) for name, module in network.named_modules() if isinstance(module, nn.ModuleList)}
+    names = []
+    for name, module in network.named_modules():
+        if not _is_linear(module) or not name.startswith(inside):
+            continue
+        block = next((outer for outer in sorted(lists, key=len) if name.startswith(outer + ".")), None)
+        if block is None:
+            continue
+        number, length = int(name[len(block) + 1 :].split(".")[0]), lists[block]
+        if number >= length - math.ceil(length * share):
+            names.append(name)
+    return names
+
+
+def head_modules(network: Any, fresh: Sequence[str] = ()) -> list[str]:
+    """Names of what is trained whole beside the adapter: everything outside the base model, and parts of it that start at random.
+
+    The vocabulary layer of a model that writes is not part of it: it is the embeddings' own matrix, or as large.
+
+    Args:
+        fresh: names of weights that the checkpoint did not hold.
+    """
+    vocabulary = network.get_output_embeddings() if hasattr(network, "get_output_embeddings") else None
+    names = list(_parts(network, "", {*_base_of(network), vocabulary}))
+    within = [name.rpartition(".")[0] for name in fresh if name.startswith(f"{network.base_model_prefix}.") and "position_ids" not in name]
+    return names + [name for name in dict.fromkeys(within) if not any(name.startswith(other + ".") or name == other for other in names)]
+
+
+def _base_of(network: Any) -> list[nn.Module]:
+    """The base model inside a network, or the modules that it is made of: T5 for questions has them beside its head."""
+    base = getattr(network, network.base_model_prefix, None)
+    if base is not None:
+        return [base]
+    import torch
+    from transformers import AutoModel
+
+    with torch.device("meta"):
+        bare = AutoModel.from_config(network.config)
+    return [child for name, child in network.named_children() if hasattr(bare, name)]
+
+
+def _parts(module: nn.Module, prefix: str, without: set[Any]) -> Iterator[str]:
+    """The largest submodules with weights that hold none of ``without``."""
+    for name, child in module.named_children():
+        if child in without or not any(True for _parameter in child.parameters()):
+            continue
+        if any(inner in without for inner in child.modules()):
+            yield from _parts(child, f"{prefix}{name}.", without)
+        else:
+            yield prefix + name
+
+
+def _is_linear(module: nn.Module) -> bool:
+    """Linear layers: torch's own, GPT-2's, and bitsandbytes', which are torch's by inheritance."""
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+
+
+def _settle(loaded: "LoadedModel") -> None:
+    """The new modules as the rest of the network: on its device, and with its dropout."""
+    for parameter in loaded.network.parameters():
+        if parameter.requires_grad:
+            parameter.data = parameter.data.to(loaded.machine.device)
+    if loaded.machine.device == "cpu":
+        make_dropout_cheap(loaded.network)
+
+
+class _without_advice(warnings.catch_warnings):
+    """PEFT warns about names that it would rather set itself."""
+
+    def __enter__(self) -> Any:
+        entered = super().__enter__()
+        warnings.simplefilter("ignore")
+        return entered

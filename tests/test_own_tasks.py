@@ -1,4 +1,4 @@
-"""Tasks of somebody's own in use: trained, kept in the run, back in a fresh process, refused where nobody trusts them, on the command line."""
+"""Tasks of somebody's own in use: trained, kept in the run, back in a fresh process, refused where nobody trusts them, as commands."""
 
 import json
 import shutil

@@ -92,6 +92,12 @@ def test_the_vocabulary_is_no_head(classes: str, tmp_path: Path) -> None:
     assert head_modules(network) == (["cls.predictions.transform"] if family == "bert" else [])
 
 
+def test_a_vocabulary_that_starts_at_random_is_one(tmp_path: Path) -> None:
+    loaded = load_model(blank(tmp_path / "m", "llama"), ("AutoModelForCausalLM",), {}, MACHINE)
+    assert loaded.fresh == ("lm_head.weight",)
+    assert head_modules(loaded.network, loaded.fresh) == ["lm_head"]
+
+
 def test_a_head_beside_the_parts_of_a_base_model_is_one(tmp_path: Path) -> None:
     """T5 for questions has no base model inside: its encoder and decoder stand beside the head."""
     network = load_model(blank(tmp_path / "m", "t5"), ("AutoModelForQuestionAnswering",), {}, MACHINE).network

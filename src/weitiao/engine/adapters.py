@@ -115,13 +115,15 @@ def target_modules(network: nn.Module, share: float = 1.0) -> list[str]:
 def head_modules(network: Any, fresh: Sequence[str] = ()) -> list[str]:
     """Names of what is trained whole beside the adapter: everything outside the base model, and parts of it that start at random.
 
-    The vocabulary layer of a model that writes is not part of it: it is the embeddings' own matrix, or as large.
+    The vocabulary layer of a model that writes is none, unless it starts at random: it is the embeddings' own matrix, or as large.
 
     Args:
         fresh: names of weights that the checkpoint did not hold.
     """
     vocabulary = network.get_output_embeddings() if hasattr(network, "get_output_embeddings") else None
-    names = list(_parts(network, "", {*_base_of(network), vocabulary}))
+    started = {name.removesuffix(".weight") for name in fresh}
+    known = {vocabulary} if not any(module is vocabulary and name in started for name, module in network.named_modules()) else set()
+    names = list(_parts(network, "", {*_base_of(network), *known}))
     within = [name.rpartition(".")[0] for name in fresh if name.startswith(f"{network.base_model_prefix}.") and "position_ids" not in name]
     return names + [name for name in dict.fromkeys(within) if not any(name.startswith(other + ".") or name == other for other in names)]
 

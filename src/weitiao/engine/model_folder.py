@@ -91,7 +91,7 @@ def check_names(names: Iterable[str], where: str, *, hint: str = "") -> None:
         ModelError: an adapter, no config.json, no weights, or pickle weights only.
     """
     every = {name for name in names if not name.startswith(".")}
-    if ADAPTER_CONFIG in every and not every & {SINGLE, INDEX}:
+    if ADAPTER_CONFIG in every and not ("config.json" in every and every & {SINGLE, INDEX}):
         message = _(
             "{where} is an adapter (adapter_config.json), not a full model: it holds only the changes to a base model. Merge the two first "
             "(PEFT: merge_and_unload, then save_pretrained), or name the base model with --model."

@@ -60,18 +60,18 @@ class Blanks:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def load(self, task: Task, family: str) -> tuple[Path, LoadedModel, Spec, int]:
+    def load(self, task: Task, family: str, seed: int = 1) -> tuple[Path, LoadedModel, Spec, int]:
         """The folder, the model with a fresh head, what the task learned, and the longest text. Skips what transformers cannot build."""
-        place = self.folder / task.name / family
+        place = self.folder / task.name / f"{family}-{seed}"
         if not place.exists():
-            write_blank(place, ARCHITECTURES[family], list(task.texts(records_of(task))), seed=1, size=SMALL)
+            write_blank(place, ARCHITECTURES[family], list(task.texts(records_of(task))), seed=seed, size=SMALL)
         spec = task.learn(records_of(task), tasks.settings_of(task)())
         head = task.head(spec)
         try:
             class_for(place, head.classes)
         except ModelError:
             pytest.skip(f"transformers has no {' or '.join(map(str, head.classes))} for {family}")
-        seed_generators(1)
+        seed_generators(seed)
         loaded = load_model(place, head.classes, task.model_config(spec), Machine("cpu", "fp32", 1))
         return place, loaded, task.fit(spec, loaded.processor), min(task.max_length, loaded.limit or task.max_length)
 

@@ -13,7 +13,6 @@ from weitiao.engine.models import save_model
 from weitiao.engine.prediction import predictor_for
 from weitiao.tasks.base import Task
 
-
 # Tokenizers are not trained the same way twice, and now and then a tiny random model starts where it cannot get away from.
 SEEDS = (1, 2, 3)
 

@@ -115,6 +115,7 @@ class TrainingSettings:
         return self.lr or LEARNING_RATES[self.method]
 
 
+ADAPTED = ("lora", "qlora")  # methods that put matrices beside the base's weights
 # Fewer weights that start further from where they should be take larger steps: Hu et al. (2022) train LoRA at 5e-4.
 LEARNING_RATES = {"full": 5e-5, "lora": 5e-4, "qlora": 5e-4, "head": 1e-3}
 

@@ -209,6 +209,22 @@ def test_an_export_that_differs_is_not_written(trained: Callable[..., Any], tmp_
         export(run.path, "tensorflow", tmp_path / "merged")
 
 
+def test_an_export_that_was_saved_wrongly_is_not_kept(trained: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from weitiao.engine import finished
+
+    run, save = trained(method="lora", epochs=1), finished.save_finished
+
+    def damaged(task: Any, spec: Any, loaded: LoadedModel, *rest: Any) -> None:
+        with torch.no_grad():
+            loaded.network.classifier.bias += 0.01
+        save(task, spec, loaded, *rest)
+
+    monkeypatch.setattr(finished, "save_finished", damaged)
+    with pytest.raises(GateError, match="does not answer as the run does"):
+        export(run.path, "merged", tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
 def test_several_adapters_share_one_base(trained: Callable[..., Any], tmp_path: Path) -> None:
     first = trained("first", method="lora")
     other = write_csv(tmp_path / "other.csv", [(text, {"good": "yes", "bad": "no"}[label]) for text, label in sentences(120, seed=5)])
@@ -238,8 +254,6 @@ def test_what_a_frozen_backbone_gives_its_head_is_computed_once(family: str, tmp
     with torch.no_grad():
         wanted = loaded.forward(batch).logits
     backbone = FrozenBackbone(loaded)
-    passes = []
-    backbone.base.register_forward_hook(lambda *_: passes.append(1))
     real = backbone._keep
     kept: list[int] = []
     backbone._keep = lambda flat, batch: (kept.append(len(flat)), real(flat, batch))[1]  # type: ignore[method-assign]

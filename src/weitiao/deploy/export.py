@@ -55,13 +55,6 @@ def export(
 
     task, spec = tasks.of_run(record, run.task, trust_task=trust_task), record["spec"]
     trained, merged = (load_finished(task, spec, run, merged=whole) for whole in (False, True))
-    rows, difference = compare(trained, merged, _records(run, task.example))
-    if difference > TOLERANCE:
-        message = _(
-            "The merged model does not answer as the run does: outputs differ by up to {difference:.1e} on {rows} records, where {most:g} "
-            "is allowed. Nothing was written. Use the run as it is: weitiao predict {path} TEXT"
-        )
-        raise GateError(message.format(difference=difference, rows=rows, most=TOLERANCE, path=name))
     with atomic(target.path) as temporary:
         made = RunFolder(temporary)
         temporary.mkdir(parents=True)
@@ -71,6 +64,14 @@ def export(
         for file in run.kept_files():
             shutil.copy2(file, temporary / file.name)
         made.update(**{**record, "name": target.path.name, "model_bytes": _bytes([made.model])})
+        # What stands on the disk is judged, not what was in memory: saving is part of what can go wrong.
+        rows, difference = compare(trained, load_finished(task, spec, made), _records(run, task.example))
+        if difference > TOLERANCE:
+            message = _(
+                "The merged model does not answer as the run does: outputs differ by up to {difference:.1e} on {rows} records, where "
+                "{most:g} is allowed. Nothing was written. Use the run as it is: weitiao predict {path} TEXT"
+            )
+            raise GateError(message.format(difference=difference, rows=rows, most=TOLERANCE, path=name))
         report.write_card(made)
         made.update(export={"to": to, "from": record.get("name"), "rows": rows, "difference": difference, "sha256": made.hashes()})
     observer.note(_("Compared on {rows} records: outputs differ by at most {difference:.1e}.").format(rows=rows, difference=difference))

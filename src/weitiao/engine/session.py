@@ -7,7 +7,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
-from weitiao.config import Recipe
+from weitiao.config import ADAPTED, Recipe
 from weitiao.data.records import Records
 from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
     from weitiao.engine.objectives import Example, Objective
     from weitiao.engine.training import Trainer
-
-
-ADAPTED = ("lora", "qlora")  # methods that put matrices beside the base's weights
 
 
 class Session:

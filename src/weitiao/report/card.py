@@ -10,7 +10,7 @@ from typing import Any
 from weitiao.engine import offline_base
 from weitiao.report import results
 from weitiao.report.formats import file_name
-from weitiao.report.page import describe
+from weitiao.report.page import describe, is_adapter
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
 
@@ -110,11 +110,6 @@ def base_model(record: Mapping[str, Any]) -> str:
     name = str(base.get("id") or "")
     named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name) and base.get("source") != "folder"
     return name if named else {offline_base.ID: offline_base.HUB_ID}.get(name, "")
-
-
-def is_adapter(record: Mapping[str, Any]) -> bool:
-    """Whether the run's model is an adapter, which needs its base model; an export of it is whole."""
-    return (record.get("settings") or {}).get("method") in ("lora", "qlora") and not record.get("export")
 
 
 def _license(record: Mapping[str, Any]) -> str | None:

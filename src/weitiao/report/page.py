@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from weitiao.config import ADAPTED
 from weitiao.messages import _
 from weitiao.report import advice, charts, learning, results
 from weitiao.report.rendering import render
@@ -28,6 +29,11 @@ def write_report(run: RunFolder) -> Path:
     return run.report
 
 
+def is_adapter(record: Mapping[str, Any]) -> bool:
+    """Whether the run's model is an adapter, which needs its base model; an export of it is whole."""
+    return (record.get("settings") or {}).get("method") in ADAPTED and not record.get("export")
+
+
 def _context(run: RunFolder) -> dict[str, Any]:
     record, check, log = run.record(), run.check(), run.log()
     evaluation = record.get("evaluation") or {}
@@ -35,6 +41,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
     data = record.get("data") or {}
     return {
         "record": record,
+        "adapter": is_adapter(record),
         "run_path": run.path.as_posix() if not run.path.is_absolute() else run.path.name,
         "task": describe(record, run.task),
         "evaluation": evaluation,

@@ -17,17 +17,6 @@ from weitiao.tasks.base import Task
 SEEDS = (1, 2, 3)
 
 
-@pytest.fixture(scope="module")
-def blanks(tmp_path_factory: pytest.TempPathFactory) -> Blanks:
-    return Blanks(tmp_path_factory.mktemp("blanks"))
-
-
-@pytest.fixture(scope="module")
-def saved() -> list[Path]:
-    """Folders that the last test reads in another process: starting one for each would take an hour."""
-    return []
-
-
 @pytest.mark.parametrize(("task", "family"), pairs())
 def test_it_learns_saves_and_answers_alone_as_among_others(
     task: Task, family: str, blanks: Blanks, saved: list[Path], tmp_path_factory: pytest.TempPathFactory

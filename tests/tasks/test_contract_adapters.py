@@ -18,17 +18,6 @@ from weitiao.tasks.base import Task
 STEPS = 10
 
 
-@pytest.fixture(scope="module")
-def blanks(tmp_path_factory: pytest.TempPathFactory) -> Blanks:
-    return Blanks(tmp_path_factory.mktemp("blanks"))
-
-
-@pytest.fixture(scope="module")
-def saved() -> list[Path]:
-    """Folders that the last test reads in another process."""
-    return []
-
-
 @pytest.mark.parametrize(("task", "family"), pairs())
 def test_an_adapter_learns_saves_and_answers_as_the_merged_model(
     task: Task, family: str, blanks: Blanks, saved: list[Path], tmp_path_factory: pytest.TempPathFactory

@@ -8,39 +8,16 @@ import torch.nn.functional as F
 
 from weitiao.config import TrainingSettings
 from weitiao.engine.objectives.base import Collated, Example, Objective
-from weitiao.engine.objectives.weighing import balanced, cross_entropy
+from weitiao.engine.objectives.weighing import Weighed, cross_entropy
 from weitiao.processing import Features
 
 
-class Classification(Objective):
-    """Cross-entropy over one label a row, with label smoothing and class weights: sum(w * loss) / sum(w), as ``nn.CrossEntropyLoss``.
-
-    Args:
-        weights: (labels,) or None.
-        smoothing: probability mass spread over all labels.
-    """
-
-    honours = ("class_weights", "label_smoothing")
-
-    def __init__(self, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> None:
-        self.weights, self.smoothing = weights, smoothing
-
-    @classmethod
-    def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "Classification":
-        """Balanced weights are those of ``weighing.balanced``, over the rows."""
-        weigh = settings.class_weights == "balanced" and bool(examples)
-        weights = balanced(f.target for example in examples for f in example) if weigh else None
-        return cls(weights, settings.label_smoothing)
+class Classification(Weighed):
+    """Cross-entropy over one label a row, with label smoothing and class weights."""
 
     def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
         """(rows,) label indices."""
         return {"labels": torch.tensor([f.target for f in rows])}
-
-    def terms(self, examples: Sequence[Example]) -> float:
-        """The rows' summed weights."""
-        if self.weights is None:
-            return float(len(examples))
-        return float(sum(self.weights[f.target] for example in examples for f in example))
 
     def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
         """Summed over rows; logits are (rows, labels)."""

@@ -1,18 +1,17 @@
 """An answer for every token, or the two ends of a span of tokens. What is padding or not to be judged has the label -100."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
-from weitiao.config import TrainingSettings
 from weitiao.engine.objectives.base import Collated, Example, Objective, pad
-from weitiao.engine.objectives.weighing import balanced, cross_entropy
+from weitiao.engine.objectives.weighing import Weighed, cross_entropy
 from weitiao.processing import IGNORED, Features
 
 
-class TokenClassification(Objective):
+class TokenClassification(Weighed):
     """Cross-entropy of the label of each judged token. A target is one label a token, -100 for tokens that are not judged.
 
     Args:
@@ -20,26 +19,14 @@ class TokenClassification(Objective):
         smoothing: probability mass spread over all labels.
     """
 
-    honours = ("class_weights", "label_smoothing")
-
-    def __init__(self, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> None:
-        self.weights, self.smoothing = weights, smoothing
-
-    @classmethod
-    def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "TokenClassification":
-        """Balanced weights are those of ``weighing.balanced``, over the judged tokens."""
-        weigh = settings.class_weights == "balanced" and bool(examples)
-        return cls(balanced(_judged(examples)) if weigh else None, settings.label_smoothing)
+    @staticmethod
+    def labels(examples: Sequence[Example]) -> Iterator[int]:
+        """The labels of all judged tokens."""
+        return (label for example in examples for features in example for label in features.target if label != IGNORED)
 
     def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
         """(rows, length) label indices."""
         return {"labels": pad([f.target for f in rows], IGNORED)}
-
-    def terms(self, examples: Sequence[Example]) -> float:
-        """Judged tokens, or their summed weights."""
-        if self.weights is None:
-            return float(max(1, sum(1 for _label in _judged(examples))))
-        return float(sum(self.weights[label] for label in _judged(examples))) or 1.0
 
     def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
         """Logits are (rows, length, labels)."""
@@ -50,11 +37,6 @@ class TokenClassification(Objective):
     def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
         """(length, labels) logits of each row, without its padding."""
         return {"logits": [row[:length] for row, length in zip(outputs.logits.float(), batch.lengths, strict=True)]}
-
-
-def _judged(examples: Sequence[Example]) -> Iterator[int]:
-    """The labels of all judged tokens."""
-    return (label for example in examples for features in example for label in features.target if label != IGNORED)
 
 
 class Span(Objective):

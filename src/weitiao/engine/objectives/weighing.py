@@ -1,10 +1,45 @@
 """Cross-entropy as the settings of a loss shape it: rare classes weighed up, some of the mass spread over the other classes."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
+
+from weitiao.config import TrainingSettings
+from weitiao.engine.objectives.base import Example, Objective
+
+
+class Weighed(Objective):
+    """Cross-entropy over labels, sum(w * loss) / sum(w) as ``nn.CrossEntropyLoss``; what is a label is the subclass's to say.
+
+    Args:
+        weights: (labels,) or None.
+        smoothing: probability mass spread over all labels.
+    """
+
+    honours = ("class_weights", "label_smoothing")
+
+    def __init__(self, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> None:
+        self.weights, self.smoothing = weights, smoothing
+
+    @classmethod
+    def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> Self:
+        """Balanced weights are those of ``balanced``, over all labels of the examples."""
+        weigh = settings.class_weights == "balanced" and bool(examples)
+        return cls(balanced(cls.labels(examples)) if weigh else None, settings.label_smoothing)
+
+    @staticmethod
+    def labels(examples: Sequence[Example]) -> Iterator[int]:
+        """Every label that is to be learned from the examples."""
+        return (f.target for example in examples for f in example)
+
+    def terms(self, examples: Sequence[Example]) -> float:
+        """How many labels there are, or their summed weights."""
+        if self.weights is None:
+            return float(max(1, sum(1 for _label in self.labels(examples))))
+        return float(sum(self.weights[label] for label in self.labels(examples))) or 1.0
 
 
 def balanced(targets: Iterable[int]) -> torch.Tensor:

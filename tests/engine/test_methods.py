@@ -20,7 +20,9 @@ from weitiao.engine.blank import write_blank
 from weitiao.engine.devices import Machine
 from weitiao.engine.frozen import FrozenBackbone
 from weitiao.engine.models import LoadedModel, load_model
+from weitiao.engine.objectives.language import MaskedLM
 from weitiao.engine.objectives.rows import Classification
+from weitiao.engine.objectives.tokens import Span
 from weitiao.errors import GateError, ModelError, UsageError
 from weitiao.processing import Features
 
@@ -253,7 +255,7 @@ def test_what_a_frozen_backbone_gives_its_head_is_computed_once(family: str, tmp
     batch = objective.collate(examples, loaded.padding)
     with torch.no_grad():
         wanted = loaded.forward(batch).logits
-    backbone = FrozenBackbone(loaded)
+    backbone = FrozenBackbone(loaded, objective)
     real = backbone._keep
     kept: list[int] = []
     backbone._keep = lambda flat, batch: (kept.append(len(flat)), real(flat, batch))[1]  # type: ignore[method-assign]
@@ -290,6 +292,15 @@ def test_a_head_alone_is_trained(trained: Callable[..., Any], tmp_path: Path) ->
         weitiao.train(
             str(_pairs(tmp_path)), task="feature-extraction", model=str(tmp_path / "base"), method="head", out=str(tmp_path / "x")
         )
+
+
+def test_a_head_that_cannot_be_trained_alone_is_refused(tmp_path: Path) -> None:
+    beside = load_model(blank(tmp_path / "t5", "t5"), ("AutoModelForQuestionAnswering",), {}, MACHINE)
+    with pytest.raises(UsageError, match="has none for this task"):
+        FrozenBackbone(beside, Span())
+    masked = load_model(blank(tmp_path / "bert", "bert"), ("AutoModelForMaskedLM",), {}, MACHINE)
+    with pytest.raises(UsageError, match="other words at every step"):
+        FrozenBackbone(masked, MaskedLM(mask=4, vocabulary=60))
 
 
 def _pairs(folder: Path) -> Path:

@@ -14,7 +14,7 @@ from torch import nn
 
 from weitiao.engine.adapters import head_modules
 from weitiao.engine.models import LoadedModel
-from weitiao.engine.objectives import Collated, Example
+from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.processing import Features
@@ -25,15 +25,21 @@ class FrozenBackbone:
 
     Args:
         loaded: its weights are frozen but for the head's.
+        objective: what it learns by.
 
     Raises:
-        UsageError: the model has no head of its own.
+        UsageError: the model has no head of its own on top of a base model, or the rows are others at every step.
     """
 
-    def __init__(self, loaded: LoadedModel) -> None:
+    def __init__(self, loaded: LoadedModel, objective: Objective) -> None:
         network = loaded.network
+        if type(objective).drawn is not Objective.drawn:
+            message = _(
+                "--method head computes what the head is given once, and this task hides other words at every step. Use --method lora."
+            )
+            raise UsageError(message)
         names = head_modules(network, loaded.fresh_head)
-        if not names:
+        if not names or not hasattr(network, network.base_model_prefix):
             message = _("--method head trains a new head alone, and {family} has none for this task. Use --method lora or full.")
             raise UsageError(message.format(family=network.config.model_type))
         network.requires_grad_(False)

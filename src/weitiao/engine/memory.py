@@ -6,6 +6,8 @@ too: its plan measures that (``weitiao train --dry-run``).
 
 from dataclasses import dataclass
 
+from weitiao.config import AdapterSettings
+
 # AdamW in fp32 keeps weights, gradients and two moments, four bytes each.
 TRAINING_BYTES_A_PARAMETER = 16
 FROZEN_BYTES_A_PARAMETER = 4  # fp32, as a training keeps its weights
@@ -13,7 +15,7 @@ FROZEN_BYTES_A_PARAMETER = 4  # fp32, as a training keeps its weights
 FOUR_BIT_BYTES_A_PARAMETER = 0.5 + 4 / 64
 # Python, torch and the activations of an ordinary batch.
 WORKING_BYTES = 1_500_000_000
-LORA_RANK = 8  # the default of --lora-rank
+LORA_RANK = AdapterSettings().lora_rank
 LORA_SHARE = 0.01  # of all parameters, about, at that rank: for a model whose layers are not known
 
 

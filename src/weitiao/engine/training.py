@@ -104,7 +104,7 @@ class Trainer:
         if job.settings.gradient_checkpointing:
             network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         # Before anything asks which weights are trained.
-        self.backbone = FrozenBackbone(job.loaded) if job.settings.method == "head" else None
+        self.backbone = FrozenBackbone(job.loaded, job.objective) if job.settings.method == "head" else None
         self.trained = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(network, job.settings)
         # On a GPU a table's zeros cost next to nothing.

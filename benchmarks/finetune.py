@@ -71,7 +71,7 @@ def _weitiao(folder: Path, options: argparse.Namespace, seed: int, epochs: int, 
         "--out",
         str(out),
     ]
-    whole, peak, _output = _timed([*command, "--quiet", "--overwrite"])
+    whole, peak, _output = timed([*command, "--quiet", "--overwrite"])
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     training, evaluation = record["training"], record["evaluation"]
     figures = {"train_s": training["seconds"], "rows_per_s": training["train_rows_per_s"], "accuracy": evaluation["metrics"]["accuracy"]}
@@ -83,12 +83,12 @@ def _trainer(folder: Path, options: argparse.Namespace, seed: int, epochs: int, 
 
     command = [sys.executable, str(HERE / "peers" / "hf_trainer.py"), str(resolve("offline").path), str(folder / "train.csv")]
     command += [str(folder / "test.csv"), options.text, options.label, "--epochs", str(epochs), "--seed", str(seed)]
-    whole, peak, output = _timed([*command, "--max-length", str(options.max_length), *flags])
+    whole, peak, output = timed([*command, "--max-length", str(options.max_length), *flags])
     figures: dict[str, float] = json.loads(output.strip().splitlines()[-1])
     return {**figures, "whole_s": whole, "peak_mb": peak}
 
 
-def _timed(command: list[str]) -> tuple[float, float, str]:
+def timed(command: list[str]) -> tuple[float, float, str]:
     """(wall seconds, peak MB, standard output) of a process."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         began = time.perf_counter()

@@ -7,7 +7,6 @@ It knows flags and files; data, model, training and figures are weitiao's.
 """
 
 import argparse
-import csv
 import difflib
 import json
 import os
@@ -21,7 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import weitiao
-from weitiao import sample
+from weitiao import metrics
+from weitiao.data import reading, writing
+from weitiao.data.ledger import Ledger
+from weitiao.engine import devices
 from weitiao.observer import Observer
 
 # Flags of the original that change nothing here, and why.
@@ -56,6 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
     except weitiao.WeitiaoError as error:
         print(f"Error: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:  # the output folder cannot be written
+        print(f"Error: {error}", file=sys.stderr)
+        return weitiao.ResourceError.exit_code
     return 0
 
 
@@ -97,13 +102,19 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         raise weitiao.UsageError("--do_eval needs --validation_file FILE where nothing is trained.")
     if options.num_train_epochs != int(options.num_train_epochs):
         raise weitiao.UsageError(f"--num_train_epochs {options.num_train_epochs}: weitiao trains whole epochs.")
+    if options.metric_name:
+        options.metric_name = metric_called(options.metric_name)
+        known = known_figures(options.do_regression)
+        if options.metric_name not in known:
+            raise no_figure(options.metric_name, known)
+    options.model_revision = "" if options.model_revision == "main" else options.model_revision
     return options
 
 
 def work(options: argparse.Namespace, place: Path) -> None:
     """Train, evaluate and predict, whichever was asked for."""
     task = "regression" if options.do_regression else "text-classification"
-    metric = metric_called(options.metric_name) if options.metric_name else "mse" if options.do_regression else "accuracy"
+    metric = options.metric_name or ("mse" if options.do_regression else "accuracy")
     output = Path(options.output_dir)
     files = {
         "train": rows_of(
@@ -119,9 +130,7 @@ def work(options: argparse.Namespace, place: Path) -> None:
             also_at(file, output / file.name)  # where whoever comes from the original looks for them
         evaluation = model.record["evaluation"]
     else:
-        run = Path(options.model_name_or_path)
-        model = weitiao.load(run) if (run / "run.json").is_file() else weitiao.load(str(run), task=task, max_length=options.max_seq_length)
-        evaluation = None
+        model, evaluation = finished(options, task), None
     output.mkdir(parents=True, exist_ok=True)
     if options.do_eval:
         began = time.perf_counter()
@@ -136,6 +145,22 @@ def work(options: argparse.Namespace, place: Path) -> None:
         predict(model, files["test"], columns(options), output / "predict_results.txt")
 
 
+def finished(options: argparse.Namespace, task: str) -> Any:
+    """A model that is used without training: a run, or one from elsewhere. Raises UsageError for a flag that it has no use for."""
+    name, revision = options.model_name_or_path, options.model_revision
+    devices.require_torch()
+    fastest = devices.available_devices()[0]
+    if (options.use_cpu or options.no_cuda) and fastest != "cpu":
+        flag = "--use_cpu" if options.use_cpu else "--no_cuda"
+        hidden = ". Hide the card instead: CUDA_VISIBLE_DEVICES= python run_classification.py ..." if fastest == "cuda" else "."
+        raise weitiao.UsageError(f"{flag} needs --do_train: a model that is only used runs on {fastest} here{hidden}")
+    if not (Path(name) / "run.json").is_file():
+        return weitiao.load(name, task=task, max_length=options.max_seq_length, **({"revision": revision} if revision else {}))
+    if revision:
+        raise weitiao.UsageError(f"--model_revision {revision}: {name} is a finished run, which has one model. Leave the flag out.")
+    return weitiao.load(name)
+
+
 def train(options: argparse.Namespace, task: str, source: str, validation: str) -> "weitiao.Run":
     """The training as weitiao has it: its run lies in the output folder."""
     base = Path(options.model_name_or_path)
@@ -144,7 +169,7 @@ def train(options: argparse.Namespace, task: str, source: str, validation: str) 
         observer=Teller(),
         task=task,
         model=str(base / "model" if (base / "run.json").is_file() else base if base.exists() else options.model_name_or_path),
-        revision="" if options.model_revision == "main" else options.model_revision,
+        revision=options.model_revision,
         valid=validation or ("0.1" if options.do_eval else "0"),
         test="0",
         **columns(options),
@@ -186,24 +211,43 @@ def metric_called(given: str) -> str:
     return name
 
 
-def eval_figures(evaluation: Mapping[str, Any], metric: str, seconds: float) -> dict[str, float]:
-    """The figures that the original prints."""
-    metrics, rows = dict(evaluation["metrics"]), evaluation["rows"]
-    if "rmse" in metrics:
-        metrics |= {"mse": metrics["rmse"] ** 2, "loss": metrics["rmse"] ** 2}
-    if "subset_accuracy" in metrics:  # several labels a text
-        metrics |= {"accuracy": metrics["subset_accuracy"], "f1": metrics["f1_micro"]}
+def figures_of(evaluation: Mapping[str, Any]) -> dict[str, float]:
+    """All figures of an evaluation, by weitiao's names and by those of the library ``evaluate``."""
+    figures = dict(evaluation["metrics"])
+    if "rmse" in figures:
+        figures |= {"mse": figures["rmse"] ** 2, "loss": figures["rmse"] ** 2}
+    if "subset_accuracy" in figures:  # several labels a text
+        figures |= {"accuracy": figures["subset_accuracy"], "f1": figures["f1_micro"]}
     elif evaluation.get("per_class"):
         # As scikit-learn by default: of two labels, the second; of more, the mean.
         classes = evaluation["per_class"]
         judged = classes[1:2] if len(classes) == 2 else classes
-        metrics |= {name: sum(row[name] for row in judged) / len(judged) for name in ("precision", "recall", "f1")}
-    name = METRICS.get(metric, metric)
-    if name not in metrics:
-        known = sorted({*metrics, *(theirs for theirs, ours in METRICS.items() if ours in metrics)})
-        raise weitiao.UsageError(f"--metric_name {metric} is not among the figures of this task: {', '.join(known)}.")
-    loss = metrics.get("log_loss", metrics.get("loss"))
-    figures = {f"eval_{metric}": metrics[name], **({"eval_loss": loss} if loss is not None else {})}
+        figures |= {name: sum(row[name] for row in judged) / len(judged) for name in ("precision", "recall", "f1")}
+    return figures | {theirs: figures[ours] for theirs, ours in METRICS.items() if ours in figures}
+
+
+def known_figures(regression: bool) -> set[str]:
+    """What can be asked for; one label a text or several is only known once the data has been read, so it is the figures of either."""
+    if regression:
+        return set(figures_of(metrics.regression_scores([0.0, 1.0], [0.0, 1.0])))
+    shares = {"a": 0.75, "b": 0.25}
+    single = metrics.classification_scores(["a", "b"], [{"label": "a", "score": 0.75, "probabilities": shares}] * 2, ["a", "b"])
+    several = metrics.multi_label_scores([["a"], ["b"]], [{"labels": ["a"], "probabilities": shares}] * 2, ["a", "b"])
+    return {*figures_of(single), *figures_of(several)}
+
+
+def no_figure(metric: str, known: Iterable[str]) -> weitiao.UsageError:
+    """What to say of a metric that there is not."""
+    return weitiao.UsageError(f"--metric_name {metric} is not among the figures of this task: {', '.join(sorted(known))}.")
+
+
+def eval_figures(evaluation: Mapping[str, Any], metric: str, seconds: float) -> dict[str, float]:
+    """The figures that the original prints."""
+    known, rows = figures_of(evaluation), evaluation["rows"]
+    if metric not in known:
+        raise no_figure(metric, known)
+    loss = known.get("log_loss", known.get("loss"))
+    figures = {f"eval_{metric}": known[metric], **({"eval_loss": loss} if loss is not None else {})}
     return {**figures, "eval_runtime": seconds, "eval_samples": rows, "eval_samples_per_second": rows / max(seconds, 1e-9)}
 
 
@@ -269,19 +313,11 @@ def rows_of(source: str | None, most: int | None, place: Path, seed: int | None 
     """
     if source is None or most is None:
         return source or ""
-    file = sample.path(source.removeprefix("sample:")) if source.startswith("sample:") else Path(source)
-    copy = place / f"{len(list(place.iterdir()))}-{file.name}"
-    with file.open(encoding="utf-8-sig", newline="") as read, copy.open("w", encoding="utf-8", newline="") as written:
-        if file.suffix == ".csv":
-            header, *rows = csv.reader(read)
-            csv.writer(written).writerows([header, *chosen(rows, most, seed)])
-        else:
-            text = read.read()
-            records = (
-                json.loads(text) if text.lstrip().startswith("[") else [json.loads(line) for line in text.splitlines() if line.strip()]
-            )
-            written.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in chosen(records, most, seed))
-    return str(copy if file.suffix == ".csv" else copy.rename(copy.with_suffix(".jsonl")))
+    table = reading.read(source, ledger=Ledger())
+    copy = place / f"{len(list(place.iterdir()))}-{Path(source).stem.replace(':', '-')}.jsonl"
+    with writing.writer(copy, ".jsonl") as written:
+        written.write(list(table.take(chosen(range(len(table)), most, seed))))
+    return str(copy)
 
 
 def chosen(rows: Iterable[Any], most: int, seed: int | None) -> list[Any]:

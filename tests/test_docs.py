@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from weitiao.cli.verbs import group
+from weitiao.cli.application import group
 
 ROOT = Path(__file__).parents[1]
 READMES = (ROOT / "README.md", ROOT / "README.zh-CN.md")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -155,18 +156,93 @@ def test_numbers_are_learned(files: Path, capsys: pytest.CaptureFixture[str]) ->
         ("--do_predict", 2, "--test_file"),
         ("--do_train --train_file train.csv --num_train_epochs 0.5", 2, "whole epochs"),
         ("--do_train --train_file nowhere.csv", 3, "nowhere.csv"),
-        ("--do_train --do_eval --train_file train.csv --label_column_name target --metric_name fancy --max_seq_length 32", 2, "fancy"),
+        ("--do_train --train_file nowhere.csv --max_train_samples 10", 3, "nowhere.csv"),
+        ("--do_train --train_file google-bert --max_train_samples 10", 3, "is a folder"),
+        ("--do_train --do_eval --train_file train.csv --metric_name fancy", 2, "fancy"),
+        ("--do_train --do_eval --train_file train.csv --do_regression --metric_name metrics/accuracy.py", 2, "accuracy"),
     ],
 )
 def test_what_cannot_be_done_is_said(words: str, code: int, says: str, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert script.main(["--model_name_or_path", "google-bert/bert-base-uncased", "--output_dir", "out", *words.split()]) == code
     assert says in capsys.readouterr().err
+    assert not (files / "out").exists()  # and nothing was trained before
+
+
+@pytest.mark.parametrize(
+    ("truth", "wrong"),
+    [(["a", "b", "a"], ["b", "b", "a"]), ([["a"], ["a", "b"], []], [["b"], ["b"], ["a"]]), ([1.0, 2.0, 4.0], [1.0, 1.0, 3.0])],
+)
+def test_every_figure_can_be_asked_for_and_no_other(truth: list[Any], wrong: list[Any]) -> None:
+    from weitiao import metrics
+
+    shares = {"a": 0.5, "b": 0.5}
+    if isinstance(truth[0], float):
+        evaluation = metrics.regression_scores(truth, wrong)
+    elif isinstance(truth[0], list):
+        evaluation = metrics.multi_label_scores(truth, [{"labels": one, "probabilities": shares} for one in wrong], ["a", "b"])
+    else:
+        evaluation = metrics.classification_scores(
+            truth, [{"label": one, "score": 0.5, "probabilities": shares} for one in wrong], ["a", "b"]
+        )
+    known = script.known_figures(isinstance(truth[0], float))
+    for name in script.figures_of(evaluation):
+        assert name in known
+        assert f"eval_{name}" in script.eval_figures({**evaluation, "rows": 3}, name, 1.0)
+    assert "fancy" not in known
+
+
+@pytest.mark.parametrize("flag", ["--use_cpu", "--no_cuda"])
+def test_a_device_is_for_a_training(flag: str, files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(script.devices, "available_devices", lambda: ["cuda", "cpu"])
+    words = ["--model_name_or_path", "google-bert/bert-base-uncased", "--output_dir", "out", "--do_eval", "--validation_file", "val.csv"]
+    assert script.main([*words, flag]) == 2
+    told = capsys.readouterr().err
+    assert f"{flag} needs --do_train" in told and "CUDA_VISIBLE_DEVICES=" in told
+    monkeypatch.setattr(script.devices, "available_devices", lambda: ["cpu"])
+    assert script.main([*words, flag]) == 4  # as was asked for; but this model has no head
+    assert "config lists no labels" in capsys.readouterr().err
+
+
+def test_a_revision_is_asked_for_without_a_training_too(
+    files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--output_dir", "again", "--do_eval", "--validation_file", "val.csv", "--model_revision", "v2"]
+    assert script.main(["--model_name_or_path", "google-bert/bert-base-uncased", *words]) == 2
+    assert "v2" in capsys.readouterr().err  # a folder has none
+    asked: list[Any] = []
+    monkeypatch.setattr(weitiao, "load", lambda *places, **settings: asked.append((*places, settings)))
+    script.finished(script.parse(["--model_name_or_path", "some/model", *words]), "text-classification")
+    script.finished(script.parse(["--model_name_or_path", "some/model", *words[:-1], "main"]), "text-classification")
+    expected = {"task": "text-classification", "max_length": 128}
+    assert asked == [("some/model", {**expected, "revision": "v2"}), ("some/model", expected)]
+    (files / "run").mkdir()
+    (files / "run" / "run.json").write_text("{}", encoding="utf-8")
+    assert script.main(["--model_name_or_path", "run", *words]) == 2
+    assert "--model_revision v2: run is a finished run" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_said(files: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(script, "finished", lambda options, task: None)
+    assert script.main(["--model_name_or_path", "a", "--output_dir", "train.csv/out"]) == 6
+    assert "train.csv" in capsys.readouterr().err
 
 
 def test_a_flag_without_its_required_ones_is_an_error_of_usage() -> None:
     with pytest.raises(SystemExit) as stopped:
         script.main(["--do_train"])
     assert stopped.value.code == 2
+
+
+@pytest.mark.parametrize(("ending", "delimiter", "encoding"), [(".tsv", "\t", "utf-8"), (".csv", ",", "gb18030"), (".txt", ";", "utf-16")])
+def test_the_first_rows_of_whatever_weitiao_reads(ending: str, delimiter: str, encoding: str, tmp_path: Path) -> None:
+    rows = [("text", "label"), *((f"这家酒店很好，房间{delimiter}也很大，服务员很热情 {i}", str(i % 2)) for i in range(9))]
+    file = tmp_path / f"rows{ending}"
+    with file.open("w", encoding=encoding, newline="") as written:
+        csv.writer(written, delimiter=delimiter).writerows(rows)
+    place = tmp_path / "place"
+    place.mkdir()
+    copy = Path(script.rows_of(str(file), 4, place))
+    assert [tuple(json.loads(line).values()) for line in copy.read_text(encoding="utf-8").splitlines()] == rows[1:5]
 
 
 @pytest.mark.parametrize("ending", [".json", ".jsonl"])
@@ -222,7 +298,7 @@ def test_the_focal_loss_is_cross_entropy_where_nothing_is_known_and_less_where_m
 
 @pytest.mark.parametrize("file", DOCUMENTS, ids=lambda file: str(file.relative_to(EXAMPLES)))
 def test_the_documents_agree_and_their_commands_parse(file: Path) -> None:
-    from weitiao.cli.verbs import group
+    from weitiao.cli.application import group
 
     other = file.with_name({"README.md": "README.zh-CN.md", "README.zh-CN.md": "README.md"}[file.name])
     blocks = [

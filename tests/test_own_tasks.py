@@ -15,7 +15,8 @@ from tests.cli.conftest import command as command
 from tests.conftest import sentences, write_csv
 from tests.own_tasks import NETWORK, PLAIN, QUICK, ROWS, WHOLE, written
 from weitiao import config, task_files, tasks
-from weitiao.engine import own_network
+from weitiao.engine import hub, own_network
+from weitiao.engine.contents import look_into
 from weitiao.errors import ModelError, RunError, UsageError
 
 Command = Callable[..., Outcome]
@@ -246,6 +247,17 @@ def test_damaged_layers_are_a_model_error(run: weitiao.Run) -> None:
     (run.path / "model" / own_network.LAYERS_FILE).write_bytes(b"nonsense")
     with pytest.raises(ModelError, match=own_network.LAYERS_FILE):
         weitiao.load(run.path).predict(["a day"])
+
+
+def test_its_layers_are_shown_and_travel_in_a_bundle(run: weitiao.Run, whole: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEITIAO_HOME", str(tmp_path / "home"))
+    inside, mlp = look_into(str(run.path)), run.predictor().backend.loaded.network.mlp
+    heads = [block["parameters"] for block in inside["blocks"] if block["block"] == "head"]
+    assert heads == [sum(parameter.numel() for parameter in mlp.parameters())]
+    hub.fetch(str(run.path / "model"), bundle=tmp_path / "m.zip")
+    unpacked = hub.unpack(tmp_path / "m.zip")["path"]
+    texts = ["a lovely day", "an awful day"]
+    assert weitiao.load(unpacked, task=whole).predict(texts) == weitiao.load(run.path / "model", task=whole).predict(texts)
 
 
 def test_layers_of_another_shape_start_anew(run: weitiao.Run, whole: str, tmp_path: Path) -> None:

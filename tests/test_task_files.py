@@ -64,6 +64,12 @@ def test_what_is_no_task_is_refused_with_its_place(tmp_path: Path, text: str, sa
     assert not (tmp_path / "state" / "weitiao" / trust.NAME).exists()
 
 
+def test_a_name_that_python_cannot_import_is_refused_with_a_better_one(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"my\.task\.py: Python cannot import .* as in .*my_task\.py"):
+        tasks.get(written(tmp_path, PLAIN, "my.task.py"))
+    assert tasks.get(written(tmp_path, PLAIN, "my-task.py")).name == "mine"  # odd, and it works
+
+
 def test_a_missing_file_says_how_to_write_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no task file .*nothing\.py.*weitiao new"):
         tasks.get(str(tmp_path / "nothing.py"))

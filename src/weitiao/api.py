@@ -122,7 +122,7 @@ def load(name: str | Path | Sequence[str | Path], task: str = "", *, trust_task:
             given, a model: a folder, a hub id, "offline".
         task: what a pretrained model is to do, by name or alias: "ner", "fill-mask", ...; or a task file of your own.
         trust_task: let a run's own task file run, although it was never named on this machine. Read it first: it is code.
-        settings: the task's own settings, ``offline``, and for a pretrained model ``revision``, ``trust_remote_code``, ``max_length``.
+        settings: the task's own settings, ``offline``, ``trust_remote_code``, and for a pretrained model ``revision`` and ``max_length``.
 
     Raises:
         UsageError: a setting that would change nothing.
@@ -148,7 +148,7 @@ def _finished_run(name: str | Path, settings: Mapping[str, Any], shared: dict[st
     if given:
         run.spec = run.task.adjusted(run.spec, given)
     run.options |= given
-    run.offline = recipe.model.offline
+    run.offline, run.trust_remote_code = recipe.model.offline, recipe.model.trust_remote_code
     return run
 
 
@@ -248,7 +248,8 @@ class Run(Model):
         return report.write_report(self.folder)
 
     def _load_run(self, spec: Spec) -> "Predictor":
-        return load_finished(self.task, spec, self.folder, shared=self._shared, offline=self.offline)
+        how: dict[str, Any] = {"offline": self.offline, "trust_remote_code": self.trust_remote_code}
+        return load_finished(self.task, spec, self.folder, shared=self._shared, **how)
 
     def _training_records(self) -> Records | None:
         """The training split, read again for the baselines; None where the data is gone or has changed."""

@@ -35,13 +35,14 @@ class Model:
         task: what it does.
         options: the task's own settings in force, which say how answers are written in a file.
         offline: open no socket.
+        trust_remote_code: the one repository whose Python code may run.
         truncated: how many of the records that it predicted were longer than it reads.
     """
 
     def __init__(self, name: str, task: Task, spec: Spec, load: "Callable[[Spec], Predictor]", plan: ColumnPlan | None = None) -> None:
         self.name, self.task, self.spec = name, task, spec
         self.options: dict[str, Any] = {}
-        self.offline = False
+        self.offline, self.trust_remote_code = False, ""
         self.truncated = 0
         self._load, self._plan = load, plan
         self._predictor: Predictor | None = None

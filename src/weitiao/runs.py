@@ -17,6 +17,7 @@ from weitiao.errors import ResourceError, RunError
 from weitiao.messages import _
 
 SCHEMA = 1
+_BESIDE_A_RECORD = frozenset({"row", "source", "record", "prediction"})  # what a line of the predictions says itself
 
 
 class RunFolder:
@@ -194,6 +195,29 @@ def atomic(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def prediction_line(row: int, source: str, record: Mapping[str, Any], prediction: Any) -> dict[str, Any]:
+    """A line of the predictions: a row's number and file, its fields, the answer. A record with a field of one of the line's own names
+    stands under "record", so that neither takes the other's place.
+
+    >>> prediction_line(2, "a.csv", {"text": "x"}, {"label": "good"})
+    {'row': 2, 'source': 'a.csv', 'text': 'x', 'prediction': {'label': 'good'}}
+    >>> prediction_line(2, "a.csv", {"source": "x"}, {"text": "y"})
+    {'row': 2, 'source': 'a.csv', 'record': {'source': 'x'}, 'prediction': {'text': 'y'}}
+    """
+    fields = {"record": dict(record)} if _BESIDE_A_RECORD & record.keys() else record
+    return {"row": row, "source": source, **fields, "prediction": prediction}
+
+
+def record_in(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Where the fields of the record stand in a line of the predictions: in the line itself, or under its "record".
+
+    >>> record_in({"row": 2, "source": "a.csv", "record": {"source": "x"}, "prediction": {"text": "y"}})
+    {'source': 'x'}
+    """
+    record = line.get("record")
+    return record if isinstance(record, dict) else line
 
 
 def write_text(path: Path, text: str) -> None:

@@ -5,25 +5,28 @@ It knows the declarations of settings; it knows no model, no run and no file.
 
 from collections.abc import Collection, Iterable
 from dataclasses import fields
+from typing import TYPE_CHECKING
 
 from weitiao import tasks
 from weitiao.config import setting_fields
 from weitiao.errors import UsageError
 from weitiao.messages import _
-from weitiao.tasks.base import Task
+
+if TYPE_CHECKING:
+    from weitiao.tasks.base import Task
 
 # A run brings its model and its length with it.
-ONLY_PRETRAINED = ("revision", "max_length", "trust_remote_code")
+ONLY_PRETRAINED = ("revision", "max_length")
 READING = ("text_separator", "encoding", "delimiter", "max_bad_rows")
-OFFLINE = "offline"
+OFFLINE, TRUST = "offline", "trust_remote_code"
 
 
-def options_of(task: Task) -> tuple[str, ...]:
+def options_of(task: "Task") -> tuple[str, ...]:
     """Names of a task's own settings, columns left out."""
     return tuple(one.name for one in fields(task.settings) if not one.metadata["column"])
 
 
-def columns_of(task: Task) -> tuple[str, ...]:
+def columns_of(task: "Task") -> tuple[str, ...]:
     """Names of the settings that name a task's columns.
 
     >>> columns_of(tasks.get("text-classification"))
@@ -34,17 +37,17 @@ def columns_of(task: Task) -> tuple[str, ...]:
     return tuple(name for name in own if declared[name].metadata["column"])
 
 
-def check_loading(settings: Iterable[str], task: Task, *, pretrained: bool) -> None:
+def check_loading(settings: Iterable[str], task: "Task", *, pretrained: bool) -> None:
     """Raises UsageError for settings that mean nothing where a model is loaded: a pretrained one, or a finished run's."""
     names = list(settings)
     needless = [] if pretrained else [name for name in names if name in ONLY_PRETRAINED]
     if needless:
         message = _("{flags} is for a pretrained model, so it needs --task; a run has its own.")
         raise UsageError(message.format(flags=_flags(needless)))
-    _refuse(names, (*options_of(task), OFFLINE, *(ONLY_PRETRAINED if pretrained else ())))
+    _refuse(names, (*options_of(task), OFFLINE, TRUST, *(ONLY_PRETRAINED if pretrained else ())))
 
 
-def check_reading(settings: Iterable[str], task: Task) -> None:
+def check_reading(settings: Iterable[str], task: "Task") -> None:
     """Raises UsageError for settings that mean nothing where a finished model reads a file."""
     _refuse(settings, (*columns_of(task), *options_of(task), *READING, OFFLINE))
 

@@ -7,6 +7,8 @@ anything runs: the imports are read from the text.
 import ast
 import hashlib
 import importlib
+import keyword
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -32,6 +34,29 @@ def is_task_file(name: str) -> bool:
     (True, False)
     """
     return name.lower().endswith(ENDING)
+
+
+def module_name(path: Path) -> str:
+    """A file's name as Python can import it: its own where that will do.
+
+    >>> module_name(Path("my_task.py")), module_name(Path("my.task.py")), module_name(Path("2nd try.py")), module_name(Path("class.py"))
+    ('my_task', 'my_task', 'task_2nd_try', 'class_task')
+    """
+    name = path.stem
+    if not name.isidentifier():
+        name = re.sub(r"\W+", "_", name).strip("_") or "my_task"
+    if not name.isidentifier():  # it begins with a digit
+        name = f"task_{name}"
+    return f"{name}_task" if keyword.iskeyword(name) else name
+
+
+def bad_name(path: Path) -> UsageError:
+    """What to say of a name that Python cannot import."""
+    message = _(
+        "{file}: Python cannot import a file of that name. Use letters, digits and underscores, no digit first, and no word of Python's "
+        "own, as in {better}"
+    )
+    return UsageError(message.format(file=path, better=path.with_name(module_name(path) + ENDING)))
 
 
 @dataclass(frozen=True)
@@ -62,8 +87,10 @@ def read(path: Path) -> TaskFile:
     """A task file and everything that it imports with a leading dot (``from .model import Network``), from its own folder.
 
     Raises:
-        UsageError: a file is missing or is no Python, or an import that a run could not take along.
+        UsageError: a file is missing or is no Python, or has a name that none can have, or an import that a run could not take along.
     """
+    if "." in path.stem:  # a dot in a module's name is a folder's end
+        raise bad_name(path)
     if not path.is_file():
         message = _('There is no task file "{file}". Write one to start from: weitiao new {file} --like text-classification')
         raise UsageError(message.format(file=path))

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.cli.conftest import Outcome
+from weitiao.cli.commands import Verb, Verbs
 from weitiao.errors import DataError, GateError, ModelError, NetworkError, ResourceError, RunError, UsageError, WeitiaoError
 
 Command = Callable[..., Outcome]
@@ -120,3 +121,14 @@ def _raising(error: BaseException) -> Callable[..., None]:
         raise error
 
     return call
+
+
+def test_a_verb_that_cannot_be_made_is_no_missing_verb() -> None:
+    def broken() -> Callable[..., None]:
+        raise KeyError("a bug of ours")
+
+    verbs = Verbs({"train": Verb(broken, "", "", "")})
+    assert verbs.get("trian") is None and verbs.get("trian", 3) == 3 and "trian" not in verbs
+    assert "train" in verbs
+    with pytest.raises(KeyError, match="a bug of ours"):
+        verbs.get("train")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -57,6 +58,16 @@ def test_every_answer_has_a_page(facts: Any, name: str, tmp_path: Path) -> None:
     assert "Undefined" not in page and "{{" not in page
 
 
+def test_page_and_terminal_show_the_same_settings(facts: Any, tmp_path: Path) -> None:
+    spec = {"template": "x" * 100, "mean": 0.123456789, "pair": True, "chat_template": "y" * 1000}
+    explained = {**facts("one label"), "decode": {**facts("one label")["decode"], "spec": spec}}
+    page = write_explanation(explained, tmp_path / "it.html").read_text(encoding="utf-8")
+    known = re.findall(r'<th scope="row">(template|mean|pair|chat_template)</th><td>(.*?)</td>', page)
+    assert known == [("template", "x" * 100), ("mean", "0.123457"), ("pair", "true")]
+    told = [line.split() for line in drawn(explained, 140).splitlines()]
+    assert [words for words in told if words[:1] in (["template"], ["mean"], ["pair"], ["chat_template"])] == [list(one) for one in known]
+
+
 def test_special_tokens_padding_and_unknown_words_are_told_apart_without_colours(facts: Any) -> None:
     page = drawn(facts("choice"), 80)
     assert "S special token · P padding · 1 first text · 2 second text" in page
@@ -97,6 +108,17 @@ def test_the_verb_in_its_manners(command: Command, classifier: str, tmp_path: Pa
     page = command(*asked, "--html", "page.html")
     assert "page.html" in page.out and "weitiao predict" in page.err
     assert Path("page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_the_next_command_works_where_the_text_begins_with_a_dash(
+    command: Command, classifier: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = command("explain", classifier, "--task", "text-classification", "--offline", "--", "-5 degrees")
+    assert told.code == 0, told.err
+    words = shlex.split(told.err.partition("Next: weitiao ")[2])
+    assert words[-4:] == ["--html", "explained.html", "--", "-5 degrees"]
+    assert command(*words).code == 0 and Path("explained.html").is_file()
 
 
 def test_further_inputs_have_their_flags_and_a_record_may_be_json(command: Command, tmp_path: Path) -> None:

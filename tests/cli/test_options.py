@@ -11,7 +11,7 @@ import yaml
 from tests.cli.conftest import Outcome
 from weitiao import config, tasks
 from weitiao.cli import options
-from weitiao.cli.verbs import group
+from weitiao.cli.application import group
 from weitiao.config import DataSettings, setting
 
 Command = Callable[..., Outcome]
@@ -42,11 +42,11 @@ def test_a_field_added_to_the_settings_is_a_flag_unasked(monkeypatch: pytest.Mon
     options._declarations.cache_clear()
     try:
 
-        @options.verb(options.settings_of("data"))
+        @options.verb(lambda: options.settings_of("data"))
         def look(screen: object, **settings: object) -> None:
             """Nothing."""
 
-        assert "new_thing" in look.__annotations__
+        assert "new_thing" in look().__annotations__
         assert options.details("new_thing") == "[default: 7; from 1 to 9]"
     finally:
         options._declarations.cache_clear()

@@ -33,6 +33,7 @@ TEXTS = ["the room was lovely", "微调一个模型，很简单。", "it was a c
         ("adapter_config.json", "What kind of adapter"),
         ("adapter_model.safetensors", "The adapter's weights"),
         ("classifier.safetensors", "weitiao's own head"),
+        ("own_layers.safetensors", "a task file of somebody's own"),
         ("tokenizer.json", "The whole tokenizer"),
         ("tokenizer_config.json", "The tokenizer's settings"),
         ("special_tokens_map.json", "Which tokens mean"),
@@ -133,6 +134,18 @@ def test_a_classifier_in_full(tmp_path: Path) -> None:
     assert inside["memory"]["train"]["qlora"] < inside["memory"]["train"]["lora"] < inside["memory"]["train"]["full"]
     assert inside["formats"] == {"F32": inside["parameters"]}
     json.dumps(inside)
+
+
+@pytest.mark.parametrize("file", ["classifier.safetensors", "own_layers.safetensors"])
+def test_a_head_in_a_file_of_its_own_is_counted_as_one(file: str, tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "tiny")
+    before = read_weights(folder)
+    # Whatever its layers are called: they are no layers of the base.
+    save_file({"stack.layers.0.weight": np.zeros((4, 8), np.float32), "out.bias": np.zeros(3, np.float32)}, folder / file)
+    after = read_weights(folder)
+    head = next(block for block in after.blocks if block.name == "head")
+    assert (head.parameters, head.layers) == (35, 0)
+    assert (after.sizes.all, after.sizes.linear, after.sizes.adapter) == (before.sizes.all + 35, before.sizes.linear, before.sizes.adapter)
 
 
 def test_a_model_in_parts_and_in_half_precision(tmp_path: Path) -> None:

@@ -65,3 +65,55 @@ def test_nothing_is_kept_where_no_gradient_is_asked_for() -> None:
     assert network.table.weight.grad is None
     assert "table.weight" in network.state_dict() and len(network.state_dict()) == 3
     gradients.clear(torch.optim.SGD(network.parameters(), lr=0.1))
+
+
+def test_a_compact_vocabulary_ends_with_the_same_table() -> None:
+    torch.manual_seed(0)
+    whole, compact = Network(), Network()
+    compact.load_state_dict(whole.state_dict())
+    words = torch.tensor([0, 2, 3, 5, 11])
+    kept = KeptGradients(compact)
+    assert kept.compact(compact.table, words)
+    assert compact.table.rows_in_use.shape == (5, 4)
+    optimizers = [
+        torch.optim.AdamW([p for p in network.parameters() if p.requires_grad], lr=0.01, weight_decay=0.1) for network in (whole, compact)
+    ]
+    for step in range(50):
+        rate = 0.01 * (1 - step / 50)
+        ids = words[torch.randint(0, 5, (3, 4))]
+        for network, optimizer in zip((whole, compact), optimizers, strict=True):
+            network(ids).backward()
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.step()
+        optimizers[0].zero_grad()
+        kept.clear(optimizers[1])
+        kept.stepped(rate * 0.1)
+    everything = torch.arange(20)[None]
+    with torch.no_grad():  # also words that no step has read
+        torch.testing.assert_close(compact(everything), whole(everything), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(compact.table(everything), whole.table(everything), rtol=0, atol=1e-6)
+    kept.restore()
+    assert list(compact.state_dict()) == list(whole.state_dict())
+    assert [p.requires_grad for p in compact.parameters()] == [True] * 3
+    torch.testing.assert_close(compact.table.weight, whole.table.weight, rtol=0, atol=1e-6)
+    torch.testing.assert_close(compact.layer.weight, whole.layer.weight, rtol=0, atol=1e-6)
+
+
+def test_a_word_outside_a_compact_vocabulary_is_never_trained_in_silence() -> None:
+    network = Network()
+    KeptGradients(network).compact(network.table, torch.tensor([0, 1]))
+    with pytest.raises(IndexError):
+        network(torch.tensor([[1, 7]]))
+
+
+def test_a_vocabulary_is_compact_only_where_it_pays_and_is_safe() -> None:
+    some, nearly_all = torch.tensor([0, 1]), torch.arange(19)
+    network = Network(behind=True)
+    kept = KeptGradients(network)
+    network(torch.tensor([[1]])).backward()  # shows that the whole table is used
+    assert not kept.compact(network.table, some)
+    network = Network()
+    kept = KeptGradients(network)
+    assert not kept.compact(network.table, nearly_all)
+    assert not kept.compact(nn.Embedding(20, 4), some)
+    assert "rows_in_use" not in dict(network.table.named_parameters())

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 
 from tests.conftest import WORDS, sentences, write_csv
 from tests.engine.explained_models import CASES, Case, loaded
+from weitiao import tasks
 from weitiao.engine.explaining import plain
-from weitiao.engine.leave_one_out import MOST, grouped, words_of
+from weitiao.engine.leave_one_out import MOST, grouped, leave_one_out, words_of
 from weitiao.errors import UsageError
 from weitiao.labels import softmax
 
@@ -76,7 +78,8 @@ def test_several_labels_are_squashed_one_by_one(explained: Any) -> None:
     facts, predicted = explained("several labels")
     assert facts["forward"]["squash"] == "sigmoid"
     np.testing.assert_allclose(facts["forward"]["rows"][0]["probabilities"], list(predicted["probabilities"].values()))
-    assert [measure["name"] for measure in facts["influence"]["measures"]] == predicted["labels"][:3] or not predicted["labels"]
+    assert predicted["labels"]
+    assert [measure["name"] for measure in facts["influence"]["measures"]] == predicted["labels"][:3]
 
 
 def test_a_pair_stands_in_one_row_and_loses_words_of_both_texts(explained: Any) -> None:
@@ -200,6 +203,24 @@ def test_leaving_words_out_finds_those_that_a_trained_model_goes_by(train_tiny: 
     long = run.explain(" ".join(text for text, _label in sentences(8)))["influence"]
     assert (long["at_once"], len(long["words"]) <= MOST) == (-(-long["total"] // MOST), True)
     assert run.explain("lovely")["influence"] is None
+
+
+@pytest.mark.parametrize("counts", [(60, 0), (61, 0), (61, 59), (59, 61), (119, 2), (1000, 1)])
+def test_the_model_is_never_asked_more_often_than_it_says(counts: tuple[int, int]) -> None:
+    asked: list[Any] = []
+
+    def predict(records: Any) -> Any:
+        asked.extend(records)
+        return [{"label": "a", "score": 1.0, "probabilities": {"a": 1.0}} for _record in records]
+
+    record = {"text": "word " * counts[0], "pair": "word " * counts[1]}
+    answer = {"label": "a", "score": 1.0, "probabilities": {"a": 1.0}}
+    facts = leave_one_out(SimpleNamespace(task=tasks.get("text-classification"), predict=predict), record, answer)  # type: ignore[arg-type]
+    assert facts is not None
+    assert len(asked) == len(facts["words"]) <= MOST
+    assert facts["total"] == sum(counts)
+    # And no less is told apart than that.
+    assert facts["at_once"] == 1 or sum(-(-count // (facts["at_once"] - 1)) for count in counts) > MOST
 
 
 def test_words_are_whole_and_stretches_too() -> None:

@@ -256,9 +256,9 @@ def test_what_a_frozen_backbone_gives_its_head_is_computed_once(family: str, tmp
     with torch.no_grad():
         wanted = loaded.forward(batch).logits
     backbone = FrozenBackbone(loaded, objective)
-    real = backbone._keep
+    real = backbone._run_whole
     kept: list[int] = []
-    backbone._keep = lambda flat, batch: (kept.append(len(flat)), real(flat, batch))[1]  # type: ignore[method-assign]
+    backbone._run_whole = lambda batch: (kept.append(len(batch.lengths)), real(batch))[1]  # type: ignore[method-assign]
     first = backbone.forward(examples, batch).logits
     again = backbone.forward(examples, batch).logits
     torch.testing.assert_close(first, wanted, atol=1e-5, rtol=1e-5)
@@ -323,6 +323,22 @@ def test_qlora_runs_forward_and_backward(bits: str, trained: Callable[..., Any],
     kinds = {type(module).__name__ for module in network.modules()}
     assert ("Linear4bit" if bits == "4" else "Linear8bitLt") in kinds
     assert type(network.classifier).__name__ == "ModulesToSaveWrapper"
+    plain = load_model(tmp_path / "base", ("AutoModelForSequenceClassification",), {"num_labels": 2}, MACHINE).network
+    # Adapter, head and embeddings included, which are as large as ever.
+    assert stored(network) < {"4": 0.5, "8": 0.7}[bits] * stored(plain)
+
+
+def stored(network: torch.nn.Module) -> int:
+    """Bytes that a network's parameters take, each piece of memory once, with what quantised ones need beside their numbers."""
+    tensors = list(network.parameters())
+    for module in network.modules():
+        state = getattr(getattr(module, "weight", None), "quant_state", None)
+        if state is not None:
+            tensors += [part for part in state.as_dict().values() if isinstance(part, torch.Tensor)]
+        scales = getattr(getattr(module, "state", None), "SCB", None)
+        if scales is not None:
+            tensors.append(scales)
+    return sum({tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}.values())
 
 
 def test_methods_that_make_no_sense_are_refused(trained: Callable[..., Any], tmp_path: Path) -> None:

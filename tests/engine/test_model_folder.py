@@ -95,6 +95,7 @@ def test_the_licence_is_what_the_card_declares(tmp_path: Path, card: str, licens
     assert license_of(write(tmp_path / "model", model_files(**{"README.md": card.encode()}))) == license
 
 
-def test_the_classifier_of_a_pair_of_encoders_is_taken_along() -> None:
-    names = ["config.json", "model.safetensors", "classifier.safetensors", "other.safetensors", "tokenizer.json"]
-    assert needed_files(names) == ["config.json", "tokenizer.json", "classifier.safetensors", "model.safetensors"]
+@pytest.mark.parametrize("head", ["classifier.safetensors", "own_layers.safetensors"])
+def test_a_head_in_a_file_of_its_own_is_taken_along(head: str) -> None:
+    names = ["config.json", "model.safetensors", head, "other.safetensors", "tokenizer.json"]
+    assert needed_files(names) == ["config.json", "tokenizer.json", *sorted([head, "model.safetensors"])]

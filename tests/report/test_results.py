@@ -21,6 +21,13 @@ def test_a_pair_of_texts_is_shown_whole():
     assert results.confident_mistakes([pair])[0]["text"] == "one · two"
 
 
+def test_fields_named_as_the_lines_own_are_shown():
+    record = {"source": "one", "row": "two", "label": "a"}
+    line = {"row": 3, "source": "t.csv", "record": record, "prediction": {"label": "b", "score": 1.0}}
+    wanted = {"row": 3, "source": "t.csv", "text": "one · two", "truth": "a", "answer": "b", "score": 1.0}
+    assert results.confident_mistakes([line]) == [wanted]
+
+
 def test_confused_pairs_by_count_with_their_share():
     table = {"labels": ["a", "b", "c"], "matrix": [[5, 4, 1], [0, 9, 0], [6, 0, 0]]}
     pairs = results.confused_pairs({"confusion_matrix": table})

@@ -27,9 +27,9 @@ def run(arguments: list[str]) -> int:
     settle(debug=debug)
 
     from weitiao.cli import failures
+    from weitiao.cli.application import group
     from weitiao.cli.commands import invoke
     from weitiao.cli.screen import Screen
-    from weitiao.cli.verbs import group
 
     try:
         code = invoke(group(), arguments)

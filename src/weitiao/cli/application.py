@@ -1,14 +1,16 @@
 """The command line as a whole: its name, its panels, what may stand before a verb, and how a verb joins. It knows no verb."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 
-from weitiao.cli.commands import Command, Group
-from weitiao.cli.options import EVERYWHERE, LANG, refuse_other_languages
+from weitiao.cli.commands import Group, Verb, Verbs
+from weitiao.cli.options import EVERYWHERE, LANG, Callback, refuse_other_languages
 from weitiao.messages import N_
 
 PANELS = MAIN, INSIDE, BEFORE = N_("The main job"), N_("Looking inside"), N_("Getting ready")
+VERBS: dict[str, Verb] = {}
 
 app = typer.Typer(
     name="weitiao",
@@ -37,6 +39,28 @@ def weitiao(
         print(context.get_help())
 
 
-def command(panel: str, help: str, *examples: str) -> Any:
+def command(panel: str, help: str, *examples: str) -> Callable[[Callback], Callback]:
     """Makes a function a verb, in a panel of the help page, with its examples."""
-    return app.command(cls=Command, rich_help_panel=panel, help=help, epilog="\n".join(examples))
+
+    def join(callback: Callback) -> Callback:
+        VERBS[callback.__name__] = Verb(callback, panel, help, "\n".join(examples))
+        return callback
+
+    return join
+
+
+def group() -> Any:
+    """The command line, ready to parse."""
+    from weitiao.cli import verbs, verbs_inside  # noqa: F401 - they join by being imported
+
+    made: Any = typer.main.get_command(app)
+    # On the help page the main job comes first, whichever file a verb stands in.
+    made.commands = Verbs(dict(sorted(VERBS.items(), key=lambda item: PANELS.index(item[1].panel))))
+    texts = {
+        "install_completion": N_("Let the Tab key complete commands and flags in this shell."),
+        "show_completion": N_("Print the script that does so."),
+    }
+    for parameter in made.params:
+        if parameter.name in texts:
+            parameter.help, parameter.rich_help_panel = texts[parameter.name], N_("Shell")
+    return made

@@ -3,13 +3,15 @@ and with the nearest that exists. This is the only module that knows Typer's own
 """
 
 import os
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from weitiao.cli.helppage import help_page
-from weitiao.cli.own_flags import OWN, take_own_flags
+from weitiao.cli.options import OWN, Callback
 from weitiao.config import nearest
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
@@ -24,6 +26,8 @@ class Command(TyperCommand):
         """Parse; words left over are refused in our own way."""
         ctx.allow_extra_args = True
         if getattr(self.callback, "takes_settings", False) and not ctx.resilient_parsing:
+            from weitiao.cli.own_flags import take_own_flags
+
             args, ctx.meta[OWN] = take_own_flags(args, {name for p in self.params for name in (*p.opts, *p.secondary_opts)})
         try:
             rest = super().parse_args(ctx, args)
@@ -54,6 +58,54 @@ class Command(TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Our page instead of Typer's."""
         formatter.write(help_page(self, ctx))
+
+
+class Verb(NamedTuple):
+    """What is known of a verb before anybody needs its flags.
+
+    Attributes:
+        callback: makes the function that Typer calls.
+        panel, help, examples: for the help page.
+    """
+
+    callback: Callback
+    panel: str
+    help: str
+    examples: str
+
+
+class Verbs(Mapping[str, Command]):
+    """The verbs by name, as a group wants them; each is made when it is asked for."""
+
+    def __init__(self, verbs: Mapping[str, Verb]) -> None:
+        self.verbs = verbs
+        self._made = cache(self._make)
+
+    def __getitem__(self, name: str) -> Command:
+        return self._made(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.verbs)
+
+    def __len__(self) -> int:
+        return len(self.verbs)
+
+    # A mapping's own two take any KeyError for a name that is missing, also one from the making of a verb.
+    def __contains__(self, name: object) -> bool:
+        return name in self.verbs
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The verb, or ``default`` where there is none of that name."""
+        if name not in self.verbs:
+            return default
+        return self[name]
+
+    def _make(self, name: str) -> Command:
+        verb = self.verbs[name]
+        alone = typer.Typer(add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]})
+        alone.command(name, cls=Command, rich_help_panel=verb.panel, help=verb.help, epilog=verb.examples)(verb.callback())
+        made: Any = typer.main.get_command(alone)
+        return made
 
 
 class Group(TyperGroup):

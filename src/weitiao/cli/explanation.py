@@ -1,5 +1,6 @@
 """``weitiao explain``: one input, and how its answer comes about: on the terminal, as a page, or as JSON. It knows no model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from weitiao.cli.answers import as_input, shown_input
@@ -47,4 +48,15 @@ def explain(screen: Screen, subject: Subject, text: str | None, html: str | None
         return screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", "DATA", "--out", "predictions.csv"))
     said = shown_input(value, subject.task)
     screen.result(facts, *stages.stages(facts, said, screen.out.width))
-    return screen.next(("weitiao", *screen.arguments, "--html", "explained.html"))
+    return screen.next(("weitiao", *with_flag(screen.arguments, "--html", "explained.html")))
+
+
+def with_flag(arguments: Sequence[str], *flag: str) -> list[str]:
+    """A command line with one more flag, which stands before a "--": behind it nothing is a flag.
+
+    >>> with_flag(["explain", "runs/a", "--", "-5 degrees"], "--html", "a.html")
+    ['explain', 'runs/a', '--html', 'a.html', '--', '-5 degrees']
+    """
+    words = list(arguments)
+    end = words.index("--") if "--" in words else len(words)
+    return [*words[:end], *flag, *words[end:]]

@@ -11,7 +11,7 @@ from rich.text import Text
 from weitiao.cli.options import EVERYWHERE, details
 from weitiao.messages import N_, _
 
-OPTIONS, ARGUMENTS, COMMANDS = N_("Options"), N_("What to give it"), N_("Commands")
+OPTIONS, ARGUMENTS = N_("Options"), N_("What to give it")
 
 
 def help_page(command: Any, ctx: Any) -> str:
@@ -39,10 +39,8 @@ def _panels(command: Any, ctx: Any) -> dict[str, list[tuple[Text, Text]]]:
     """Panel title -> rows of name and explanation: commands first, then arguments, then options as they were declared."""
     panels: dict[str, list[tuple[Text, Text]]] = {}
     if hasattr(command, "commands"):
-        for name in command.list_commands(ctx):
-            verb = command.get_command(ctx, name)
-            summary = _(verb.help or "").split("\n\n")[0]
-            panels.setdefault(_(verb.rich_help_panel or COMMANDS), []).append((Text(name, style="bold cyan"), Text(summary)))
+        for name, verb in command.commands.verbs.items():
+            panels.setdefault(_(verb.panel), []).append((Text(name, style="bold cyan"), Text(_(verb.help))))
     last: dict[str, list[tuple[Text, Text]]] = {}
     for parameter in command.get_params(ctx):
         if getattr(parameter, "hidden", False):
@@ -70,7 +68,9 @@ def _argument(parameter: Any) -> str:
 
 
 def _explanation(parameter: Any) -> Text:
-    more = details(parameter.name) if parameter.param_type_name == "option" and not parameter.is_flag else ""
+    # What stands everywhere is no setting: asking would import every task for the first page that a newcomer sees.
+    is_setting = parameter.param_type_name == "option" and not parameter.is_flag and parameter.rich_help_panel != EVERYWHERE
+    more = details(parameter.name) if is_setting else ""
     return Text.assemble(_(parameter.help or ""), (" " + more if more else "", "dim"))
 
 

@@ -14,7 +14,6 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import typer
 
 from weitiao import tasks
-from weitiao.cli.own_flags import OWN
 from weitiao.cli.screen import Screen
 from weitiao.config import GROUPS
 from weitiao.errors import UsageError
@@ -31,6 +30,8 @@ PANELS = {
 }
 EVERYWHERE = N_("Everywhere")
 LANG = typer.Option("--lang", metavar="|".join(LANGUAGES), help=N_("Language of every message."), rich_help_panel=EVERYWHERE)
+Callback = Callable[[], Callable[..., None]]
+OWN = "weitiao.own_flags"  # where a command's context keeps the flags of a task file of somebody's own
 KINDS = {int: "<int>", float: "<number>", str: "<text>", tuple: "<a,b>"}
 # Flags that split, clean or choose the training data make no sense where a finished model reads a file.
 NOT_FOR_READING = ("valid", "test", "drop_duplicates", "task", "model")
@@ -61,45 +62,53 @@ def settings_of(*groups: str) -> tuple[str, ...]:
     return tuple(name for group in groups for name, declared in _declarations().items() if declared[0] == group)
 
 
-def verb(settings: tuple[str, ...] = (), columns: str = PANELS["columns"]) -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Makes a function with a ``screen`` parameter a command: it gains one option a setting, and the options that every verb has.
+def verb(settings: Callable[[], tuple[str, ...]] = tuple, columns: str = PANELS["columns"]) -> Callable[[Callable[..., Any]], Callback]:
+    """Makes of a function with a ``screen`` parameter what Typer calls: it gains one option a setting, and the options that every verb has.
 
     The function receives ``screen`` and, as its ``**settings``, only the settings that were given on the command line, as text.
 
     Args:
+        settings: gives the names of the settings.
         columns: what the help page calls the flags of the tasks' fields.
+
+    Returns:
+        What makes the callback, when the verb is needed: the flags come from every task file, and those import numpy.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., None]:
-        hints = get_type_hints(function, include_extras=True)
-        own = [
-            p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
-            for p in inspect.signature(function).parameters.values()
-            if p.name != "screen" and p.kind is not inspect.Parameter.VAR_KEYWORD
-        ]
-        generated = [parameter for name in settings for parameter in _setting_parameters(name, columns)]
-
-        @functools.wraps(function)
-        def command(*, typer_context: typer.Context, json: bool, quiet: bool, debug: bool, lang: str | None, **given: Any) -> None:
-            # --debug and --lang were read before anything else was parsed; here only a wrong language is refused.
-            refuse_other_languages(lang)
-            values = {p.name: given[p.name] for p in own}
-            values |= {name: given[name] for name in settings if given.get(name) is not None}
-            values |= {name: False for name in settings if given.get(f"no_{name}")}
-            values |= typer_context.meta.get(OWN, {})
-            function(Screen(json=json, quiet=quiet, arguments=typer_context.obj), **values)
-
-        # Not "context": that is a column of question answering.
-        everywhere = [_parameter("typer_context", typer.Context, inspect.Parameter.empty)]
-        everywhere += [_parameter(*declaration) for declaration in _everywhere()]
-        signature = inspect.Signature([*own, *generated, *everywhere])
-        command.__signature__ = signature  # type: ignore[attr-defined]
-        command.takes_settings = bool(settings)  # type: ignore[attr-defined]
-        command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
-        del command.__wrapped__  # else Typer would read the hints of the function inside
-        return command
+    def decorate(function: Callable[..., Any]) -> Callback:
+        return functools.wraps(function)(lambda: _callback(function, settings(), columns))
 
     return decorate
+
+
+def _callback(function: Callable[..., Any], settings: tuple[str, ...], columns: str) -> Callable[..., None]:
+    hints = get_type_hints(function, include_extras=True)
+    own = [
+        p.replace(annotation=hints[p.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for p in inspect.signature(function).parameters.values()
+        if p.name != "screen" and p.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    generated = [parameter for name in settings for parameter in _setting_parameters(name, columns)]
+
+    @functools.wraps(function)
+    def command(*, typer_context: typer.Context, json: bool, quiet: bool, debug: bool, lang: str | None, **given: Any) -> None:
+        # --debug and --lang were read before anything else was parsed; here only a wrong language is refused.
+        refuse_other_languages(lang)
+        values = {p.name: given[p.name] for p in own}
+        values |= {name: given[name] for name in settings if given.get(name) is not None}
+        values |= {name: False for name in settings if given.get(f"no_{name}")}
+        values |= typer_context.meta.get(OWN, {})
+        function(Screen(json=json, quiet=quiet, arguments=typer_context.obj), **values)
+
+    # Not "context": that is a column of question answering.
+    everywhere = [_parameter("typer_context", typer.Context, inspect.Parameter.empty)]
+    everywhere += [_parameter(*declaration) for declaration in _everywhere()]
+    signature = inspect.Signature([*own, *generated, *everywhere])
+    command.__signature__ = signature  # type: ignore[attr-defined]
+    command.takes_settings = bool(settings)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in signature.parameters.values()}
+    del command.__wrapped__  # else Typer would read the hints of the function inside
+    return command
 
 
 def refuse_other_languages(lang: str | None) -> None:

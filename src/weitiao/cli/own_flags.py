@@ -7,16 +7,16 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from weitiao import tasks
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.runs import RunFolder
 from weitiao.task_files import is_task_file
-from weitiao.tasks.base import Task
 
-OWN = "weitiao.own_flags"  # where a command's context keeps them
+if TYPE_CHECKING:
+    from weitiao.tasks.base import Task
 
 
 def take_own_flags(words: Sequence[str], known: Collection[str]) -> tuple[list[str], dict[str, Any]]:
@@ -51,7 +51,7 @@ def take_own_flags(words: Sequence[str], known: Collection[str]) -> tuple[list[s
     return [*rest, *words[end:]], given
 
 
-def _task_of(words: Sequence[str]) -> Task | None:
+def _task_of(words: Sequence[str]) -> "Task | None":
     """The task of a file that is named by --task, or that a run among the words keeps; None for the tasks of weitiao itself."""
     for word, after in pairwise([*words, ""]):
         named = after if word == "--task" else word.removeprefix("--task=") if word.startswith("--task=") else ""
@@ -65,7 +65,7 @@ def _task_of(words: Sequence[str]) -> Task | None:
     return None
 
 
-def _flags(task: Task | None, known: Collection[str]) -> Mapping[str, tuple[str, bool | None]]:
+def _flags(task: "Task | None", known: Collection[str]) -> Mapping[str, tuple[str, bool | None]]:
     """Flag -> the setting, and for a switch what it says."""
     flags: dict[str, tuple[str, bool | None]] = {}
     if task is None:

@@ -46,12 +46,7 @@ def readings(facts: Mapping[str, Any]) -> Iterator[RenderableType]:
                 yield _aside(_("Row {number} of {count}").format(number=at + 1, count=len(rows)))
             yield from DRAWN.get(kind, _arrays)(rows[at], facts, at)
     if kind == "span":
-        yield _aside(
-            _(
-                "The best pair of a start and an end behind it is taken, both in the text that holds the answer; other tokens stand for no "
-                "answer."
-            )
-        )
+        yield _aside(_(BEST_PAIR))
     if len(rows) > WINDOWS and kind in ("span", "tokens"):
         yield _aside(_("{count} of {all} rows are shown (all of them: --html or --json).").format(count=WINDOWS, all=len(rows)))
 

@@ -13,12 +13,12 @@ from weitiao.cli.readings import MOST, bar, indented, readings, shape_of, table
 from weitiao.cli.tables import heading, pairs
 from weitiao.cli.token_grid import legend, token_grid
 from weitiao.messages import N_, _
+from weitiao.report.shown import coloured, label_rows, moved, settings
 from weitiao.report.tokens import visible
 
 ROWS = 3  # whose tokens are shown
 MOVED = 10  # words
-SMALLEST = 0.01  # change that is worth a full bar
-LONGEST = 60  # characters of a setting that is shown
+LABELS = 2 * MOST  # rows of the table of labels
 
 ENCODE = N_("Encode: the text becomes numbers")
 FORWARD = N_("Forward: the numbers go through the network")
@@ -136,38 +136,16 @@ def _harmless(value: Any) -> Any:
 
 def _label_table(decode: Mapping[str, Any]) -> RenderableType:
     """Ids and labels; beside them the answer's probabilities, where it has some for these labels."""
-    answer = decode["answer"]
-    shares = answer.get("probabilities") or {}
-    chosen = answer.get("labels") if "labels" in answer else [answer.get("label")]
-    entries = decode["labels"]
-    scored = all(entry["label"] in shares for entry in entries)
-    if scored and len(entries) > MOST:
-        entries = sorted(entries, key=lambda entry: -shares[entry["label"]])
+    rows, left = label_rows(decode, LABELS), len(decode["labels"]) - LABELS
+    scored = rows[0]["share"] is not None
     drawn = table("id", _("label"), *([_("probability"), ""] if scored else []), right=(0, 2))
-    for entry in entries[: 2 * MOST]:
-        label = entry["label"]
-        given = label in (chosen or ())
-        cells: list[str | Text] = [number(shares[label]), bar(shares[label], "green" if given else "cyan")] if scored else []
-        drawn.add_row(
-            str(entry["id"]), Text(("▸ " if given else "  ") * scored + one_line(visible(label), 40), style="bold" if given else ""), *cells
-        )
-    if len(entries) > 2 * MOST:
-        drawn.add_row("", Text(_("and {count} more labels").format(count=len(entries) - 2 * MOST), style="dim"))
+    for row in rows:
+        name = ("▸ " if row["chosen"] else "  ") * scored + one_line(visible(row["label"]), 40)
+        cells: list[str | Text] = [number(row["share"]), bar(row["share"], "green" if row["chosen"] else "cyan")] if scored else []
+        drawn.add_row(str(row["id"]), Text(name, style="bold" if row["chosen"] else ""), *cells)
+    if left > 0:
+        drawn.add_row("", Text(_("and {count} more labels").format(count=left), style="dim"))
     return indented(drawn)
-
-
-def settings(spec: Mapping[str, Any]) -> dict[str, str]:
-    """What of a spec fits on a line: numbers, switches, short texts.
-
-    >>> settings({"labels": ["a", "b"], "mean": 3.25, "pair": False, "chat_template": "x" * 100})
-    {'mean': '3.25', 'pair': 'False'}
-    """
-    shown = {name: f"{value:.6g}" if isinstance(value, float) else str(value) for name, value in spec.items() if _is_plain(value)}
-    return {name: visible(text) for name, text in shown.items() if text}
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and len(value) <= LONGEST)
 
 
 def _moved(facts: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
@@ -176,13 +154,12 @@ def _moved(facts: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
     yield _line(_(LEAVE_ONE_OUT), "dim")
     if influence["at_once"] > 1:
         yield _line(_(AT_ONCE).format(total=influence["total"], count=influence["at_once"]), "dim")
-    for field in dict.fromkeys(word["field"] for word in influence["words"]):
-        own = [word for word in influence["words"] if word["field"] == field]
-        yield Padding(_coloured(facts["input"][field], own), (1, 0, 0, 4), expand=False)
-    for at, measure in enumerate(influence["measures"]):
+    for pieces in coloured(facts):
+        yield Padding(_in_colours(pieces), (1, 0, 0, 4), expand=False)
+    for measure in moved(influence, number):
         yield ""
         yield _line(measure_title(measure), "bold")
-        yield _words(influence["words"], at, width)
+        yield _words(measure["words"][:MOVED], width)
 
 
 def measure_title(measure: Mapping[str, Any]) -> str:
@@ -192,43 +169,27 @@ def measure_title(measure: Mapping[str, Any]) -> str:
     return _("The number is {value}").format(value=number(measure["value"]))
 
 
-def _words(words: Sequence[Mapping[str, Any]], at: int, width: int) -> RenderableType:
-    order = sorted(words, key=lambda word: -abs(word["change"][at]))[:MOVED]
-    largest = max(SMALLEST, *(abs(word["change"][at]) for word in order))
+def _words(words: Sequence[Mapping[str, Any]], width: int) -> RenderableType:
     drawn = table(_("without"), _("it is"), _("change"), "", _("and the answer"), right=(1, 2))
     drawn.columns[0].max_width = max(12, width // 3)
-    for word in order:
-        change = word["change"][at]
-        blocks = bar(abs(change) / largest, "green" if change < 0 else "red")
+    for word in words:
         drawn.add_row(
             Text(one_line(visible(word["text"]), 60)),
-            number(word["without"][at]),
-            f"{change:+.3f}",
-            blocks,
-            Text(one_line(_said(word), 24)),
+            number(word["without"]),
+            f"{word['change']:+.3f}",
+            bar(word["width"], "green" if word["change"] < 0 else "red"),
+            Text(one_line(word["answer"], 24)),
         )
     return indented(drawn)
 
 
-def _said(word: Mapping[str, Any]) -> str:
-    answer = word["answer"]
-    if isinstance(answer, float):
-        return number(answer)
-    return ", ".join(answer) or "–" if isinstance(answer, list) else str(answer)
-
-
-def _coloured(text: str, words: Sequence[Mapping[str, Any]]) -> Text:
+def _in_colours(pieces: Sequence[Mapping[str, Any]]) -> Text:
     """A text in which what spoke for the first figure is green and what spoke against it red; what hardly mattered stays as it is."""
-    largest = max(SMALLEST, *(abs(word["change"][0]) for word in words))
     line = Text(overflow="fold")
-    at = 0
-    for word in words:
-        line.append(visible(text[at : word["start"]].replace("\n", " ")))
-        weight = abs(word["change"][0]) / largest
-        style = "" if weight < 0.1 else ("green" if word["change"][0] < 0 else "red") + (" bold" if weight > 0.5 else "")
-        line.append(visible(text[word["start"] : word["end"]].replace("\n", " ")), style=style)
-        at = word["end"]
-    line.append(visible(text[at:].replace("\n", " ")))
+    for piece in pieces:
+        strength = abs(piece["weight"])
+        style = "" if strength < 0.1 else ("green" if piece["weight"] > 0 else "red") + (" bold" if strength > 0.5 else "")
+        line.append(visible(piece["text"].replace("\n", " ")), style=style)
     return line
 
 

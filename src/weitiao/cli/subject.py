@@ -5,14 +5,16 @@ It reads a run's record, so that a wrong flag is refused before anything heavy i
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
 from weitiao.config import DataSettings, setting_fields
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.scope import as_flag, check_loading
-from weitiao.tasks.base import Task
+
+if TYPE_CHECKING:
+    from weitiao.tasks.base import Task
 
 READING = tuple(field.name for field in fields(DataSettings))
 
@@ -32,7 +34,7 @@ class Subject:
     """
 
     name: str
-    task: Task
+    task: "Task"
     use_as: str
     loading: dict[str, Any]
     columns: dict[str, str]
@@ -97,12 +99,12 @@ def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any], *, tr
     return Subject(name, task, use_as or "", loading, columns, reading, trust_task)
 
 
-def typed(settings: Mapping[str, Any], task: Task | None = None) -> dict[str, Any]:
+def typed(settings: Mapping[str, Any], task: "Task | None" = None) -> dict[str, Any]:
     """The given settings as values of their types. Raises UsageError for an impossible one, or one of another task."""
     flat = tasks.recipe(settings, task).flat()
     return {name: tuple(flat[name]) if isinstance(flat[name], list) else flat[name] for name in settings}
 
 
-def _names_column(task: Task, setting: str) -> bool:
+def _names_column(task: "Task", setting: str) -> bool:
     declared = setting_fields(tasks.settings_of(task)).get(setting)
     return declared is not None and bool(declared.metadata["column"])

@@ -69,6 +69,10 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
     counts = {"trainable": plan["trainable_parameters"], "all": plan["parameters"]}
     trained = _("all {all:,}") if counts["trainable"] == counts["all"] else _("{trainable:,} of {all:,} ({share:.2%})")
     trained = trained.format(**counts, share=counts["trainable"] / max(1, counts["all"]))
+    if plan.get("vocabulary"):
+        some_words, all_words = plan["vocabulary"]
+        words = _("the vocabulary in the {some:,} of {all:,} words that occur; weight decay alone moves the others")
+        trained += _("; ") + words.format(some=some_words, all=all_words)
     length = _("up to {length} tokens a text").format(length=plan["max_length"])
     if plan.get("truncated_rows"):
         length += _("; ") + _("{rows:,} rows are longer and will be cut").format(rows=plan["truncated_rows"])

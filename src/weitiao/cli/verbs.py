@@ -4,14 +4,12 @@ training.
 
 import sys
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from weitiao import tasks
-from weitiao.cli import verbs_inside  # noqa: F401 - they join by being imported
-from weitiao.cli.application import MAIN, PANELS, app, command
+from weitiao.cli.application import MAIN, command
 from weitiao.cli.options import reading_settings, settings_of, verb
 from weitiao.cli.parameters import (
     Config,
@@ -36,25 +34,10 @@ from weitiao.cli.parameters import (
     UseAs,
 )
 from weitiao.cli.screen import Screen
-from weitiao.cli.subject import as_flag, subject_of
+from weitiao.cli.subject import as_flag, subject_of, typed
 from weitiao.config import Recipe, read_config
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
-
-
-def group() -> Any:
-    """The command line, ready to parse."""
-    made: Any = typer.main.get_command(app)
-    # On the help page the main job comes first, whichever file a verb stands in.
-    made.commands = dict(sorted(made.commands.items(), key=lambda item: PANELS.index(item[1].rich_help_panel)))
-    texts = {
-        "install_completion": N_("Let the Tab key complete commands and flags in this shell."),
-        "show_completion": N_("Print the script that does so."),
-    }
-    for parameter in made.params:
-        if parameter.name in texts:
-            parameter.help, parameter.rich_help_panel = texts[parameter.name], N_("Shell")
-    return made
 
 
 @command(
@@ -63,7 +46,7 @@ def group() -> Any:
     "weitiao check reviews.csv",
     "weitiao check reviews.csv --text title,body --label stars --json",
 )
-@verb(settings_of("columns", "data", "task", "model"))
+@verb(partial(settings_of, "columns", "data", "task", "model"))
 def check(screen: Screen, data: DataOrConfig = None, config: Config = None, trust_task: TrustTask = False, **settings: Any) -> None:
     source, given = _given(screen, data, config, settings, trust_task=trust_task)
     from weitiao.cli import tables
@@ -82,7 +65,7 @@ def check(screen: Screen, data: DataOrConfig = None, config: Config = None, trus
     "weitiao train train.csv --valid val.csv --test test.csv --epochs 3 --out runs/reviews",
     "weitiao train --resume runs/reviews",
 )
-@verb(settings_of("columns", "data", "task", "model", "training", "adapter", "output"))
+@verb(partial(settings_of, "columns", "data", "task", "model", "training", "adapter", "output"))
 def train(
     screen: Screen,
     data: DataOrConfig = None,
@@ -125,7 +108,7 @@ def train(
     "weitiao evaluate runs/reviews test.csv --label stars --json",
     "weitiao evaluate deepset/roberta-base-squad2 dev.json --task question-answering",
 )
-@verb(reading_settings())
+@verb(reading_settings)
 def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, trust_task: TrustTask = False, **settings: Any) -> None:
     subject = subject_of(run, use_as, settings, trust_task=trust_task)
     reading = subject.of_file()
@@ -146,7 +129,7 @@ def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, 
     "weitiao predict runs/reviews --file new.csv --out predictions.csv",
     'weitiao predict deepset/roberta-base-squad2 "Who wrote it?" --task question-answering --context "Ann wrote it."',
 )
-@verb(reading_settings(), columns=N_("Further inputs: columns of --file, else values"))
+@verb(reading_settings, columns=N_("Further inputs: columns of --file, else values"))
 def predict(
     screen: Screen,
     run: RunOrModel,
@@ -181,8 +164,16 @@ def predict(
     N_("Write a finished run in another form, with proof that it answers the same."),
     "weitiao export runs/reviews --to merged --out exports/reviews",
 )
-@verb()
-def export(screen: Screen, run: Run, to: To, out: ExportTo, overwrite: Overwrite = False, trust_task: TrustTask = False) -> None:
+@verb(lambda: ("offline", "trust_remote_code"))
+def export(
+    screen: Screen,
+    run: Run,
+    to: To,
+    out: ExportTo,
+    overwrite: Overwrite = False,
+    trust_task: TrustTask = False,
+    **settings: Any,
+) -> None:
     from weitiao.cli.progress import working
     from weitiao.cli.quantities import size
     from weitiao.cli.tables import pairs
@@ -190,7 +181,7 @@ def export(screen: Screen, run: Run, to: To, out: ExportTo, overwrite: Overwrite
     with working(screen) as (_api, observer):
         from weitiao.deploy.export import export as write
 
-        made = write(run, to, out, overwrite=overwrite, observer=observer, trust_task=trust_task)
+        made = write(run, to, out, overwrite=overwrite, observer=observer, trust_task=trust_task, **typed(settings))
     difference = _("at most {difference:.1e} on {rows} records").format(**made)
     screen.result(made, pairs({_("folder"): out, _("size"): size(made["bytes"]), _("difference"): difference}), path=out)
     screen.next(("weitiao", "predict", out, _("your text")))
@@ -203,7 +194,7 @@ def export(screen: Screen, run: Run, to: To, out: ExportTo, overwrite: Overwrite
     'weitiao chat Qwen/Qwen2.5-0.5B-Instruct --system "Answer in one sentence." --temperature 0.7',
     'echo "What is fine-tuning?" | weitiao chat Qwen/Qwen2.5-0.5B-Instruct',
 )
-@verb(("max_length", "revision", "offline", "trust_remote_code"))
+@verb(lambda: ("max_length", "revision", "offline", "trust_remote_code"))
 def chat(
     screen: Screen,
     run: Speaker,

@@ -38,7 +38,7 @@ from weitiao.messages import N_, _, language
     'weitiao explain runs/reviews "a lovely day" --html lovely.html',
     'weitiao explain deepset/roberta-base-squad2 "Who wrote it?" --task question-answering --context "Ann wrote it."',
 )
-@verb(asking_settings(), columns=N_("Further inputs"))
+@verb(asking_settings, columns=N_("Further inputs"))
 def explain(
     screen: Screen,
     run: RunOrModel,
@@ -101,11 +101,11 @@ def report(screen: Screen, run: Run, trust_task: TrustTask = False) -> None:
 @verb()
 def new(screen: Screen, file: NewFile, like: Like = "text-classification", overwrite: Replace = False) -> None:
     from weitiao.cli.tables import pairs
-    from weitiao.starters import write_starter
+    from weitiao.starters import commands, write_starter
 
     task = write_starter(file, like, overwrite=overwrite)
     screen.result({"file": file, "like": task.name}, pairs({_("file"): file, _("like"): task.name}), path=file)
-    screen.next(("weitiao", "check", "DATA", "--task", file), ("weitiao", "train", "DATA", "--task", file))
+    screen.next(*commands(task, file)[:2])
 
 
 @command(
@@ -135,7 +135,7 @@ def doctor(screen: Screen, markdown: Markdown = False, offline: Offline = False)
     "weitiao fetch bert-base-chinese --bundle model.zip",
     "weitiao fetch --unpack model.zip",
 )
-@verb(("revision", "offline"))
+@verb(lambda: ("revision", "offline"))
 def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpack = None, **settings: Any) -> None:
     if (name is None) == (unpack is None) or (bundle is not None and unpack is not None):
         raise UsageError(_("Say what to fetch: weitiao fetch NAME, or weitiao fetch --unpack FILE."))

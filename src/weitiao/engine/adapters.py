@@ -15,6 +15,7 @@ from torch import nn
 
 from weitiao.config import AdapterSettings
 from weitiao.engine.dropout import make_dropout_cheap
+from weitiao.engine.low_rank import make_products_cheap
 from weitiao.errors import ModelError, UsageError
 from weitiao.messages import _
 
@@ -35,12 +36,15 @@ def add_adapter(loaded: "LoadedModel", settings: AdapterSettings) -> None:
     if not targets:
         message = _("{family} has no linear layers in repeated blocks, so LoRA has nothing to stand beside. Use --method full.")
         raise UsageError(message.format(family=network.config.model_type))
+    heads = head_modules(network, loaded.fresh)
+    refuse_loose_weights(network, heads, loaded.fresh)
+    _refuse_shared_endings(network, heads)
     config = LoraConfig(
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=targets,
-        modules_to_save=head_modules(network, loaded.fresh) or None,
+        modules_to_save=heads or None,
         # GPT-2 keeps its matrices the other way round.
         fan_in_fan_out=any(type(network.get_submodule(name)).__name__ == "Conv1D" for name in targets),
     )
@@ -128,6 +132,33 @@ def head_modules(network: Any, fresh: Sequence[str] = ()) -> list[str]:
     return names + [name for name in dict.fromkeys(within) if not any(name.startswith(other + ".") or name == other for other in names)]
 
 
+def refuse_loose_weights(network: nn.Module, heads: Sequence[str], fresh: Sequence[str]) -> None:
+    """Raises UsageError for weights that start at random and are in none of the modules that are trained: they would stay as random as they
+    are, and come back as others.
+    """
+    parameters = dict(network.named_parameters())
+    loose = [name for name in fresh if name in parameters and not any(name.startswith(head + ".") for head in heads)]
+    loose = [name for name in loose if parameters[name].unique().numel() > 1]  # a bias of zeros comes back as it was
+    if loose:
+        message = _(
+            "{names} starts at random and is in no layer of its own, so that only --method full trains it. Put it into an nn.Module, or "
+            "use --method full."
+        )
+        raise UsageError(message.format(names=", ".join(loose)))
+
+
+def _refuse_shared_endings(network: nn.Module, heads: Sequence[str]) -> None:
+    """Raises UsageError where PEFT, which finds a head by how its name ends, would take parts of the base for it."""
+    for name, _module in network.named_modules(remove_duplicate=False):
+        head = next((head for head in heads if name.endswith(head)), None)
+        if head is not None and name not in heads and not any(name.startswith(other + ".") for other in heads):
+            message = _(
+                'LoRA trains the layer "{head}" whole, and PEFT would train "{other}" of the base whole as well, since its name ends '
+                'alike. Give yours another name, such as "my_{head}".'
+            )
+            raise UsageError(message.format(head=head, other=name))
+
+
 def _base_of(network: Any) -> list[nn.Module]:
     """The base model inside a network, or the modules that it is made of: T5 for questions has them beside its head."""
     base = getattr(network, network.base_model_prefix, None)
@@ -158,12 +189,13 @@ def _is_linear(module: nn.Module) -> bool:
 
 
 def _settle(loaded: "LoadedModel") -> None:
-    """The new modules as the rest of the network: on its device, and with its dropout."""
+    """The new modules as the rest of the network: on its device, and computed as it is."""
     for parameter in loaded.network.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(loaded.machine.device)
     if loaded.machine.device == "cpu":
         make_dropout_cheap(loaded.network)
+        make_products_cheap(loaded.network)
 
 
 class _without_advice(warnings.catch_warnings):

@@ -92,10 +92,12 @@ def _adapter(folder: Path, run: RunFolder | None) -> dict[str, Any]:
     values = _json(folder / ADAPTER_CONFIG)
     base = str(values.get("base_model_name_or_path") or "")
     record = run.record() if run else {}
-    named = hub.name_of(record["base_model"], record["settings"]["model"]) if record.get("base_model") else base
-    if named == offline_base.HUB_ID and hub.on_this_machine(named) is None:
-        named = "offline"  # the same weights
+    named = base
     try:
+        if record.get("base_model"):
+            named = hub.name_of(record["base_model"], record["settings"]["model"])
+        if named == offline_base.HUB_ID and hub.on_this_machine(named) is None:
+            named = "offline"  # the same weights
         sizes = read_weights(find(named).folder, where=named).sizes
     except (WeitiaoError, OSError):
         found = None

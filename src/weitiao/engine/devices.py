@@ -128,6 +128,17 @@ def memory_in_use(device: str) -> int:
     return int(psutil.Process().memory_info().rss)
 
 
+def free_memory(device: str) -> int:
+    """Bytes that can still be had: on the GPU for "cuda", else in main memory."""
+    if device == "cuda":
+        import torch
+
+        return int(torch.cuda.mem_get_info()[0])
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def peak_memory(device: str) -> int:
     """Most bytes this process has held so far: on the GPU for "cuda", else resident in main memory."""
     if device == "cuda":

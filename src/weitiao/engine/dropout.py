@@ -12,15 +12,21 @@ from torch import nn
 _LANES = 1 << 16  # values of the 16 bits that decide over an element
 
 
+def draw(x: torch.Tensor, p: float) -> tuple[torch.Tensor, float]:
+    """Which elements stay, as booleans in the shape of ``x``, and what they are then multiplied by. Needs 0 < p < 1."""
+    dropped = round(p * _LANES)  # of 65,536: the probability is exact to 1/131,072, and the scale is that of the exact value
+    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device).random_(-(2**63), None)
+    kept = words.view(torch.int16)[: x.numel()] >= dropped - _LANES // 2
+    return kept.view(x.shape), _LANES / (_LANES - dropped)
+
+
 class _Dropout(torch.autograd.Function):
     """x times a mask of 0 and 1 / (1 - p); the mask is kept for the way back."""
 
     @staticmethod
     def forward(context: Any, x: torch.Tensor, p: float) -> torch.Tensor:
-        dropped = round(p * _LANES)  # of 65,536: the probability is exact to 1/131,072, and the scale is that of the exact value
-        words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device).random_(-(2**63), None)
-        kept = words.view(torch.int16)[: x.numel()] >= dropped - _LANES // 2
-        mask = kept.to(x.dtype).mul_(_LANES / (_LANES - dropped)).view(x.shape)
+        kept, scale = draw(x, p)
+        mask = kept.to(x.dtype).mul_(scale)
         context.save_for_backward(mask)
         return x * mask
 

@@ -1,7 +1,13 @@
-"""Gradients of large embedding tables, kept from step to step: only the rows that a step reads are written, and cleared again.
+"""Large embedding tables, trained at the price of the rows that the data touches. The mathematics is the whole table's.
 
-torch makes a gradient as large as the table at every step, nearly all of it zeros: 47 MB for 30,000 words, 380 MB for a multilingual
-250,000. The sums are the same. It knows no family of models and no loop.
+Gradients are kept from step to step: torch makes one as large as the table at every step, nearly all of it zeros, 47 MB for 30,000 words,
+380 MB for a multilingual 250,000; here only the rows that a step reads are written, and cleared again.
+
+A compact vocabulary leaves the rows that no training text touches out of the optimizer altogether. Their gradient is always zero, so that
+of AdamW's update only the weight decay is left (Loshchilov and Hutter, 2019): after steps with learning rates r they are what they
+were, times the product of all (1 - r * decay). That product is all that is kept of them.
+
+It knows no family of models and no loop.
 """
 
 from typing import Any
@@ -11,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 SMALLEST = 1 << 20  # elements of a table that is worth it
+LARGEST_SHARE = 0.9  # of a table's rows that may occur, for the rest to be worth leaving out
 
 
 class _Lookup(torch.autograd.Function):
@@ -28,34 +35,75 @@ class _Lookup(torch.autograd.Function):
 
 
 class _Table:
-    """One table, (rows, width), and the rows of its gradient that are not zero."""
+    """One table, (words, width), and the rows of its gradient that are not zero.
+
+    Attributes:
+        trained: what the optimizer changes: the whole table, or (rows, width) of a compact vocabulary.
+        row_of: (words,) each word's row among those, -1 where it has none; None for the whole table.
+        decayed: () what weight decay has left of the words without a row.
+        dense: whether the model uses the whole table in another way as well.
+    """
 
     def __init__(self, module: nn.Embedding) -> None:
-        self.module = module
+        self.module, self.trained, self.padding = module, module.weight, module.padding_idx
+        self.row_of: torch.Tensor | None = None
+        self.decayed = torch.ones((), dtype=torch.float64)
         self.touched: list[torch.Tensor] = []
         self.dense = False
         # A model may compute with the whole table behind its module's back, as an output layer say: torch then adds a gradient of its own.
-        module.weight.register_hook(self._noticed)
+        self.hook = module.weight.register_hook(self._noticed)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        table = self.module.weight
-        if not (torch.is_grad_enabled() and table.requires_grad):
-            return F.embedding(ids, table)
-        result: torch.Tensor = _Lookup.apply(table, ids, self)
-        return result
+        rows = ids if self.row_of is None else self.row_of[ids]
+        if torch.is_grad_enabled() and self.trained.requires_grad:
+            result: torch.Tensor = _Lookup.apply(self.trained, rows, self)
+            return result
+        if self.row_of is None:
+            return F.embedding(ids, self.trained)
+        # What is only read may hold words that no training text has.
+        others = F.embedding(ids, self.module.weight) * self.decayed
+        return torch.where(rows[..., None] < 0, others, F.embedding(rows.clamp(min=0), self.trained))
 
-    def add(self, ids: torch.Tensor, gradient: torch.Tensor) -> None:
-        table = self.module.weight
+    def add(self, rows: torch.Tensor, gradient: torch.Tensor) -> None:
+        table = self.trained
         if table.grad is None:
             table.grad = torch.zeros_like(table)
-        if self.module.padding_idx is not None:
+        if self.padding is not None:
             # Padding has no gradient, in torch neither.
-            gradient = gradient * (ids != self.module.padding_idx)[:, None]
-        table.grad.index_add_(0, ids, gradient.to(table.dtype))
-        self.touched.append(ids)
+            gradient = gradient * (rows != self.padding)[:, None]
+        table.grad.index_add_(0, rows, gradient.to(table.dtype))
+        self.touched.append(rows)
+
+    def compact(self, words: torch.Tensor) -> None:
+        """Train the rows of these words, ascending, alone."""
+        self.hook.remove()
+        weight = self.module.weight
+        self.row_of = torch.full((len(weight),), -1)
+        self.row_of[words] = torch.arange(len(words))
+        if self.padding is not None:
+            self.padding = int(self.row_of[self.padding])
+        self.trained = nn.Parameter(weight.detach()[words])
+        weight.requires_grad_(False)
+        weight.grad, self.touched = None, []
+        # Under names of their own in the network, so that checkpoints hold them.
+        self.module.register_parameter("rows_in_use", self.trained)
+        self.module.register_buffer("decayed", self.decayed)
+
+    def restore(self) -> None:
+        """The whole table again, as training all of it would have left it."""
+        assert self.row_of is not None
+        weight = self.module.weight
+        with torch.no_grad():
+            weight.mul_(self.decayed)
+            weight[self.row_of >= 0] = self.trained
+        weight.requires_grad_(True)
+        del self.module.rows_in_use, self.module.decayed
+        self.trained, self.row_of, self.padding = weight, None, self.module.padding_idx
+        self.decayed = torch.ones_like(self.decayed)
+        self.hook = weight.register_hook(self._noticed)
 
     def clear(self) -> None:
-        gradient = self.module.weight.grad
+        gradient = self.trained.grad
         if gradient is not None and self.dense:
             gradient.zero_()
         elif gradient is not None:
@@ -92,11 +140,40 @@ class KeptGradients:
 
     def clear(self, optimizer: torch.optim.Optimizer) -> None:
         """What ``optimizer.zero_grad()`` does, with the tables' gradients kept and their rows set to zero."""
-        kept = [(table, table.module.weight.grad) for table in self.tables]
+        kept = [(table, table.trained.grad) for table in self.tables]
         optimizer.zero_grad()
         for table, gradient in kept:
-            table.module.weight.grad = gradient
+            table.trained.grad = gradient
             table.clear()
+
+    def compact(self, module: nn.Module, words: torch.Tensor) -> bool:
+        """Leave out of a table, from here to ``restore``, the rows of all words but these. An optimizer is made afterwards.
+
+        Args:
+            module: the embedding module.
+            words: ids that a forward pass with gradients can read, ascending.
+
+        Returns:
+            Whether it was done: not for a table that is none of these, that the model has by now used in another way as well, or of which
+            nearly all rows are in use.
+        """
+        table = next((table for table in self.tables if table.module is module), None)
+        if table is None or table.dense or len(words) > LARGEST_SHARE * len(table.module.weight):
+            return False
+        table.compact(words)
+        return True
+
+    def stepped(self, decay: float) -> None:
+        """A step was made that took the share ``decay`` of every weight: its learning rate times its weight decay."""
+        for table in self.tables:
+            if table.row_of is not None:
+                table.decayed.mul_(1 - decay)
+
+    def restore(self) -> None:
+        """Every table whole again."""
+        for table in self.tables:
+            if table.row_of is not None:
+                table.restore()
 
 
 def _ordinary(module: nn.Embedding) -> bool:

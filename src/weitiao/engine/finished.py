@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.engine import hub, offline_base
-from weitiao.engine.model_folder import is_adapter, verify_adapter, verify_folder
+from weitiao.engine.model_folder import check_remote_code, is_adapter, verify_adapter, verify_folder
 from weitiao.engine.pretrained import load_predictor
 from weitiao.runs import RunFolder, write_text
 from weitiao.tasks.base import Spec, Task
@@ -32,7 +32,15 @@ def save_finished(task: Task, spec: Spec, loaded: "LoadedModel", folder: Path, m
 
 
 def load_finished(
-    task: Task, spec: Spec, run: RunFolder, *, shared: dict[str, Any] | None = None, merged: bool | None = None, offline: bool = False
+    task: Task,
+    spec: Spec,
+    run: RunFolder,
+    *,
+    shared: dict[str, Any] | None = None,
+    merged: bool | None = None,
+    dequantised: bool = False,
+    offline: bool = False,
+    trust_remote_code: str = "",
 ) -> "Predictor":
     """A finished run's model, ready to predict: its own weights, or its adapter on the base model that it was made from.
 
@@ -40,7 +48,9 @@ def load_finished(
         shared: base models in memory, see ``load_predictor``.
         merged: add an adapter's products to the base's weights, which answers the same and faster. None does so unless the base is shared,
             or quantised and to stay small.
+        dequantised: turn quantised weights back into ordinary ones, and leave the adapter beside them.
         offline: open no socket for an adapter's base.
+        trust_remote_code: the one repository whose Python code may run. What run.json says of it is not asked: a run may be anybody's.
 
     Raises:
         ModelError, NetworkError: the model or its base is missing, damaged or another.
@@ -49,9 +59,10 @@ def load_finished(
     settings, longest = record["settings"], record["training"]["max_length"]
     if not is_adapter(run.model):
         verify_folder(run.model)
-        return load_predictor(task, spec, run.model, {}, longest)
+        check_remote_code(run.model, run.model.name, trust_remote_code)
+        return load_predictor(task, spec, run.model, {}, longest, trust_remote_code=bool(trust_remote_code))
     verify_adapter(run.model)
-    base = hub.found_again(record["base_model"], settings["model"], offline=offline)
+    base = hub.found_again(record["base_model"], settings["model"], offline=offline, trust_remote_code=trust_remote_code)
     bits = int(settings["quant_bits"]) if settings["method"] == "qlora" else 0
     return load_predictor(
         task,
@@ -59,9 +70,10 @@ def load_finished(
         base.path,
         task.model_config(spec),
         longest,
-        trust_remote_code=bool(settings["trust_remote_code"]),
+        trust_remote_code=bool(trust_remote_code),
         bits=bits,
         adapter=run.model,
         merged=(shared is None and not bits) if merged is None else merged,
+        dequantised=dequantised,
         shared=None if shared is None else shared.setdefault(f"{base.sha256}:{bits}", {}),
     )

@@ -12,12 +12,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from weitiao.engine.adapters import head_modules
+from weitiao.engine.adapters import head_modules, refuse_loose_weights
+from weitiao.engine.devices import free_memory
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.processing import Features
+
+ROOM_SHARE = 0.5  # of the memory that is free, for what is kept
+TOLERANCE, HALF_TOLERANCE = 1e-3, 0.05  # largest difference of a gradient, as a share of its largest element, in fp32 and in 16 bits
 
 
 class FrozenBackbone:
@@ -42,14 +46,17 @@ class FrozenBackbone:
         if not names or not hasattr(network, network.base_model_prefix):
             message = _("--method head trains a new head alone, and {family} has none for this task. Use --method lora or full.")
             raise UsageError(message.format(family=network.config.model_type))
+        refuse_loose_weights(network, names, loaded.fresh_head)
         network.requires_grad_(False)
         self.heads = [network.get_submodule(name) for name in names]
         for head in self.heads:
             head.requires_grad_(True)
             head.register_forward_pre_hook(self._before)
-        self.loaded = loaded
+        self.loaded, self.objective = loaded, objective
         self.base = getattr(network, network.base_model_prefix)
         self.kept: dict[int, _Kept] = {}
+        self.room = int(free_memory(loaded.machine.device) * ROOM_SHARE)  # bytes that may still be kept
+        self._checked = False
         self._caught: list[torch.Tensor] | None = None  # while the whole network runs
         self._given: list[torch.Tensor] | None = None  # while the head runs alone
         self._outputs: Any = None  # one answer of the base model, as a pattern
@@ -64,22 +71,37 @@ class FrozenBackbone:
         """The network's outputs for a collated batch of ``rows``; gradients reach the head."""
         features = [one for row in rows for one in row]
         flat = [features[number] for number in batch.order]  # as the batch has them
-        if any(id(one) not in self.kept for one in flat):
-            self._keep(flat, batch)
-        kept = [self.kept[id(one)].given for one in flat]
-        by_token = kept[0].ndim == 2
-        self._given = [nn.utils.rnn.pad_sequence(kept, batch_first=True) if by_token else torch.stack(kept)]
+        if all(id(one) in self.kept for one in flat):
+            return self._head_alone([self.kept[id(one)].given for one in flat], batch)
+        given = self._run_whole(batch)
+        if not self._checked:
+            self._check(given, batch)
+        for one, own in zip(flat, given, strict=True):
+            if id(one) not in self.kept and own.nbytes <= self.room:  # what finds no room is computed again in every epoch
+                self.kept[id(one)] = _Kept(one, own.clone())
+                self.room -= own.nbytes
+        return self._head_alone(given, batch)
+
+    def to_keep(self, rows: int) -> tuple[int, float]:
+        """(bytes still to be kept, share of the rows that finds room), for so many rows like those that are kept by now."""
+        held = sum(one.given.nbytes for one in self.kept.values())
+        wanted = round(held / max(1, len(self.kept)) * rows) - held
+        return min(wanted, self.room), min(1.0, (held + self.room) / max(1, held + wanted))
+
+    def _head_alone(self, given: Sequence[torch.Tensor], batch: Collated) -> Any:
+        by_token = given[0].ndim == 2
+        self._given = [nn.utils.rnn.pad_sequence(list(given), batch_first=True) if by_token else torch.stack(list(given))]
         plain = self.base.forward
         # Set on the module and not on its class, and taken back: the base model stays what it is.
-        self.base.forward = lambda *args, **inputs: self._stand_in(len(flat), max(batch.lengths))
+        self.base.forward = lambda *args, **inputs: self._stand_in(len(given), max(batch.lengths))
         try:
             with self.loaded.autocast():
                 return self.loaded.network(**batch.inputs)
         finally:
             self.base.forward, self._given = plain, None
 
-    def _keep(self, flat: Sequence[Features], batch: Collated) -> None:
-        """Run the whole network once for these rows and keep what its head is given."""
+    def _run_whole(self, batch: Collated) -> list[torch.Tensor]:
+        """What the head is given of each row, (width,) or (its tokens, width), by the whole network."""
         caught: list[torch.Tensor] = []
         self._caught = caught
         catch = self.base.register_forward_hook(self._seen)
@@ -90,8 +112,39 @@ class FrozenBackbone:
             catch.remove()
             self._caught = None
         given = caught[0]  # (rows, width) or (rows, length, width)
-        for row, (one, length) in enumerate(zip(flat, batch.lengths, strict=True)):
-            self.kept[id(one)] = _Kept(one, given[row, :length].clone() if given.ndim == 3 else given[row].clone())
+        return [own[:length] if given.ndim == 3 else own for own, length in zip(given, batch.lengths, strict=True)]
+
+    def _check(self, given: list[torch.Tensor], batch: Collated) -> None:
+        """Raises UsageError where the head alone would learn something else than the whole network's head."""
+        if any("pooler" in name for name in self.loaded.fresh) and self._is_pooled(given):
+            message = _(
+                "The head reads the pooler of {family}, which this base model does not hold: it starts at random, and --method head would "
+                "leave it so. Use --method lora or full."
+            )
+            raise UsageError(message.format(family=self.loaded.network.config.model_type))
+        training = self.heads[0].training
+        for head in self.heads:
+            head.eval()  # dropout would draw twice
+        learned = [parameter for head in self.heads for parameter in head.parameters()]
+        gradients = [
+            torch.autograd.grad(self.objective.loss(outputs, batch), learned, allow_unused=True)
+            for outputs in (self.loaded.forward(batch), self._head_alone(given, batch))
+        ]
+        for head in self.heads:
+            head.train(training)
+        tolerance = TOLERANCE if self.loaded.machine.precision == "fp32" else HALF_TOLERANCE
+        for whole, alone in zip(*gradients, strict=True):
+            if (whole is None) != (alone is None) or (whole is not None and (whole - alone).abs().max() > tolerance * whole.abs().max()):
+                message = _(
+                    "--method head gives a head the base model's states once, and {name} does more with them before it answers. Use "
+                    "--method lora or full."
+                )
+                raise UsageError(message.format(name=type(self.loaded.network).__name__))
+        self._checked = True
+
+    def _is_pooled(self, given: Sequence[torch.Tensor]) -> bool:
+        pooled = getattr(self._outputs, "pooler_output", None)
+        return pooled is not None and pooled.shape == (len(given), *given[0].shape) and torch.equal(pooled, torch.stack(list(given)))
 
     def _before(self, head: nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...] | None:
         """Before a head: note what it is given, or give it what was kept. A second head goes on from what the first one says."""

@@ -61,6 +61,11 @@ class BaseModel:
     license: str
     why: str
 
+    def record(self) -> dict[str, str]:
+        """What run.json says of it, so that it can be found again."""
+        values = {name: str(getattr(self, name)) for name in ("id", "source", "revision", "sha256", "license")}
+        return values | ({"folder": str(self.path.resolve())} if self.source == "folder" else {})
+
 
 def resolve(
     name: str,
@@ -111,21 +116,25 @@ def resolve(
         raise failure.error() from failure
 
 
-def found_again(base: Mapping[str, Any], named: str, *, offline: bool = False, observer: Observer = SILENT) -> BaseModel:
+def found_again(
+    base: Mapping[str, Any], named: str, *, offline: bool = False, trust_remote_code: str = "", observer: Observer = SILENT
+) -> BaseModel:
     """The base model that a run was made from, for whoever needs it again: to go on, to put its adapter on, to export.
 
     Args:
-        base: run.json's record of it: "id", "source", "revision", "sha256".
-        named: what was typed for ``--model`` then; a folder is looked for there.
+        base: run.json's record of it, see ``BaseModel.record``.
+        named: what was typed for ``--model`` then.
+        trust_remote_code: see ``resolve``.
 
     Raises:
         ModelError: it is not there any more, or has changed.
         NetworkError: it cannot be had.
     """
-    name = name_of(base, named)
     from_hub = base["source"] in ("hub", "cache", "modelscope")
     try:
-        found = resolve(name, revision=base["revision"] if from_hub else "", offline=offline, observer=observer)
+        name = name_of(base, named)
+        revision = base["revision"] if from_hub else ""
+        found = resolve(name, revision=revision, offline=offline, trust_remote_code=trust_remote_code, observer=observer)
     except ModelError as error:
         message = _("This run's model is an adapter, which needs its base model {id}: {problem}")
         raise ModelError(message.format(id=base["id"], problem=error)) from error
@@ -141,10 +150,21 @@ def found_again(base: Mapping[str, Any], named: str, *, offline: bool = False, o
 def name_of(base: Mapping[str, Any], named: str) -> str:
     """What ``resolve`` takes for the base model of a run: the one that was chosen then, even if "auto" would choose another today.
 
-    >>> name_of({"source": "offline", "id": "offline:all-MiniLM-L6-v2"}, "auto"), name_of({"source": "folder", "id": "tiny"}, "bases/tiny")
-    ('offline', 'bases/tiny')
+    >>> name_of({"source": "offline", "id": "offline:all-MiniLM-L6-v2"}, "auto"), name_of({"source": "hub", "id": "gpt2"}, "auto")
+    ('offline', 'gpt2')
+
+    Raises:
+        ModelError: it was a folder that is not there any more. Its name is asked of no hub: it may be somebody else's there.
     """
-    return {"folder": named, "blank": named, "offline": "offline"}.get(base["source"], base["id"])
+    if base["source"] != "folder":
+        return str({"blank": named, "offline": "offline"}.get(base["source"], base["id"]))
+    # Where it stood, wherever the command runs now; or, where the whole place was moved, as it was typed.
+    places = [place for place in (base.get("folder", ""), named) if place]
+    there = next((place for place in places if Path(place).expanduser().is_dir()), None)
+    if there is None:
+        message = _("The folder {folder}, from which this run was made, is not there any more. Put it back.")
+        raise ModelError(message.format(folder=places[0]))
+    return str(there)
 
 
 def fetch(

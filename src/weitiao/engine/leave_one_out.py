@@ -2,6 +2,7 @@
 task and no network.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,9 +31,9 @@ def leave_one_out(predictor: Predictor, record: Record, answer: Prediction) -> d
     """
     measures = measured(answer) if any(field.type in _JUDGED for field in predictor.task.outputs) else []
     texts = {field.name: record[field.name] for field in predictor.task.inputs if field.type == "text" and record.get(field.name)}
-    words = [(name, span) for name, text in texts.items() for span in words_of(text)]
-    at_once = -(-len(words) // MOST)
-    parts = [(name, span) for name, text in texts.items() for span in grouped(words_of(text), at_once or 1)]
+    words = {name: words_of(text) for name, text in texts.items()}
+    at_once = together([len(own) for own in words.values()])
+    parts = [(name, span) for name, own in words.items() for span in grouped(own, at_once)]
     # A text of nothing is no text: its only word stays.
     parts = [(name, span) for name, span in parts if without(texts[name], span).strip()]
     if not measures or not parts:
@@ -52,7 +53,7 @@ def leave_one_out(predictor: Predictor, record: Record, answer: Prediction) -> d
                 "change": [value - measure["value"] for value, measure in zip(values, measures, strict=True)],
             }
         )
-    return {"method": "leave-one-out", "measures": measures, "total": len(words), "at_once": at_once, "words": told}
+    return {"method": "leave-one-out", "measures": measures, "total": sum(map(len, words.values())), "at_once": at_once, "words": told}
 
 
 def measured(answer: Prediction) -> list[dict[str, Any]]:
@@ -89,6 +90,16 @@ def words_of(text: str) -> list[Span]:
             apostrophe = False
         tied = apostrophe
     return joined
+
+
+def together(counts: Sequence[int]) -> int:
+    """How many neighbouring words of texts with so many words must be left out at a time, so that there are at most ``MOST`` stretches.
+
+    >>> together([60]), together([61]), together([61, 59])
+    (1, 2, 3)
+    """
+    # No stretch reaches over into another text, so each text may have a short last one.
+    return next(size for size in itertools.count(1) if sum(-(-count // size) for count in counts) <= MOST)
 
 
 def grouped(words: Sequence[Span], size: int) -> list[Span]:

@@ -5,7 +5,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import NamedTuple
 
-from weitiao.engine.model_folder import INDEX, NOT_WEIGHTS, PICKLES, SHARDS, SINGLE
+from weitiao.engine.model_folder import CLASSIFIER, INDEX, LAYERS_FILE, NOT_WEIGHTS, PICKLES, SHARDS, SINGLE
 from weitiao.messages import N_
 
 MOST_FILES = 200  # of a folder that somebody keeps everything in
@@ -19,7 +19,8 @@ _MEANINGS: tuple[tuple[tuple[str, ...], str], ...] = (
     ((INDEX,), N_("Says which part holds which of the weights.")),
     (("adapter_config.json",), N_("What kind of adapter this is (LoRA: rank, layers), and which base model it belongs to.")),
     (("adapter_model.safetensors",), N_("The adapter's weights: only the changes to the base model.")),
-    (("classifier.safetensors",), N_("The weights of weitiao's own head on top of a pair of encoders.")),
+    ((CLASSIFIER,), N_("The weights of weitiao's own head on top of a pair of encoders.")),
+    ((LAYERS_FILE,), N_("The weights of the layers that a task file of somebody's own puts on the encoder.")),
     (("tokenizer.json",), N_("The whole tokenizer in one file: how text becomes token ids, and back.")),
     (("tokenizer_config.json",), N_("The tokenizer's settings: its class, longest text, special tokens, chat template.")),
     (("special_tokens_map.json",), N_("Which tokens mean beginning, end, padding, unknown and mask.")),

@@ -18,6 +18,7 @@ from weitiao.runs import RunFolder
 ADAPTER_CONFIG, ADAPTER = "adapter_config.json", "adapter_model.safetensors"  # PEFT's names
 SINGLE, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"
 CLASSIFIER = "classifier.safetensors"  # beside a pair of encoders, which transformers gives no head
+LAYERS_FILE = "own_layers.safetensors"  # beside the encoder of a network of somebody's own
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle")
 OTHER_WEIGHTS = ("*.gguf", "*.onnx", "*.h5", "*.msgpack", "*.ot", "*.safetensors", "onnx/*.onnx")
 NOT_WEIGHTS = ("training_args.bin", "optimizer.*", "scheduler.*", "rng_state*", "scaler.*")
@@ -47,6 +48,7 @@ NEEDED = (
     INDEX,
     SHARDS,
     CLASSIFIER,
+    LAYERS_FILE,
     *TOKENIZERS,
     "generation_config.json",
     "preprocessor_config.json",

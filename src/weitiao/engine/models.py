@@ -19,11 +19,12 @@ from weitiao.engine.dropout import make_dropout_cheap
 from weitiao.engine.dual import MODEL_TYPES, DualEncoder
 from weitiao.engine.objectives.base import Collated, Objective
 from weitiao.engine.packing import Packing, pack
-from weitiao.engine.quantising import quantised, size_of
+from weitiao.engine.quantising import dequantise, place, quantised, size_of
 from weitiao.errors import ModelError
 from weitiao.images import Picture, Pixels, settings_files
 from weitiao.messages import _
 from weitiao.processing import FastProcessor, Features, Processor
+from weitiao.task_files import broken_task_file
 
 TOKEN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -186,8 +187,7 @@ def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code:
 
 def _reads_whole(config: Any) -> bool:
     """Whether this is an encoder, or has one. transformers would give BERT a head to write with, although each of its tokens sees those
-    behind
-    it, and BART's decoder would stand without what it attends to.
+    behind it, and BART's decoder would stand without what it attends to.
     """
     from transformers import AutoModelForMaskedLM
 
@@ -224,7 +224,7 @@ def load_model(
 
     Raises:
         ModelError: transformers cannot read the folder, or its weights do not fit its config.
-        UsageError, ResourceError: ``bits`` cannot be had here.
+        UsageError, ResourceError: ``bits`` cannot be had here; or the network is of a task file, which has a mistake in it.
     """
     auto = class_for(folder, classes, trust_remote_code=trust_remote_code)
     tokenizer = load_tokenizer(adapter or folder, trust_remote_code=trust_remote_code)
@@ -240,6 +240,8 @@ def load_model(
             local_files_only=True,
             **smaller,
         )
+        if bits and whole:
+            dequantise(network)
     fresh = sorted({*info["missing_keys"], *(entry[0] for entry in info["mismatched_keys"])})
     prefix = network.base_model_prefix + "."
     lost = [name for name in fresh if name.startswith(prefix) and "pooler" not in name]
@@ -253,12 +255,9 @@ def load_model(
         network.config.pad_token_id = tokenizer.pad_token_id
     if auto.__name__ == "AutoModelForMultipleChoice":
         network.register_forward_pre_hook(_one_option_a_row, with_kwargs=True)
-    if bits and whole:
-        network = network.dequantize(dtype=torch.float32)
     if shared is not None:
         _share(network, fresh, shared)
-    if not bits:  # quantised weights are on their device already
-        network.to(machine.device)
+    place(network, machine.device)
     vision = getattr(network.config, "vision_config", None)
     loaded = LoadedModel(
         network,
@@ -389,7 +388,7 @@ def _quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _model_errors(folder: Path) -> Iterator[None]:
-    """What transformers raises about a folder, as one paragraph of ours."""
+    """What transformers raises about a folder, as one paragraph of ours; what a task file raises meanwhile, as a mistake in that file."""
     try:
         yield
     except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError) as error:
@@ -397,4 +396,4 @@ def _model_errors(folder: Path) -> Iterator[None]:
         message = _(
             'The model in "{folder}" cannot be loaded: {reason}. Check that it is a complete transformers model, or choose another --model.'
         )
-        raise ModelError(message.format(folder=folder.name, reason=reason.rstrip("."))) from error
+        raise broken_task_file(error) or ModelError(message.format(folder=folder.name, reason=reason.rstrip("."))) from error

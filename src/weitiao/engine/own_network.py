@@ -21,7 +21,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-LAYERS_FILE = "own_layers.safetensors"
+from weitiao.engine.model_folder import LAYERS_FILE
+
 # Arguments of transformers' ``from_pretrained``; all others are values of the config.
 _LOADING = frozenset(
     (

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.engine.memory import LORA_RANK, Sizes
-from weitiao.engine.model_folder import ADAPTER, read_header, weight_files
+from weitiao.engine.model_folder import ADAPTER, CLASSIFIER, LAYERS_FILE, read_header, weight_files
 from weitiao.messages import N_
 
 _LAYER = re.compile(r"(?:^|\.)(?P<stack>(?:\w+\.)*?)(?:layers?|blocks?|h|albert_layer_groups)\.(?P<number>\d+)\.")
@@ -36,7 +36,7 @@ TITLES = {
     "adapter": N_("adapter: the changes to the base model"),
     "rest": N_("norms between the blocks"),
 }
-CLASSIFIER = "classifier.safetensors"  # weitiao's head on a pair of encoders
+_BESIDE = (CLASSIFIER, LAYERS_FILE)  # heads in files of their own
 
 
 @dataclass
@@ -103,7 +103,7 @@ def read_weights(folder: Path, *, where: str = "") -> Weights:
     """
     where = where or folder.name
     names = [ADAPTER] if (folder / ADAPTER).is_file() else weight_files(folder, where=where)
-    names += [CLASSIFIER] if (folder / CLASSIFIER).is_file() else []
+    names += [file for file in _BESIDE if (folder / file).is_file()]
     blocks = {name: Block(name) for name in TITLES}
     formats: dict[str, int] = {}
     tensors: dict[str, tuple[int, ...]] = {}
@@ -113,11 +113,11 @@ def read_weights(folder: Path, *, where: str = "") -> Weights:
         for name, entry in learned.items():
             shape = tuple(entry["shape"])
             count = _parameters(entry)
-            block = blocks["head" if file == CLASSIFIER else block_of(name)]
+            block = blocks["head" if file in _BESIDE else block_of(name)]
             block.parameters += count
             formats[entry["dtype"]] = formats.get(entry["dtype"], 0) + count
             tensors[name] = shape
-            if found := _LAYER.search(name):
+            if file not in _BESIDE and (found := _LAYER.search(name)):
                 block.numbers.add(found["stack"] + found["number"])
                 if len(shape) == 2 and "lora_" not in name and not _EMBEDDINGS.search(name):
                     linear += count

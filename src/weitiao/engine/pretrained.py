@@ -78,6 +78,7 @@ def load_predictor(
     bits: int = 0,
     adapter: Path | None = None,
     merged: bool = False,
+    dequantised: bool = False,
     shared: dict[str, Any] | None = None,
 ) -> "Predictor":
     """A model folder under a task's head, ready to predict.
@@ -85,6 +86,7 @@ def load_predictor(
     Args:
         bits, adapter, shared: see ``models.load_model``.
         merged: make one plain model of base and adapter.
+        dequantised: turn quantised weights back into ordinary ones, as merging does, and leave the adapter beside them.
         trained: False for a pretrained model: a head that would start at random is then refused, since its answers would mean nothing.
 
     Raises:
@@ -96,16 +98,21 @@ def load_predictor(
     from weitiao.engine.adapters import merge_adapter
     from weitiao.engine.models import load_model
     from weitiao.engine.prediction import predictor_for
+    from weitiao.engine.quantising import DEVICES
 
+    machine = machine_for(TrainingSettings(precision="fp32"))
+    if bits and machine.device not in DEVICES:
+        # What was trained in few bits on the CPU of an Apple machine is used there as well.
+        machine = machine_for(TrainingSettings(precision="fp32", device="cpu"))
     head = task.head(spec)
     loaded = load_model(
         folder,
         head.classes,
         config,
-        machine_for(TrainingSettings(precision="fp32")),
+        machine,
         trust_remote_code=trust_remote_code,
         bits=bits,
-        whole=merged,
+        whole=dequantised or merged,
         adapter=adapter,
         shared=shared,
     )

@@ -1,10 +1,13 @@
-"""A base model's weights in 4 or 8 bits, through bitsandbytes: what loading needs to be told, and who cannot do it. It knows no adapter."""
+"""A base model's weights in 4 or 8 bits, through bitsandbytes: what loading needs to be told, who cannot do it, and the way back to
+ordinary weights. It knows no adapter.
+"""
 
 import importlib.util
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from weitiao.engine.devices import Machine
 from weitiao.errors import ResourceError, UsageError
@@ -39,6 +42,46 @@ def quantised(bits: int, machine: Machine, whole: Sequence[str]) -> dict[str, An
         how = {"load_in_8bit": True}
     # transformers reads this list for 4 bits as well, whatever its name says.
     return {"quantization_config": BitsAndBytesConfig(**how, llm_int8_skip_modules=list(whole)), "device_map": {"": machine.device}}
+
+
+def dequantise(network: nn.Module) -> None:
+    """Turn a network's quantised layers back into ordinary ones, with the values that they were rounded to. A network without any stays.
+
+    Do it before the network has answered: on some processors bitsandbytes rounds the weights once more for its first answer.
+    """
+    model = _quantised_in(network)
+    if model is None:
+        return
+    import bitsandbytes
+    from transformers.pytorch_utils import Conv1D
+
+    kinds = (bitsandbytes.nn.Linear4bit, bitsandbytes.nn.Linear8bitLt)
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, kinds)}
+    if not layers:  # transformers would stumble
+        return
+    model.dequantize(dtype=torch.float32)
+    for name, layer in layers.items():
+        # GPT-2 keeps its matrices the other way round, and transformers leaves them turned.
+        if issubclass(getattr(layer, "source_cls", nn.Linear), Conv1D):
+            plain = model.get_submodule(name)
+            turned = Conv1D(plain.out_features, plain.in_features)
+            turned.weight, turned.bias = nn.Parameter(plain.weight.detach().t().contiguous()), plain.bias
+            model.set_submodule(name, turned)
+
+
+def place(network: nn.Module, device: str) -> None:
+    """Bring a network to a device. Quantised weights are there already and stay as they are; layers that others put on them follow."""
+    if _quantised_in(network) is None:
+        network.to(device)
+        return
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.device.type != device:
+            tensor.data = tensor.data.to(device)
+
+
+def _quantised_in(network: nn.Module) -> Any:
+    """The model that transformers has quantised: the network, or what one of somebody's own, or of two encoders, holds; or None."""
+    return next((module for module in network.modules() if getattr(module, "hf_quantizer", None) is not None), None)
 
 
 def size_of(parameter: torch.nn.Parameter) -> int:

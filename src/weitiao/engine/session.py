@@ -16,7 +16,7 @@ from weitiao.engine.pretrained import read_config
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
-from weitiao.runs import RunFolder, atomic, write_lines, write_text
+from weitiao.runs import RunFolder, atomic, prediction_line, write_lines, write_text
 from weitiao.tasks.base import Spec, Task
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Session:
         from weitiao.engine import adapters, models
         from weitiao.engine.objectives import check_honoured, objective_for
 
-        if recipe.training.method in ADAPTED and recipe.model.model.startswith(blank.PREFIX):
+        if recipe.training.method != "full" and recipe.model.model.startswith(blank.PREFIX):
             message = _("--method {method} keeps the base's weights as they are, and those of {model} are random. Use --method full.")
             raise UsageError(message.format(method=recipe.training.method, model=recipe.model.model))
         task = tasks.get(recipe.model.task)
@@ -165,7 +165,7 @@ class Session:
         """What will be done, with an estimate of time and memory from measured steps."""
         settings, job = self.recipe.training, self.trainer.job
         seconds, memory = self.trainer.measure() if measure else (None, None)
-        parameters, trainable = self.loaded.parameters()
+        parameters, trainable = self.trainer.parameters
         return {
             "task": self.task.name,
             "model": {"id": self.base.id, "source": self.base.source, "why": self.base.why},
@@ -176,6 +176,7 @@ class Session:
             "method": settings.method,
             "parameters": parameters,
             "trainable_parameters": trainable,
+            "vocabulary": self.trainer.words,
             "rows": {name: len(records) for name, records in self.examples.splits.items()},
             "batch_size": settings.batch_size,
             "epochs": settings.epochs,
@@ -209,7 +210,7 @@ class Session:
             task=self.task.name,
             spec=self.spec,
             settings=settings,
-            base_model={k: getattr(self.base, k) for k in ("id", "source", "revision", "sha256", "license")},
+            base_model=self.base.record(),
             data={
                 "splits": {
                     name: {"rows": len(records), "source": records.source, "fingerprint": self.examples.loaded.fingerprints[name]}
@@ -272,7 +273,7 @@ class Session:
             write_lines(
                 self.folder.predictions_file,
                 (
-                    {"row": int(row), "source": records.source, **record, "prediction": prediction}
+                    prediction_line(int(row), records.source, record, prediction)
                     for row, record, prediction in zip(records.rows, records, predictions, strict=True)
                 ),
             )

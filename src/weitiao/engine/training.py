@@ -105,15 +105,35 @@ class Trainer:
             network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         # Before anything asks which weights are trained.
         self.backbone = FrozenBackbone(job.loaded, job.objective) if job.settings.method == "head" else None
-        self.trained = [p for p in network.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(network, job.settings)
         # On a GPU a table's zeros cost next to nothing.
         self.kept = KeptGradients(network if job.loaded.machine.device == "cpu" else torch.nn.Module())
-        # The network's own autocast and placement are the loaded model's; Accelerate scales, clips and steps.
-        self.prepared = accelerator.prepare(self.optimizer)
         packing = job.loaded.packing
         budget = 0 if packing and not packing.decoder else BOUNDED_TOKENS
         self.progress = Progress(token_budget=job.settings.token_budget or budget, threads=job.loaded.machine.threads)
+        self.parameters = job.loaded.parameters()  # (all, trainable)
+        self.words = self._compact_vocabulary()
+        self.trained = [p for p in network.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(network, job.settings)
+        # The network's own autocast and placement are the loaded model's; Accelerate scales, clips and steps.
+        self.prepared = accelerator.prepare(self.optimizer)
+
+    def _compact_vocabulary(self) -> tuple[int, int] | None:
+        """Leave the embedding rows that no training row touches out of the training: (rows trained, rows in all); None where all are."""
+        job, network = self.job, self.job.loaded.network
+        same_words = type(job.objective).drawn is Objective.drawn and not getattr(network.config, "is_encoder_decoder", False)
+        if not (self.kept.tables and same_words and hasattr(network, "get_input_embeddings")):
+            return None
+        table = network.get_input_embeddings()
+        used = np.zeros(table.num_embeddings, dtype=bool)
+        used[job.loaded.padding["input_ids"]] = True
+        for features in (one for example in job.examples for one in example):
+            used[features.inputs["input_ids"]] = True
+        # A pass through the network shows whether it uses the table in another way as well.
+        self._training_mode()
+        self._gradients(job.examples[:1])
+        network.zero_grad()
+        done = self.kept.compact(table, torch.from_numpy(used.nonzero()[0]))
+        return (int(used.sum()), len(used)) if done else None
 
     def resume(self) -> bool:
         """Continue from the newest checkpoint; False where there is none."""
@@ -134,9 +154,10 @@ class Trainer:
         first = again = self._timed(rows)
         if self.backbone:
             again = self._timed(rows)  # what the head is given is known by now, as it will be from the second epoch on
-        seconds = job.steps_per_epoch * (first + (job.settings.epochs - 1) * again)
+        later, share = self.backbone.to_keep(sum(map(len, job.examples))) if self.backbone else (0, 1.0)
+        seconds = job.steps_per_epoch * (first + (job.settings.epochs - 1) * (share * again + (1 - share) * first))
         moments = 2 * sum(p.numel() * p.element_size() for p in self.trained)
-        memory = memory_in_use(job.loaded.machine.device) + moments
+        memory = memory_in_use(job.loaded.machine.device) + moments + later
         self.kept.clear(self.optimizer)
         return seconds, memory
 
@@ -171,6 +192,7 @@ class Trainer:
                     raise KeyboardInterrupt
         if progress.best and job.store.best_file.is_file():
             load_weights(job.loaded.network, job.store.best_file)
+        self.kept.restore()
         return progress
 
     def _epoch(self, interrupted: threading.Event) -> None:
@@ -212,6 +234,7 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.prepared.step()
+        self.kept.stepped(rate * settings.weight_decay)
         self.kept.clear(self.optimizer)
         return loss
 

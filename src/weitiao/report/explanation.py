@@ -10,12 +10,12 @@ from typing import Any
 from weitiao.messages import _
 from weitiao.report.formats import figure
 from weitiao.report.rendering import render
+from weitiao.report.shown import coloured, label_rows, moved, settings
 from weitiao.runs import write_text
 
 LABELS = 40  # rows of a table of labels
 TOKENS = 512  # drawn of a row
 BEST = 5
-SMALLEST = 0.01  # change that is worth a full bar
 NUMBERS = 8  # of a vector
 
 
@@ -37,11 +37,11 @@ def write_explanation(facts: Mapping[str, Any], path: Path) -> Path:
         used=_kinds(facts["encode"]["rows"]),
         answer=answered(decode["answer"]),
         labels=[entry["label"] for entry in decode["labels"]],
-        table=_label_rows(decode),
+        table=label_rows(decode, LABELS),
         rows=[_drawn(row, reading, decode) for row, reading in zip(facts["encode"]["rows"], forward["rows"], strict=True)],
-        known={name: value for name, value in decode["spec"].items() if _is_plain(value)},
-        texts=_coloured(facts),
-        moved=[_moved(facts["influence"], at) for at in range(len((facts["influence"] or {}).get("measures", ())))],
+        known=settings(decode["spec"]),
+        texts=coloured(facts),
+        moved=moved(facts["influence"], figure) if facts["influence"] else [],
         most_tokens=TOKENS,
     )
     write_text(path, page)
@@ -83,19 +83,6 @@ def _kinds(rows: Sequence[Mapping[str, Any]]) -> set[str]:
     return {token["kind"] for token in tokens} | {"second" for token in tokens if token["part"] == 1 and token["kind"] == "text"}
 
 
-def _label_rows(decode: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The label table, with the answer's probabilities where it has them for these labels: the likeliest first where there are many."""
-    answer, entries = decode["answer"], decode["labels"]
-    shares = answer.get("probabilities") or {}
-    chosen = answer.get("labels") if "labels" in answer else [answer.get("label")]
-    scored = all(entry["label"] in shares for entry in entries)
-    rows = [
-        {**entry, "share": shares[entry["label"]] if scored else None, "chosen": scored and entry["label"] in (chosen or ())}
-        for entry in entries
-    ]
-    return (sorted(rows, key=lambda row: -row["share"]) if scored and len(rows) > LABELS else rows)[:LABELS]
-
-
 def _drawn(row: Mapping[str, Any], reading: Mapping[str, Any], decode: Mapping[str, Any]) -> dict[str, Any]:
     """One row's reading with what the page needs beside it: the order in which its numbers are shown."""
     kind = reading["kind"]
@@ -125,47 +112,3 @@ def _end(row: Mapping[str, Any], reading: Mapping[str, Any], end: str, chosen: i
 
 def _largest(numbers: Sequence[float], most: int) -> list[int]:
     return sorted(range(len(numbers)), key=lambda at: -numbers[at])[:most]
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, (bool, int, float)) or (isinstance(value, str) and 0 < len(value) <= 200)
-
-
-def _coloured(facts: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
-    """Every text in pieces {"text", "weight": from -1, which spoke against the first figure, to 1, "change"}; no weight between words."""
-    influence = facts["influence"]
-    if influence is None:
-        return []
-    largest = max(SMALLEST, *(abs(word["change"][0]) for word in influence["words"]))
-    texts = []
-    for field in dict.fromkeys(word["field"] for word in influence["words"]):
-        text, at, pieces = facts["input"][field], 0, []
-        for word in (word for word in influence["words"] if word["field"] == field):
-            pieces.append({"text": text[at : word["start"]], "weight": 0.0, "change": None})
-            pieces.append({"text": word["text"], "weight": -word["change"][0] / largest, "change": word["change"][0]})
-            at = word["end"]
-        texts.append([*pieces, {"text": text[at:], "weight": 0.0, "change": None}])
-    return texts
-
-
-def _moved(influence: Mapping[str, Any], at: int) -> dict[str, Any]:
-    """A measure with the words that changed it, most first."""
-    words = sorted(influence["words"], key=lambda word: -abs(word["change"][at]))
-    largest = max(SMALLEST, *(abs(word["change"][at]) for word in words))
-    lines = [
-        {
-            "text": word["text"],
-            "without": word["without"][at],
-            "change": word["change"][at],
-            "width": abs(word["change"][at]) / largest,
-            "answer": _said(word["answer"]),
-        }
-        for word in words
-    ]
-    return {**influence["measures"][at], "words": lines}
-
-
-def _said(answer: Any) -> str:
-    if isinstance(answer, float):
-        return figure(answer)
-    return ", ".join(answer) or "–" if isinstance(answer, list) else str(answer)

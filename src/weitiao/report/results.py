@@ -5,6 +5,7 @@ from heapq import nlargest
 from typing import Any
 
 from weitiao.metrics import smaller_is_better
+from weitiao.runs import record_in
 
 MOST_MATRIX = 30  # labels: beyond that a matrix cannot be read, and the most confused pairs stand in for it
 MOST_PAIRS = 20
@@ -121,20 +122,20 @@ def confident_mistakes(lines: Iterable[Mapping[str, Any]]) -> list[dict[str, Any
     Lines whose prediction has no label and score are of another kind, and left out.
     """
     wrong = (
-        (line["prediction"]["score"], -position, line)
-        for position, line in enumerate(lines)
-        if "label" in line and {"label", "score"} <= set(line.get("prediction", ())) and line["prediction"]["label"] != line["label"]
+        (line["prediction"]["score"], -position, line, record)
+        for position, (line, record) in enumerate((line, record_in(line)) for line in lines)
+        if "label" in record and {"label", "score"} <= set(line.get("prediction", ())) and line["prediction"]["label"] != record["label"]
     )
     return [
         {
             "row": line.get("row"),
             "source": line.get("source"),
-            "text": " · ".join(str(value) for name, value in line.items() if name not in _NOT_INPUTS),
-            "truth": line["label"],
+            "text": " · ".join(str(value) for name, value in record.items() if name not in (_NOT_INPUTS if record is line else {"label"})),
+            "truth": record["label"],
             "answer": line["prediction"]["label"],
             "score": score,
         }
-        for score, _position, line in nlargest(MOST_MISTAKES, wrong, key=lambda item: item[:2])
+        for score, _position, line, record in nlargest(MOST_MISTAKES, wrong, key=lambda item: item[:2])
     ]
 
 

@@ -11,14 +11,16 @@ from pathlib import Path
 from textwrap import indent
 
 from weitiao import tasks
-from weitiao.errors import UsageError
+from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.runs import write_text
-from weitiao.task_files import ENDING, is_task_file
+from weitiao.scope import as_flag, options_of
+from weitiao.task_files import ENDING, bad_name, is_task_file, module_name
 from weitiao.tasks.base import Task
 
 _END = "\n\n\ntask = MyTask()\n"
 _NAME = 'name = "my-task"'
+_PLAIN = re.compile(r"[\w@%+=:,./-]+", re.ASCII)  # words that a shell takes as they are
 
 
 def write_starter(path: str, like: str, *, overwrite: bool = False) -> Task:
@@ -30,12 +32,14 @@ def write_starter(path: str, like: str, *, overwrite: bool = False) -> Task:
         overwrite: replace what stands there.
 
     Raises:
-        UsageError: another ending, no such folder, something stands there, or there is no such task.
+        UsageError: another ending, a name that Python cannot import, no such folder, something stands there, or there is no such task.
         ResourceError: the file cannot be written.
     """
     file = Path(path)
     if not is_task_file(path):
         raise UsageError(_("{file} must end in .py, as in: weitiao new my_task.py --like {like}").format(file=path, like=like))
+    if module_name(file) != file.stem:
+        raise bad_name(file)
     if is_task_file(like):
         message = _("--like takes a task of weitiao itself ({names}); a file of your own can simply be copied.")
         raise UsageError(message.format(names=", ".join(tasks.all_tasks())))
@@ -80,17 +84,48 @@ class MyTask({kind.__name__}):
 def _header(task: Task, file: Path) -> str:
     """What the file is and what to type, in the language in force."""
     name = file.as_posix().replace('"', "'").replace("\\", "/")
-    lines = (
-        _("The task {task}, to be changed into one of your own. As it stands, it runs:").format(task=task.name),
-        "",
-        f"    weitiao check DATA --task {name}",
-        f"    weitiao train DATA --task {name} --out runs/mine",
-        f'    weitiao predict runs/mine "{_("your text")}"',
-        "",
-        _("A run keeps a copy of this file, and of the files beside it that it imports with a dot: from .model import Network"),
-        "",
-    )
-    return "\n".join(lines)
+    lines = [_("The task {task}, to be changed into one of your own. As it stands, it runs:").format(task=task.name), ""]
+    lines += ["    " + " ".join(word if _PLAIN.fullmatch(word) else f'"{word}"' for word in words) for words in commands(task, name)]
+    if task.trainable:
+        lines += [
+            "",
+            _("A run keeps a copy of this file, and of the files beside it that it imports with a dot: from .model import Network"),
+        ]
+    return "\n".join([*lines, ""])
+
+
+def commands(task: Task, file: str) -> list[tuple[str, ...]]:
+    """What to type with a starter, each as its words: check, train and ask; or where there is nothing to train, check and ask.
+
+    >>> [" ".join(words) for words in commands(tasks.get("question-answering"), "mine.py")][2]
+    'weitiao predict runs/mine your text --context your text'
+    """
+    chosen, check = ("--task", file), ("weitiao", "check", "DATA", "--task", file)
+    if task.trainable:
+        return [check, ("weitiao", "train", "DATA", *chosen, "--out", "runs/mine"), ("weitiao", "predict", "runs/mine", *_asked(task))]
+    # Nothing is learned, so what there is to choose from must be told.
+    own = task.settings()
+    told = [word for name in options_of(task) if getattr(own, name) == () for word in (as_flag(name), "A,B")]
+    return [check, ("weitiao", "predict", "MODEL", *_asked(task), *chosen, *told)]
+
+
+def _asked(task: Task) -> list[str]:
+    """A text that the task takes, and a flag for each further input that it does not do without."""
+    first, *others = task.inputs
+    further = [field for field in others if field.flag and not field.optional]
+    given = {"choices": "A,B", "image": "picture.png", "number": "1"}
+    return [_text(task, first.name), *(word for one in further for word in (as_flag(one.flag), given.get(one.type, _("your text"))))]
+
+
+def _text(task: Task, name: str) -> str:
+    """A value of the first input; with a mask in it where there must be one."""
+    text = _("your text")
+    others = {field.name: task.example.get(field.name) for field in task.inputs}
+    try:
+        task.asked(task.prepare({**dict.fromkeys(task.fields), **others, name: text}))
+    except DataError:
+        return f"{text} [MASK]"
+    return text
 
 
 def _name(file: Path) -> str:

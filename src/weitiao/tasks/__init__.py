@@ -8,25 +8,27 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weitiao.config import ModelSettings, Recipe, nearest, setting, setting_fields
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.task_files import is_task_file
-from weitiao.tasks import _from_file
-from weitiao.tasks.base import Task
+
+if TYPE_CHECKING:
+    # Protocol and tasks are written in numpy: they are imported when the first of them is asked for, so that help is instant.
+    from weitiao.tasks.base import Task
 
 
 @cache
-def all_tasks() -> dict[str, Task]:
+def all_tasks() -> dict[str, "Task"]:
     """Every task of this folder by name, in alphabetical order."""
     modules = sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name != "base" and not m.name.startswith("_"))
     tasks: list[Task] = [import_module(f"{__name__}.{module}").task for module in modules]
     return {task.name: task for task in tasks}
 
 
-def get(name: str) -> Task:
+def get(name: str) -> "Task":
     """The task of that name or alias, or of the file that is named. Naming a file lets it run.
 
     >>> get("sentiment-analysis").name
@@ -35,10 +37,14 @@ def get(name: str) -> Task:
     Raises:
         UsageError: there is none, and the message names the nearest; or the file cannot be used.
     """
-    return _from_file.load(Path(name), names()) if is_task_file(name) else _built_in(name)
+    if not is_task_file(name):
+        return _built_in(name)
+    from weitiao.tasks import _from_file
+
+    return _from_file.load(Path(name), names())
 
 
-def of_run(record: Mapping[str, Any], folder: Path, *, trust_task: bool = False) -> Task:
+def of_run(record: Mapping[str, Any], folder: Path, *, trust_task: bool = False) -> "Task":
     """The task that a run was made with.
 
     Args:
@@ -51,17 +57,23 @@ def of_run(record: Mapping[str, Any], folder: Path, *, trust_task: bool = False)
         UsageError: there is no such task.
     """
     kept = record.get("task_file")
+    if kept is None:
+        return _built_in(str(record.get("task")))
+    from weitiao.tasks import _from_file
+
     # A record may be anybody's: a file that it names elsewhere is never run.
-    return _built_in(str(record.get("task"))) if kept is None else _from_file.from_run(kept, folder, names(), trusted=trust_task)
+    return _from_file.from_run(kept, folder, names(), trusted=trust_task)
 
 
 def refuse_strange(name: str) -> None:
     """Raises UsageError for a task file that a config file names and that nobody here has named before."""
     if is_task_file(name):
+        from weitiao.tasks import _from_file
+
         _from_file.refuse_strange(Path(name))
 
 
-def _built_in(name: str) -> Task:
+def _built_in(name: str) -> "Task":
     known, wanted = names(), name.replace("_", "-")
     if wanted not in known:
         message = _('There is no task "{name}"; there are: {names}.').format(name=name, names=", ".join(sorted(known)))
@@ -70,19 +82,19 @@ def _built_in(name: str) -> Task:
 
 
 @cache
-def names() -> dict[str, Task]:
+def names() -> dict[str, "Task"]:
     """Every task by its name and by each of its aliases."""
     return {alias: task for task in all_tasks().values() for alias in (task.name, *task.aliases)}
 
 
 @cache
-def settings_of(task: Task) -> type:
+def settings_of(task: "Task") -> type:
     """A task's own settings: one for the column of each field that has a flag, and its options."""
     columns = [(field.flag, tuple[str, ...], setting((), field.title, column=True)) for field in task.fields.values() if field.flag]
     return dataclasses.make_dataclass(f"{type(task).__name__}Settings", columns, bases=(task.settings,), frozen=True)
 
 
-def recipe(values: Mapping[str, Any], task: Task | None = None) -> Recipe:
+def recipe(values: Mapping[str, Any], task: "Task | None" = None) -> Recipe:
     """All settings from flat names, those of the named task among them.
 
     >>> recipe({"text": "title,body", "epochs": 2}).task.text

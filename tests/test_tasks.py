@@ -18,6 +18,7 @@ from weitiao.engine.objectives import OBJECTIVES
 from weitiao.errors import DataError, ModelError, UsageError
 from weitiao.fields import FieldType
 from weitiao.processing import Features
+from weitiao.tasks.base import Task
 
 ALL = list(tasks.all_tasks().values())
 
@@ -38,7 +39,7 @@ def test_labels_that_are_numbers_stand_in_the_order_of_numbers(name: str) -> Non
 
 
 @pytest.mark.parametrize("task", ALL, ids=lambda t: t.name)
-def test_the_declaration_is_complete(task: tasks.Task) -> None:
+def test_the_declaration_is_complete(task: Task) -> None:
     assert task.name == Path(__import__(type(task).__module__, fromlist=["x"]).__file__).stem.replace("_", "-")
     assert task.summary and task.headline.direction in ("max", "min")
     assert all(ending.startswith(".") for ending in task.endings)
@@ -50,7 +51,7 @@ def test_the_declaration_is_complete(task: tasks.Task) -> None:
 
 
 @pytest.mark.parametrize("task", ALL, ids=lambda t: t.name)
-def test_a_tasks_own_settings_take_no_name_that_is_taken(task: tasks.Task) -> None:
+def test_a_tasks_own_settings_take_no_name_that_is_taken(task: Task) -> None:
     own = tasks.settings_of(task)
     names = [declared.name for declared in dataclasses.fields(own)]
     flags = [field.flag for field in (*task.inputs, *task.outputs) if field.flag]
@@ -63,7 +64,7 @@ def test_a_tasks_own_settings_take_no_name_that_is_taken(task: tasks.Task) -> No
 
 
 @pytest.mark.parametrize("task", [one for one in ALL if one.trainable], ids=lambda t: t.name)
-def test_the_head_is_one_that_the_engine_knows(task: tasks.Task) -> None:
+def test_the_head_is_one_that_the_engine_knows(task: Task) -> None:
     rows = [task.prepare(record) for record in varied(task)]
     records = Records({name: [row.get(name) for row in rows] for name in rows[0]}, np.arange(len(rows)), "a.jsonl")
     head = task.head(task.learn(records, tasks.settings_of(task)()))

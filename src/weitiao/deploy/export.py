@@ -70,8 +70,8 @@ def export(
     where: dict[str, Any] = {"offline": offline, "trust_remote_code": trust_remote_code}
     bits = _bits(run)
     merged = load_finished(task, spec, run, merged=True, **where)
-    # What bitsandbytes computes with quantised weights is no measure for a merged model: in 8 bits it rounds what goes into a layer as
-    # well, and in 4 bits, on some processors, the products.
+    # What bitsandbytes computes with quantised weights is no measure for a merged model: in 8 bits it rounds what goes into a layer
+    # as well, and in 4 bits, on some processors, the products.
     trained = load_finished(task, spec, run, merged=False, dequantised=True, **where)
     with atomic(target.path) as temporary:
         made = RunFolder(temporary)

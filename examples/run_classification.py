@@ -293,14 +293,8 @@ def predict(model: Any, source: str, settings: Mapping[str, Any], out: Path) -> 
         file.write("index\tprediction\n")
         index = 0
         for batch in model.predict_rows(source, **{name: value for name, value in settings.items() if name != "label"}):
-            for row, answered in batch:
-                # An answer never takes the place of a column of the file.
-                answers = (
-                    row[name]
-                    for name in ("predicted_label", "predicted_labels", "predicted_value", "label", "labels", "value")
-                    if name in row
-                )
-                answer = next(answers, "") if answered else ""
+            for row in batch:
+                answer = next(iter(row.answer.values())) if row.answered else ""
                 file.write(f"{index}\t{answer:3.3f}\n" if isinstance(answer, float) else f"{index}\t{answer}\n")
                 index += 1
     print(f"{index} predictions: {out}", file=sys.stderr)

@@ -144,6 +144,10 @@ def test_numbers_are_learned(files: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "eval_mse" in capsys.readouterr().out
     second = (files / "out" / "predict_results.txt").read_text(encoding="utf-8").splitlines()[1]
     assert re.fullmatch(r"0\t-?\d+\.\d{3}", second)
+    with (files / "val.csv").open(encoding="utf-8", newline="") as file:
+        text = next(csv.DictReader(file))["text"]
+    answer = weitiao.load("out").predict([text])[0]["value"]
+    assert float(second.split("\t")[1]) == pytest.approx(answer, abs=1e-3)  # the model's, not the file's own number
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 import weitiao
@@ -168,6 +169,40 @@ def test_a_prediction_says_how_many_were_cut(run: weitiao.Run, tmp_path: Path) -
     assert model.truncated == 2
     model.predict(["sad " * 30, "sad"])
     assert model.truncated == 3
+
+
+def test_what_a_prediction_could_not_read_is_in_its_ledger(run: weitiao.Run, tmp_path: Path) -> None:
+    heard, data = Listener(), tmp_path / "d.csv"
+    data.write_text(f"title,body,label\na day,lovely,good\nragged\nwe,{'sad ' * 30},bad\n", encoding="utf-8")
+    done = run.predict_file(str(data), tmp_path / "out.csv", observer=heard, max_bad_rows=1)
+    assert (done["rows"], done["ledger"]) == (2, {"dropped:ragged_row": 1, "truncated:too_long": 1})
+    assert any("d.csv" in warning and "3" in warning for warning in heard.warnings)
+    assert done["rows_per_s"] > 0
+
+
+def test_no_answer_takes_the_place_of_a_column(run: weitiao.Run, tmp_path: Path) -> None:
+    rows = [("a day", "lovely", "good", "MINE", 5), ("we", "sad", "bad", "MINE", 4)]
+    data = write_csv(tmp_path / "d.csv", rows, ("title", "body", "label", "predicted_label", "score"))
+    for ending in (".jsonl", ".parquet"):
+        run.predict_file(str(data), tmp_path / f"out{ending}")
+    table = pq.read_table(tmp_path / "out.parquet")
+    for out in ([json.loads(line) for line in (tmp_path / "out.jsonl").open(encoding="utf-8")], table.to_pylist()):
+        assert [(row["label"], row["predicted_label"], row["score"]) for row in out] == [("good", "MINE", "5"), ("bad", "MINE", "4")]
+        assert {row["predicted_predicted_label"] for row in out} <= {"good", "bad"}
+        assert all(isinstance(row["predicted_score"], float) for row in out)
+
+
+def test_a_file_is_never_replaced_by_its_own_predictions(run: weitiao.Run, tmp_path: Path) -> None:
+    data = write_csv(tmp_path / "d.csv", [("a day", "lovely", "good")], ("title", "body", "label"))
+    before = data.read_bytes()
+    with pytest.raises(weitiao.UsageError, match="Choose another name"):
+        run.predict_file(str(data), tmp_path / "." / "d.csv")
+    assert data.read_bytes() == before
+
+
+def test_bytes_that_are_no_text_are_refused(run: weitiao.Run) -> None:
+    with pytest.raises(weitiao.UsageError, match="not UTF-8"):
+        run.predict(["bad \udcff byte"])
 
 
 def test_nothing_is_said_where_nothing_is_cut(run: weitiao.Run, tmp_path: Path) -> None:

@@ -10,8 +10,21 @@
     └── GateError              8  a quality or parity gate that was not met
 
 The codes are public: scripts rely on them. An interrupt exits 130. Every message says what was wrong with which value and where, what
-is allowed, and what to type next.
+is allowed, and what to type next; none carries the name or password of an address.
 """
+
+import re
+
+_CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")
+
+
+def without_credentials(text: str) -> str:
+    """A text without what stands before the @ of its addresses.
+
+    >>> without_credentials("https://ann:s3cret@hub.example/api is down")
+    'https://hub.example/api is down'
+    """
+    return _CREDENTIALS.sub("", text)
 
 
 class WeitiaoError(Exception):
@@ -27,8 +40,8 @@ class WeitiaoError(Exception):
     exit_code = 1
 
     def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
+        self.message = without_credentials(message)
+        super().__init__(self.message)
 
 
 class UsageError(WeitiaoError):

@@ -3,19 +3,25 @@
 It knows a task, what was learned, and where a predictor comes from; it writes answers, never into a run.
 """
 
+import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
 from weitiao.data import loading, writing
+from weitiao.data.bad_rows import BadRows
 from weitiao.data.cleaning import to_records
 from weitiao.data.columns import ColumnPlan
 from weitiao.data.ledger import Ledger
 from weitiao.data.reading import Reading, iter_tables
 from weitiao.data.records import Records
+from weitiao.data.table import has_half_characters
+from weitiao.data.titles import reason_title
 from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
@@ -25,6 +31,33 @@ from weitiao.tasks.base import Prediction, Spec, Task
 
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
+
+NAMED = 10  # rows of a file that a warning names
+
+
+@dataclass(frozen=True)
+class FileRow:
+    """A row of a file and what the model says of it.
+
+    Attributes:
+        columns: the row as the file has it.
+        answer: the task's columns (``Task.columns``), headline first; all of them None where it has no text.
+        answered: whether it has one.
+    """
+
+    columns: Mapping[str, str]
+    answer: Mapping[str, Any]
+    answered: bool
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What each column of the answer is called beside the row's: an answer never takes the place of a column of the file."""
+        return {name: _free(name, self.columns) for name in self.answer}
+
+    @property
+    def flat(self) -> dict[str, Any]:
+        """Both in one dict."""
+        return {**self.columns, **{name: self.answer[key] for key, name in self.names.items()}}
 
 
 class Model:
@@ -37,13 +70,14 @@ class Model:
         offline: open no socket.
         trust_remote_code: the one repository whose Python code may run.
         truncated: how many of the records that it predicted were longer than it reads.
+        load_seconds: how long the weights took to load; 0 before.
     """
 
     def __init__(self, name: str, task: Task, spec: Spec, load: "Callable[[Spec], Predictor]", plan: ColumnPlan | None = None) -> None:
         self.name, self.task, self.spec = name, task, spec
         self.options: dict[str, Any] = {}
         self.offline, self.trust_remote_code = False, ""
-        self.truncated = 0
+        self.truncated, self.load_seconds = 0, 0.0
         self._load, self._plan = load, plan
         self._predictor: Predictor | None = None
 
@@ -123,51 +157,65 @@ class Model:
             out: a .csv, .tsv, .jsonl or .parquet file; it appears whole or not at all.
 
         Returns:
-            {"rows", "unanswered", "seconds", "rows_per_s", "out"}; rows without a text are kept, with an empty answer.
+            {"rows", "unanswered", "ledger", "seconds", "rows_per_s", "out"}; rows without a text are kept, with an empty answer, and the
+            speed leaves out the loading of the model.
+
+        Raises:
+            UsageError: ``out`` is the file itself, or has an ending that is not written.
         """
-        ending = writing.check_ending(out)
-        began = time.perf_counter()
+        ending, out = writing.check_ending(out), Path(out)
+        if os.path.exists(out) and os.path.exists(data) and out.samefile(data):
+            message = _("{out} is the file that is read. Choose another name for the predictions.")
+            raise UsageError(message.format(out=out))
+        began, loaded, ledger = time.perf_counter(), self.load_seconds, Ledger()
         rows = unanswered = 0
-        columns = self.task.columns(self.spec)
-        numbers = {prefix + name for name, kind in columns.items() if kind == "number" for prefix in ("", "predicted_")}
-        with atomic(Path(out)) as temporary, writing.writer(temporary, ending, numbers) as sink:
-            for batch in self.predict_rows(data, observer=observer, **settings):
-                sink.write([flat for flat, _answered in batch])
+        batches = self.predict_rows(data, observer=observer, ledger=ledger, **settings)
+        first = next(batches, [])
+        kinds = self.task.columns(self.spec)
+        numbers = {name for row in first[:1] for key, name in row.names.items() if kinds[key] == "number"}
+        with atomic(out) as temporary, writing.writer(temporary, ending, numbers) as sink:
+            for batch in chain([first], batches):
+                sink.write([row.flat for row in batch])
                 rows += len(batch)
-                unanswered += sum(not answered for _flat, answered in batch)
+                unanswered += sum(not row.answered for row in batch)
         seconds = time.perf_counter() - began
         if unanswered:
             observer.warn(_("{count} of {rows} rows have no text; their answers are left empty.").format(count=unanswered, rows=rows))
-        return {"rows": rows, "unanswered": unanswered, "seconds": seconds, "rows_per_s": rows / max(seconds, 1e-9), "out": str(out)}
+        speed = rows / max(seconds - (self.load_seconds - loaded), 1e-9)
+        told = {"rows": rows, "unanswered": unanswered, "ledger": ledger.counts()}
+        return {**told, "seconds": seconds, "rows_per_s": speed, "out": str(out)}
 
-    def predict_rows(self, data: str, *, observer: Observer = SILENT, **settings: Any) -> Iterator[list[tuple[dict[str, Any], bool]]]:
-        """Batches of (the row's columns and answer as one flat dict, whether it could be answered), in the file's order."""
-        task, ledger = self.task, Ledger()
+    def predict_rows(
+        self, data: str, *, observer: Observer = SILENT, ledger: Ledger | None = None, **settings: Any
+    ) -> Iterator[list[FileRow]]:
+        """The file's rows with their answers, in its order, a batch at a time; what could not be read or was cut goes to ``ledger``."""
+        task, ledger = self.task, Ledger() if ledger is None else ledger
         plan, schema, reading = self._reading(settings)
         schema = replace(schema, outputs=())  # answers that a file holds are carried along, whatever they look like
         empty = dict.fromkeys(task.columns(self.spec))
         fitted, done, cut_before = None, 0, self.truncated
-        for table in iter_tables(data, reading, ledger):
+        bad = BadRows(data, reading.max_bad_rows, ledger)
+        for table in iter_tables(data, reading, ledger, bad):
             shaped = schema.reshape(table)
             fitted = fitted or loading.fit_plan(shaped, plan, schema, separator=reading.text_separator, need_outputs=False)
             # Rows without a text stay in the output, so what would drop them is not a loss to be listed.
             prepare = schema.preparation(need_outputs=False)
-            records = to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=prepare, max_bad_rows=reading.max_bad_rows)
-            answers = dict(zip(records.rows.tolist(), self.predictor().predict(records, truncated=self._cut), strict=True))
-            # An answer never takes the place of a column of the file.
-            names = {name: f"predicted_{name}" if name in table.columns else name for name in empty}
+            records = to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=prepare, bad=bad)
+            cut = partial(self._cut_row, data, records, ledger)
+            answers = dict(zip(records.rows.tolist(), self.predictor().predict(records, truncated=cut), strict=True))
             columns = [table.texts(name) for name in table.names]
             batch = []
             for row, *values in zip(table.rows.tolist(), *columns, strict=True):
-                flat = task.flat(answers[row]) if row in answers else empty
                 kept = dict(zip(table.names, values, strict=True))
-                batch.append(({**kept, **{names[name]: value for name, value in flat.items()}}, row in answers))
+                batch.append(FileRow(kept, task.flat(answers[row]) if row in answers else empty, row in answers))
             yield batch
             done += len(batch)
             observer.progress("predict", done, None, {})
         self.warn_of_cut(self.truncated - cut_before, done, observer)
         for what, count in ledger.counts().items():
-            observer.warn(_("{file}: {what}, {count} rows.").format(file=data, what=what, count=count))
+            if not what.startswith("truncated:"):  # said above, with the limit
+                rows = ", ".join(str(entry.row) for entry in islice(ledger.of(what), NAMED)) + (", …" if count > NAMED else "")
+                observer.warn(_("{file}: {what}, {count} rows: {rows}.").format(file=data, what=reason_title(what), count=count, rows=rows))
 
     def warn_of_cut(self, count: int, rows: int, observer: Observer) -> None:
         """Say how many of so many rows were longer than the model reads, if any were."""
@@ -180,12 +228,17 @@ class Model:
     def predictor(self) -> "Predictor":
         """The model as a function from records to predictions, loaded on first use."""
         if self._predictor is None:
+            began = time.perf_counter()
             self._predictor = self._load(self.spec)
-            self.spec = self._predictor.spec
+            self.spec, self.load_seconds = self._predictor.spec, time.perf_counter() - began
         return self._predictor
 
     def _cut(self, at: int, tokens: int) -> None:
         self.truncated += 1
+
+    def _cut_row(self, data: str, records: Records, ledger: Ledger, at: int, tokens: int) -> None:
+        self._cut(at, tokens)
+        ledger.cut(data, int(records.rows[at]), tokens, self.predictor().max_length)
 
     def _as_record(self, value: str | Mapping[str, Any], at: int, given: Mapping[str, Any]) -> dict[str, Any]:
         first = self.task.inputs[0]
@@ -199,6 +252,9 @@ class Model:
             if field.type in ("text", "image") and not isinstance(record[field.name], str | None):
                 message = _('Input {number}: "{name}" must be a text, and it is {value!r}.')
                 raise UsageError(message.format(number=at + 1, name=field.name, value=record[field.name]))
+            if isinstance(record[field.name], str) and has_half_characters(record[field.name]):
+                message = _('Input {number}: "{name}" holds bytes that are not UTF-8 text.')
+                raise UsageError(message.format(number=at + 1, name=field.name))
         try:
             prepared = self.task.prepare({**dict.fromkeys(field.name for field in self.task.outputs), **record})
             self.task.asked(prepared)
@@ -224,3 +280,10 @@ class Model:
     def _training_records(self) -> Records | None:
         """The training split for the baselines; None where there is none."""
         return None
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A name that is not taken: ``name`` itself, or with "predicted_" before it as often as it takes."""
+    while name in taken:
+        name = f"predicted_{name}"
+    return name

@@ -11,6 +11,7 @@ import pytest
 
 import weitiao
 from weitiao.cli import run, surroundings
+from weitiao.model import FileRow
 
 CHECK: dict[str, Any] = {
     "rows": {"train": 80, "validation": 10, "test": 10},
@@ -106,10 +107,10 @@ class FakeRun:
         self.calls.append(("predict_file", data, out, reading))
         return {"rows": 3, "rows_per_s": 100.0, "out": str(out)}
 
-    def predict_rows(self, data: str, *, observer: Any, **reading: Any) -> Any:
+    def predict_rows(self, data: str, *, observer: Any, ledger: Any, **reading: Any) -> Any:
         self.calls.append(("predict_rows", data, reading))
-        yield [({"text": "一", "label": "good"}, True), ({"text": "2", "label": "bad"}, True)]
-        yield [({"text": "", "label": ""}, False)]
+        yield [FileRow({"text": "一"}, {"label": "good"}, True), FileRow({"text": "2"}, {"label": "bad"}, True)]
+        yield [FileRow({"text": ""}, {"label": None}, False)]
 
     def evaluate(self, data: str, *, observer: Any, **reading: Any) -> dict[str, Any]:
         self.calls.append(("evaluate", data, reading))

@@ -16,7 +16,7 @@ Command = Callable[..., Outcome]
 def test_check_prints_its_tables_as_the_result_and_names_train_with_the_same_flags(command: Command, api: SimpleNamespace) -> None:
     outcome = command("check", "a.csv", "--label", "star rating")
     assert outcome.code == 0
-    for words in ("[red]好评", "Two rows are the same.", "by its name", "dropped", "empty text", "97%", "in a sample of 50 of 100 rows"):
+    for words in ("[red]好评", "Two rows are the same.", "by its name", "dropped", "empty: text", "97%", "in a sample of 50 of 100 rows"):
         assert words in outcome.out
     assert "a [bold]lovely day" in outcome.out
     assert 'Next: weitiao train a.csv --label "star rating"' in outcome.err
@@ -98,6 +98,32 @@ def test_standard_input_is_predicted_in_pieces_and_kept_in_order(
     assert [text for _verb, texts in api.calls for text in texts] == [f"text {i}" for i in range(1200)]
 
 
+def piped(monkeypatch: pytest.MonkeyPatch, said: bytes, encoding: str = "utf-8") -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(said), encoding=encoding))
+
+
+def test_standard_input_in_another_encoding(command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    piped(monkeypatch, "\ufeff今天\n天气好\n".encode())
+    command("predict", "runs/a")
+    piped(monkeypatch, "今天\n天气好\n".encode("gbk"), "gbk")
+    command("predict", "runs/a")
+    assert api.calls == [("predict", ["今天", "天气好"])] * 2
+    piped(monkeypatch, "fine\n天气好\n".encode("gbk"))
+    outcome = command("predict", "runs/a", "--json")
+    assert outcome.code == 3 and outcome.json["error"]["row"] == 2
+    assert "iconv" in outcome.err and "--file" in outcome.err
+
+
+def test_a_text_where_a_run_was_meant_is_no_bug(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for verb in ("predict", "check"):
+        outcome = command(verb, "a very long text " * 40)
+        assert outcome.code in (2, 3, 4) and "bug" not in outcome.err
+
+
+def test_a_missing_option_is_named_by_its_flag(command: Command) -> None:
+    assert "weitiao export needs --out:" in command("export", "runs/a", "--to", "merged").err
+
+
 @pytest.mark.parametrize("manner", ["", "--json"])
 def test_nothing_to_predict_is_an_error_with_an_example(
     command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, manner: str
@@ -122,7 +148,7 @@ def test_predict_a_file_into_a_file(command: Command, api: SimpleNamespace) -> N
 
 def test_predict_a_file_onto_standard_output(command: Command, api: SimpleNamespace) -> None:
     lines = command("predict", "runs/a", "--file", "new.csv").out.splitlines()
-    assert [json.loads(line)["label"] for line in lines] == ["good", "bad", ""]
+    assert [json.loads(line)["label"] for line in lines] == ["good", "bad", None]
     assert [p["text"] for p in command("predict", "runs/a", "--file", "new.csv", "--json").json["predictions"]] == ["一", "2", ""]
 
 

@@ -14,11 +14,11 @@ import pytest
 from weitiao import tasks
 from weitiao.config import DataSettings
 from weitiao.data.ledger import Ledger
-from weitiao.data.loading import load
+from weitiao.data.loading import load, read_records
 from weitiao.data.reading import Reading, iter_tables
 from weitiao.errors import DataError, UsageError
 
-from .conftest import loaded, rows_csv, table_of
+from .conftest import SCHEMA, loaded, rows_csv, table_of
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
 
@@ -123,6 +123,7 @@ def test_wrong_encoding_forced(write: Callable[..., str]) -> None:
     refused(lambda: table_of(write("l.csv", "text\n" + "plain\n" * 6 + "café\n", "latin-1"), encoding="utf-8"), "line 8")
     refused(lambda: table_of(utf8, encoding="utf-9"), "no encoding", 'Did you mean "utf-8"', kind=UsageError)
     refused(lambda: table_of(utf8, encoding="base64"), "no encoding", kind=UsageError)
+    refused(lambda: table_of(write("i.csv", rows_csv() + "bad one...,好\n"), encoding="idna"), "i.csv cannot be read as idna")
 
 
 def test_unknown_encoding_names_the_likely_one(write: Callable[..., str]) -> None:
@@ -228,10 +229,18 @@ def test_emoji_and_nul_bytes(write: Callable[..., str]) -> None:
         ('[{"text": "a"},\n{"text": b}]', ["line 2 (object 2)", "not valid JSON"]),
         ('[{"text": "a"}\n{"text": "b"}]', ["line 2", "','"]),
         ("[" * 100_000, ["not valid JSON"]),
+        ('[{"text": "a"}]\n\n[{"text": "b"}]', ["a.json, line 3", "the list has ended", '«[{"text": "b"}]»', ".jsonl"]),
+        ('[{"text": "a"}] {"text": "b"}', ["a.json, line 1", "the list has ended"]),
+        ('[{"text": "a"}]]', ["the list has ended, and «]» stands behind it"]),
     ],
 )
 def test_json_that_is_not_a_list_of_objects(write: Callable[..., str], content: str, words: list[str]) -> None:
     refused(lambda: table_of(write("a.json", content)), *words)
+
+
+def test_lists_a_line_that_are_no_conversations(write: Callable[..., str]) -> None:
+    refused(lambda: table_of(write("a.jsonl", '[{"text": "a"}]\n[{"text": "b"}]\n')), "a.jsonl, line 2", "the list has ended")
+    refused(lambda: table_of(write("a.jsonl", '["a", "x"]\n["b", "y"]\n')), "a.jsonl, line 2", "one object a line")
 
 
 def test_broken_json_line(write: Callable[..., str]) -> None:
@@ -287,6 +296,15 @@ def test_too_few_rows_to_split(write: Callable[..., str]) -> None:
 def test_a_column_that_only_one_file_has(write: Callable[..., str]) -> None:
     train, other = write("train.csv", rows_csv()), write("other.csv", "text,target\ngood,good\n")
     refused(lambda: loaded(train, valid=other), "other.csv", 'no column "label"', "text, target")
+
+
+def test_a_name_that_no_file_can_have(write: Callable[..., str]) -> None:
+    long = "这是一整段文本，而不是文件名。" * 20
+    refused(lambda: loaded(long), "does not exist")
+    refused(lambda: loaded(long + "/" + long), "does not exist")
+    plan = loaded(write("a.csv", rows_csv())).plan
+    refused(lambda: read_records(long, plan, SCHEMA), "does not exist")
+    refused(lambda: [*iter_tables(long)], "does not exist")
 
 
 def test_missing_validation_file(write: Callable[..., str]) -> None:

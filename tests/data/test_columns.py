@@ -68,6 +68,17 @@ def test_ambiguity_lists_the_candidates() -> None:
         columns_of(table(title=unlike("a"), review=unlike("b"), label=["1", "0"]))
 
 
+def test_names_that_differ_only_in_case_are_asked_about() -> None:
+    with pytest.raises(DataError, match=r'could be the Label: "label" .*"Label"'):
+        columns_of(table(text=unlike("a"), label=["yes", "no"], Label=["red", "green", "blue"]))
+    with pytest.raises(DataError, match=r'could be the Text: "review_text".*"Review_Text"'):
+        columns_of(table(review_text=unlike("a"), Review_Text=unlike("b"), label=["1", "0"]))
+    named = columns_of(table(text=unlike("a"), label=["yes", "no"], Label=["red", "green"]), chosen={"label": "Label"})
+    assert named["label"] == ("Label",)
+    # Half of it a text, half of it numbers: only one of the two can be the text.
+    assert columns_of(table(Text=[str(i) for i in range(24)], TEXT=unlike("b"), label=["1", "0"]))["text"] == ("TEXT",)
+
+
 def test_a_longer_text_beside_a_likely_one_is_asked_about() -> None:
     given = table(title=unlike("a"), abstract=unlike("quite a bit longer than that"), label=["1", "0"])
     with pytest.raises(DataError, match=r'could be the Text: "title".*"abstract"'):
@@ -193,3 +204,34 @@ def test_several_columns_are_one_list_for_a_field_of_choices() -> None:
     given = table(text=unlike("a"), a=["x", ""], b=["p", "q"])
     plan = plan_columns(given, [TEXT], [replace(LABEL, type="choices")], {"label": ("a", "b")})
     assert to_records(given, plan, Ledger()).columns["label"][:2] == [["x", "p"], ["q"]]
+
+
+def test_lists_beside_plain_labels_are_lists() -> None:
+    cells = ['["a", "b"]', "b", '["c"]', '["a", "d"]']
+    given = table(text=unlike("x"), label=cells)
+    plan = plan_columns(given, [TEXT], [SEVERAL])
+    assert plan.types["label"] == "choices"
+    assert to_records(given, plan, Ledger()).columns["label"][:4] == [["a", "b"], ["b"], ["c"], ["a", "d"]]
+    many = [f'["a{i}", "b"]' if i % 4 else "b" for i in range(24)]  # nearly all different, which no single label could be
+    assert plan_columns(table(text=unlike("x"), label=many), [TEXT], [SEVERAL]).types["label"] == "choices"
+    brackets = table(text=unlike("x"), label=["[spam]", "ham"])
+    assert plan_columns(brackets, [TEXT], [SEVERAL]).types["label"] == "choice"
+    assert plan_columns(given, [TEXT], [LABEL]).types["label"] == "choice"
+    python = table(text=unlike("x"), label=["['a']", "['b', 'c']"])  # no JSON, and no labels either: it is refused, not learned
+    with pytest.raises(DataError, match="begins like JSON and is not"):
+        to_records(python, plan_columns(python, [TEXT], [SEVERAL]), Ledger())
+
+
+def test_blanks_in_lists_are_no_labels() -> None:
+    cells = ['["a", null, "nan", ""]', '["a", "b"]', "[null]", "[]", '["NULL ", NaN]', '["none"]']
+    given = table(text=unlike("x"), label=cells).head(6)
+    ledger = Ledger()
+    records = to_records(given, plan_columns(given, [TEXT], [SEVERAL]), ledger)
+    assert records.columns["label"] == [["a"], ["a", "b"], [], ["none"]]
+    assert [(entry.row, entry.action, entry.reason) for entry in ledger.entries] == [
+        (2, "repaired", "missing_in_label"),
+        (4, "dropped", "missing_label"),
+        (6, "dropped", "missing_label"),
+    ]
+    options = replace(TEXT, name="options", type="choices", flag="options", hints=("label",))  # an index counts these: all stay
+    assert to_records(given, plan_columns(given, [options], []), Ledger()).columns["options"][0] == ["a", "null", "nan", ""]

@@ -11,6 +11,7 @@ import pytest
 
 from weitiao.data.ledger import Ledger
 from weitiao.data.reading import Reading, iter_tables
+from weitiao.errors import DataError
 
 from .conftest import table_of
 
@@ -73,6 +74,29 @@ def test_json_formats(write: Callable[..., str]) -> None:
         ("lines.ndjson", lines.replace("\n", "\r\n")),
     ):
         assert same(write(name, content)) == [1, 2], name
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.ndjson"])
+def test_a_conversation_a_line(write: Callable[..., str], name: str) -> None:
+    talks = [
+        [{"role": "user", "content": f"Hi {at}"}, {"role": "assistant", "content": "你好"}]
+        if at % 2
+        else [{"from": "human", "value": f"Hi {at}"}, {"from": "gpt", "value": "hello"}]
+        for at in range(3)
+    ]
+    content = "\n\n".join(json.dumps(talk, ensure_ascii=False) for talk in talks) + "\n"
+    table, ledger = table_of(write(name, "\ufeff" + content))
+    assert (table.names, table.rows.tolist()) == (["messages"], [1, 3, 5])
+    assert [json.loads(text or "") for text in table.texts("messages")] == talks
+    assert not ledger.entries
+    table, ledger = table_of(write(name, content + "7\n"), max_bad_rows=1)
+    assert (len(table), ledger.counts()) == (3, {"dropped:not_an_object": 1})
+
+
+def test_one_conversation_is_a_list_in_json_and_a_line_in_json_lines(write: Callable[..., str]) -> None:
+    talk = json.dumps([{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}])
+    assert table_of(write("a.jsonl", talk))[0].names == ["messages"]
+    assert table_of(write("a.json", talk))[0].names == ["role", "content"]
 
 
 def test_json_values_stay_as_written(write: Callable[..., str]) -> None:
@@ -141,6 +165,33 @@ def test_workbook(write: Callable[..., str]) -> None:
     table, _ledger = table_of(two)
     assert len(table.notes) == 1
     assert '"data", is read' in table.notes[0]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("delimiter", [";", "\t", "|", ","])
+def test_a_delimiter_that_the_first_line_declares(write: Callable[..., str], delimiter: str, encoding: str, end: str) -> None:
+    lines = [f"sep={delimiter}", f"text{delimiter}label", f"good and fine{delimiter}1", "", f'"bad {delimiter} sad"{delimiter}0']
+    path = write("a.csv", end.join(lines).encode(encoding))
+    table, ledger = table_of(path)
+    assert (table.names, table.texts("text"), table.texts("label")) == (
+        ["text", "label"],
+        ["good and fine", f"bad {delimiter} sad"],
+        ["1", "0"],
+    )
+    assert table.rows.tolist() == [3, 5]
+    assert not ledger.entries
+
+
+def test_a_declared_delimiter_that_is_not_asked_for(write: Callable[..., str]) -> None:
+    assert table_of(write("a.csv", "sep=;\na,b|c\n1,2|3\n"), delimiter="|")[0].names == ["a,b", "c"]
+    assert table_of(write("b.csv", "sep=;;\n1;2;3\n"))[0].names[0] == "sep="
+    assert table_of(write("c.csv", "sep=,x\na,b\n"))[0].names == ["sep=", "x"]
+    ragged = write("d.csv", "sep=;\na;b\n1;2\n3\n")
+    with pytest.raises(DataError, match=r"d\.csv, row 4"):
+        table_of(ragged)
+    with pytest.raises(DataError, match="is empty"):
+        table_of(write("e.csv", "sep=;\n"))
 
 
 def test_text_file_is_one_text_a_line(write: Callable[..., str]) -> None:

@@ -36,7 +36,7 @@ def test_numbers(cell: str, number: float) -> None:
     assert value == number and isinstance(value, float)
 
 
-@pytest.mark.parametrize("cell", ["high", "3,5", "5 stars", "[3]", "0x10"])
+@pytest.mark.parametrize("cell", ["high", "3,5", "5 stars", "[3]", "0x10", "1_000", "1e1_0", "_1", "1 000", "e5", "."])
 def test_what_is_no_number_is_quoted(cell: str) -> None:
     refused(lambda: one("number", cell), "a number was expected", f"«{cell}»")
 
@@ -101,6 +101,7 @@ def test_images_stand_beside_the_data_file(tmp_path: Path) -> None:
 def test_a_missing_image_names_where_it_was_looked_for(tmp_path: Path) -> None:
     refused(lambda: one("image", "b.png", tmp_path), f"{tmp_path / 'b.png'} does not exist", "the data file's folder")
     refused(lambda: one("image", ".", tmp_path), "does not exist")
+    refused(lambda: one("image", "长" * 100, tmp_path), "does not exist")  # longer than a name can be
 
 
 def test_a_broken_image_says_so(tmp_path: Path) -> None:

@@ -62,6 +62,8 @@ def test_no_password_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "secret" not in str(told)
     assert told["HF_ENDPOINT"] == "https://hub.example"
     assert "HTTPS_PROXY" in told["proxy"]
+    monkeypatch.setenv("HF_ENDPOINT", "https://TOKEN@hub.example")
+    assert "TOKEN" not in str(endpoints.environment()) + str(endpoints.probe_all(offline=True))
 
 
 def test_nvidia_smi_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def test_shows_every_part_of_a_run(make_run):
         *(
             "3 test rows also stand in the training data.",
             "Row ledger",
-            "empty_text",
+            "empty: text",
             "The text is empty.",
             "Settings",
             "by its name",

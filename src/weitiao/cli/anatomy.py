@@ -12,7 +12,8 @@ from rich.text import Text
 from weitiao import tasks
 from weitiao.cli.quantities import number, share, some
 from weitiao.cli.screen import Screen
-from weitiao.cli.tables import SPLITS, heading, pairs
+from weitiao.cli.tables import heading, pairs
+from weitiao.data.titles import split_title
 from weitiao.messages import N_, _
 from weitiao.report.formats import size
 
@@ -60,7 +61,7 @@ def _run(run: Mapping[str, Any]) -> dict[str, str]:
     if run["headline"]:
         low, high = run["interval"] or (None, None)
         interval = _("({low} to {high})").format(low=number(low), high=number(high)) if run["interval"] else ""
-        where = _("on {rows:,} rows of {split}").format(rows=run["rows"] or 0, split=_(SPLITS.get(run["split"], str(run["split"]))))
+        where = _("on {rows:,} rows of {split}").format(rows=run["rows"] or 0, split=split_title(str(run["split"])))
         lines[run["headline"]] = " ".join(part for part in (number(run["value"]), interval, where) if part)
     return {name: str(value) for name, value in {**lines, _("report"): run["report"]}.items() if value}
 

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from weitiao.cli.screen import Screen, to_json
 from weitiao.cli.subject import Subject
+from weitiao.data.ledger import Ledger
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.tasks.base import Task
@@ -37,7 +38,7 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
     pieces = chunks(_inputs(texts, blank, subject.task))
     first = next(pieces, None)
     if first is None:
-        raise UsageError(_('Standard input holds no text. Give one: weitiao predict {run} "a lovely day"').format(run=subject.name))
+        raise UsageError(_('There is no text in what was given. Give one: weitiao predict {run} "a lovely day"').format(run=subject.name))
     # The spinner turns while the model loads; from then on the answers themselves show that it goes on.
     with working(screen) as (api, observer):
         model = api.load(subject.name, **subject.loading)
@@ -53,7 +54,7 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
             for drawn in predictions(shown, answers, width=screen.out.width, header=at == 0):
                 screen.out.print(drawn)
     if waiting is not None:
-        waiting.print()
+        waiting.print(truncated=model.truncated)
     model.warn_of_cut(model.truncated, rows, observer)
     if blank:
         listed = ", ".join(map(str, blank[:10])) + (", …" if len(blank) > 10 else "")
@@ -62,7 +63,7 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
 
 
 def predict_file(screen: Screen, subject: Subject, file: str, out: str | None) -> None:
-    """Predict a file's rows into another, or as JSON Lines onto standard output."""
+    """Predict a file's rows into another, or as JSON Lines onto standard output; ``--json`` adds what happened to rows."""
     from weitiao.cli.progress import working
     from weitiao.cli.tables import pairs
 
@@ -74,15 +75,15 @@ def predict_file(screen: Screen, subject: Subject, file: str, out: str | None) -
         lines = {_("predictions"): str(done["out"]), _("rows"): f"{done['rows']:,}", _("speed"): speed}
         screen.result(done, pairs({name: value for name, value in lines.items() if value}), path=str(done["out"]))
         return screen.next(("weitiao", "evaluate", subject.name, "DATA", *subject.flags))
-    waiting = Spool() if screen.json else None
+    waiting, ledger = Spool() if screen.json else None, Ledger()
     # Bars on the terminal that the answers are printed to would run through them.
     silent = screen.out.is_terminal
     with working(Screen(quiet=True) if silent else screen, results=True) as (api, observer):
-        for batch in api.load(subject.name, **subject.loading).predict_rows(file, observer=observer, **reading):
-            for row, _answered in batch:
-                _print_line(row) if waiting is None else waiting.write_one(row)
+        for batch in api.load(subject.name, **subject.loading).predict_rows(file, observer=observer, ledger=ledger, **reading):
+            for row in batch:
+                _print_line(row.flat) if waiting is None else waiting.write_one(row.flat)
     if waiting is not None:
-        waiting.print()
+        waiting.print(ledger=ledger.counts())
     return screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", file, "--out", "predictions.csv"))
 
 
@@ -103,13 +104,14 @@ class Spool:
         """Add a prediction."""
         self._file.write(to_json(prediction) + "\n")
 
-    def print(self) -> None:
-        """Print {"predictions": [...]} and forget them."""
+    def print(self, **beside: Any) -> None:
+        """Print {"predictions": [...]}, with what else there is to say, and forget them."""
         self._file.seek(0)
         sys.stdout.write('{"predictions": [')
         for at, line in enumerate(self._file):
             sys.stdout.write((", " if at else "") + line.rstrip("\n"))
-        sys.stdout.write("]}\n")
+        more = "".join(f", {to_json(name)}: {to_json(value)}" for name, value in beside.items())
+        sys.stdout.write(f"]{more}}}\n")
         self._file.close()
 
 

@@ -163,7 +163,7 @@ def _usage_message(error: Any) -> str:
         dashes = " " + _('A text that begins with a dash goes after "--".') if any(p.nargs == -1 for p in ctx.command.params) else ""
         return message + nearest(error.option_name, known) + dashes + _see_help(ctx)
     if kind == "MissingParameter":
-        name = error.param.metavar or error.param.name.upper()
+        name = error.param.opts[0] if error.param.opts[0].startswith("-") else error.param.metavar or error.param.name.upper()
         return _("{command} needs {name}: {help}").format(command=ctx.command_path, name=name, help=_(error.param.help)) + _see_help(ctx)
     if kind == "BadOptionUsage":
         option = next((p for p in ctx.command.params if error.option_name in [*p.opts, *p.secondary_opts]), None)

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
+from weitiao.cli.quantities import one_line
 from weitiao.cli.screen import Screen, to_json
 from weitiao.errors import INTERRUPTED, ResourceError, UsageError, WeitiaoError
 from weitiao.messages import _
@@ -75,6 +76,9 @@ def _ours(error: BaseException) -> WeitiaoError | None:
         if error.errno in NO_SPACE:
             text = _("{path} cannot be written: {reason}. Free some space and run the command again.")
         return ResourceError(text.format(path=error.filename or _("A file"), reason=error.strerror or error))
+    if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+        text = _('"{path}" is too long for the name of a file or folder. Is it a text? It goes after the run: weitiao predict RUN "text".')
+        return UsageError(text.format(path=one_line(str(error.filename or error), 60)))
     if isinstance(error, ModuleNotFoundError) and error.name:
         extra = _extra_of(error.name.split(".")[0])
         if extra:

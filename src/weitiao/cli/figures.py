@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from weitiao.cli.quantities import number, one_line
-from weitiao.cli.tables import SPLITS, heading, marked, pairs
+from weitiao.cli.tables import heading, marked, pairs
+from weitiao.data.titles import SPLITS, split_title
 from weitiao.messages import N_, _
 from weitiao.metrics import TITLES, smaller_is_better
 from weitiao.metrics import title as spoken
@@ -38,7 +39,7 @@ def evaluated(evaluation: Mapping[str, Any]) -> Iterator[RenderableType]:
     """One evaluated split: figures with intervals beside the baselines, figures by label, the verdict."""
     # Rows held out of the training data are named by their split, a file that was given by its name.
     split = evaluation.get("split", "")
-    where = _(SPLITS[split]) if split in SPLITS else str(evaluation.get("source") or split)
+    where = split_title(split) if split in SPLITS else str(evaluation.get("source") or split)
     yield heading(_("Evaluation on {rows:,} rows ({where})").format(rows=evaluation["rows"], where=where))
     if evaluation["metrics"]:
         yield _metrics(evaluation)

@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from weitiao.cli.quantities import duration, one_line, share, size, some
+from weitiao.data.titles import SPLITS, action_title, reason_title, script_title, split_title
 from weitiao.messages import N_, _
 
-SPLITS = {"train": N_("train"), "validation": N_("validation"), "test": N_("test")}
 MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "info": ("·", "cyan"), "ok": ("✓", "bold green")}
 UNITS = {"tokens": N_("tokens"), "characters": N_("characters")}
 MANY_LABELS = 20
@@ -107,7 +107,7 @@ def pairs(lines: Mapping[str, str]) -> RenderableType:
 def _rows(check: Mapping[str, Any]) -> RenderableType:
     """Rows of each label in each split, in the labels' fixed order, and the sum."""
     splits = [name for name in SPLITS if check["rows"].get(name)]
-    table = _table(_("label"), *(_(SPLITS[name]) for name in splits), "", right=len(splits))
+    table = _table(_("label"), *(split_title(name) for name in splits), "", right=len(splits))
     labels = check.get("labels", [])
     whole = max(1, check["rows"].get("train", 0))
     for label in labels[:MANY_LABELS]:
@@ -134,7 +134,7 @@ def _properties(check: Mapping[str, Any]) -> Iterator[RenderableType]:
             )
             lines[_("limit")] = cut if rows else _("{limit} tokens; every text fits").format(limit=lengths["limit"])
     if check.get("scripts"):
-        lines[_("script")] = ", ".join(f"{s['script']} {share(s['share'])}" for s in check["scripts"][:5])
+        lines[_("script")] = ", ".join(f"{script_title(s['script'])} {share(s['share'])}" for s in check["scripts"][:5])
     searched = check.get("near_duplicates_searched") or {}
     if searched and searched["rows"] < searched["of"]:
         text = _("searched in a sample of {rows:,} of {of:,} rows")
@@ -147,12 +147,11 @@ def _ledger(ledger: Mapping[str, int]) -> Iterator[RenderableType]:
     """What was done to rows: "dropped:empty_text" -> 3. Rows that were only reported stand among the findings."""
     done = {reason: count for reason, count in ledger.items() if not reason.startswith("kept:")}
     if done:
-        actions = {"dropped": N_("dropped"), "truncated": N_("truncated"), "repaired": N_("repaired")}
         yield heading(_("Row ledger"))
         table = Table.grid(padding=(0, 2))
         for reason, count in done.items():
             action, _colon, code = reason.partition(":")
-            table.add_row(Text(f"{count:,}", justify="right"), _(actions.get(action, action)), Text(code.replace("_", " "), style="dim"))
+            table.add_row(Text(f"{count:,}", justify="right"), action_title(action), Text(reason_title(code), style="dim"))
         yield Padding(table, (0, 0, 0, 2), expand=False)
 
 

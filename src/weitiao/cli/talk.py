@@ -11,6 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from weitiao import tasks
+from weitiao.cli import standard_input
 from weitiao.cli.screen import Screen, to_json
 from weitiao.cli.subject import subject_of
 from weitiao.errors import UsageError
@@ -45,7 +46,7 @@ def chat(screen: Screen, name: str, system: str, settings: Mapping[str, Any], *,
     people = sys.stdin.isatty()
     if people:
         screen.note(_("{model}. /help lists what you can type besides talking; Ctrl-D ends.").format(model=name))
-    for line in _typed(screen) if people else sys.stdin:
+    for line in _typed(screen) if people else standard_input.lines():
         said = line.strip()
         if said == "/exit":
             break
@@ -59,6 +60,8 @@ def chat(screen: Screen, name: str, system: str, settings: Mapping[str, Any], *,
             _reply(screen, talk, said)
     if screen.json:
         print(to_json({"messages": talk.messages}))
+    if people:
+        screen.next(("weitiao", "predict", name, *subject.flags, "--file", "DATA", "--out", "predictions.jsonl"))
 
 
 class Conversation:

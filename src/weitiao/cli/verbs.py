@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao import tasks
+from weitiao.cli import standard_input
 from weitiao.cli.application import MAIN, command
 from weitiao.cli.options import reading_settings, settings_of, verb
 from weitiao.cli.parameters import (
@@ -55,7 +56,9 @@ def check(screen: Screen, data: DataOrConfig = None, config: Config = None, trus
     with working(screen, results=True) as (api, observer):
         found = api.check(source, observer=observer, **given)
     screen.result(found, *tables.checked(found["check"], found["plan"], found["ledger"]))
-    screen.next(("weitiao", *("train" if word == "check" else word for word in screen.arguments)))
+    words = list(screen.arguments)
+    words[words.index("check")] = "train"  # the verb stands before whatever else is called check
+    screen.next(("weitiao", *words))
 
 
 @command(
@@ -156,7 +159,7 @@ def predict(
         return answers.predict_texts(screen, subject, [given.pop(subject.task.inputs[0].name)], given)
     if not texts and sys.stdin.isatty():
         raise UsageError(_('There is nothing to predict. Give a text: weitiao predict {run} "a lovely day"').format(run=run))
-    return answers.predict_texts(screen, subject, texts or sys.stdin, given)
+    return answers.predict_texts(screen, subject, texts or standard_input.lines(), given)
 
 
 @command(

@@ -18,6 +18,7 @@ from weitiao.data.ledger import Ledger
 from weitiao.data.near_duplicates import near_pairs
 from weitiao.data.normalising import normalise
 from weitiao.data.records import Records
+from weitiao.data.titles import script_title, split_title
 from weitiao.messages import _
 
 __all__ = ["check", "drop_duplicates"]
@@ -135,7 +136,8 @@ def _exact_findings(corpus: Corpus, label_field: str | None) -> list[Finding]:
                 "Rows of the {split} split that also stand in train: {count}; they flatter its figures (--drop-duplicates cures it)."
             )
             examples = [corpus.example(pair, _labels_of(corpus, pair, label_field)) for pair in pairs[:EXAMPLES]]
-            findings.append(Finding(f"overlap_{name}", "warning", len(pairs), message.format(count=len(pairs), split=name), examples))
+            message = message.format(count=len(pairs), split=split_title(name))
+            findings.append(Finding(f"overlap_{name}", "warning", len(pairs), message, examples))
     return findings
 
 
@@ -173,7 +175,7 @@ def _near_findings(corpus: Corpus, texts: Sequence[str], seed: int) -> tuple[dic
             "Texts of the {split} split that nearly repeat a training text: {count}; they flatter its figures, so look at the examples."
         )
         examples = [_near_example(corpus, second, first, overlap) for second, (first, overlap) in list(found.items())[:EXAMPLES]]
-        text = message.format(count=len(found), split=name) + sampled
+        text = message.format(count=len(found), split=split_title(name)) + sampled
         findings.append(Finding(f"near_overlap_{name}", "warning", len(found), text, examples))
     return searched, findings
 
@@ -279,7 +281,6 @@ def _character_findings(corpus: Corpus, texts: Sequence[str]) -> list[Finding]:
     other = sorted(shares.items(), key=lambda item: -item[1])[1:2]
     if other and other[0][1] >= 0.15:
         message = _("{share} of the letters are {script}: choose a base model that knows all languages of the texts.")
-        findings.append(
-            Finding("mixed_scripts", "info", round(other[0][1] * 100), message.format(share=f"{other[0][1]:.0%}", script=other[0][0]))
-        )
+        message = message.format(share=f"{other[0][1]:.0%}", script=script_title(other[0][0]))
+        findings.append(Finding("mixed_scripts", "info", round(other[0][1] * 100), message))
     return findings

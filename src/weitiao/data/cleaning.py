@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from weitiao.data.bad_rows import BadRows
-from weitiao.data.columns import ColumnPlan, require_columns
+from weitiao.data.columns import ColumnPlan, require_columns, why_empty
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.data.table import Table
@@ -32,6 +32,7 @@ def to_records(
     need_outputs: bool = True,
     prepare: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     max_bad_rows: int = 0,
+    bad: BadRows | None = None,
 ) -> Records:
     """The records of a table, rows with an empty input or a missing label left out.
 
@@ -49,16 +50,17 @@ def to_records(
         need_outputs: False keeps rows whose label is missing; their label is then None.
         prepare: the task's own check of a record.
         max_bad_rows: rows that may be left out because a value cannot be understood.
+        bad: the count of the file's unreadable rows so far, which goes on here in the place of ``max_bad_rows``.
 
     Returns:
         One value a record under each field of the plan, and the rows' numbers.
 
     Raises:
-        DataError: a column of the plan is missing, or more rows than ``max_bad_rows`` hold what cannot be understood.
+        DataError: a column of the plan is missing, or more rows than may be left out hold what cannot be understood.
     """
     require_columns(table, plan)
     keep = np.ones(len(table), dtype=bool)
-    bad = BadRows(table.source, max_bad_rows, ledger)
+    bad = (BadRows(table.source, max_bad_rows, ledger) if bad is None else bad).stage(table.source)
     fields: dict[str, list[Any]] = {}
     for name, columns in plan.fields.items():
         kind = plan.types.get(name)
@@ -70,6 +72,8 @@ def to_records(
             reason = f"missing_{name}"
         else:
             values = _parsed(table, columns, name, kind or "text", bad)
+            if kind == "choices" and name in plan.outputs:
+                _without_missing(values, table, name, ledger)
             reason = f"missing_{name}"
         fields[name] = values
         if name not in plan.optional and (need_outputs or name not in plan.outputs):
@@ -111,6 +115,17 @@ def _parsed(table: Table, columns: tuple[str, ...], name: str, kind: str, bad: B
     return values
 
 
+def _without_missing(values: list[Any], table: Table, name: str, ledger: Ledger) -> None:
+    """Takes out of lists of labels, in place, what is none; a list of nothing else is None, for it does not say that no label fits."""
+    for index, labels in enumerate(values):
+        kept = [label for label in labels or () if label and label not in MISSING]
+        if len(kept) == len(labels or ()):
+            continue
+        values[index] = kept or None
+        if kept:
+            ledger.add(table.source, table.rows[index], "repaired", f"missing_in_{name}")
+
+
 def _prepare(
     fields: dict[str, list[Any]],
     keep: np.ndarray,
@@ -149,11 +164,13 @@ def require_rows(records: Records, table: Table, plan: ColumnPlan, fields: Seque
         message = message.format(
             file=table.source, field=_(empty.title), rows=len(table), column=columns[empty.name], flag=empty.flag or empty.name
         )
+        message += why_empty(table, plan.fields[empty.name])
         raise DataError(message, file=table.source, column=plan.fields[empty.name][0])
     message = _("{file}: none of its {rows} rows has all that is needed: {fields}. Name other columns with {flags}.")
     listed = ", ".join(f'{_(one.title)} ("{columns[one.name]}")' for one in needed)
     flags = ", ".join(f"--{one.flag or one.name} NAME" for one in needed)
-    raise DataError(message.format(file=table.source, rows=len(table), fields=listed, flags=flags), file=table.source)
+    message = message.format(file=table.source, rows=len(table), fields=listed, flags=flags)
+    raise DataError(message + why_empty(table, (column for one in needed for column in plan.fields[one.name])), file=table.source)
 
 
 def _is_missing(text: str | None) -> bool:

@@ -1,5 +1,6 @@
 """What a column's values look like: long texts, a few labels, numbers. It knows no column's name and no task."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -29,7 +30,8 @@ class Profile:
         distinct: different values among them.
         mean_length, longest: characters.
         fractional, dates, wordy: shares of the filled rows that are numbers with a fraction, dates, several words.
-        lists: whether every filled row is a JSON list.
+        lists: whether every filled row looks like a JSON list.
+        listed: share of the filled rows that do; 0 where not one of them really is.
         example: a typical value.
         counts: how often each value occurs in the sample.
     """
@@ -44,6 +46,7 @@ class Profile:
     dates: float
     wordy: float
     lists: bool
+    listed: float
     example: str
     counts: Counter[str]
 
@@ -59,6 +62,7 @@ def _profile(name: str, texts: list[str | None]) -> Profile:
     filled = [text.strip() for text in texts if text and text.strip()]
     numbers = [text for text in filled if len(text) < 40 and _NUMBER.fullmatch(text)]
     words = sum(_WORDS.search(text[:200]) is not None and _ADDRESS.fullmatch(text) is None for text in filled)
+    bracketed = [text for text in filled if text.startswith("[") and text.endswith("]")]
     share = 1 / max(1, len(filled))
     return Profile(
         name=name,
@@ -70,10 +74,19 @@ def _profile(name: str, texts: list[str | None]) -> Profile:
         fractional=sum(not float(number).is_integer() for number in numbers) * share,
         dates=sum(_DATE.fullmatch(text[:40]) is not None for text in filled) * share,
         wordy=words * share,
-        lists=bool(filled) and all(text.startswith("[") and text.endswith("]") for text in filled),
+        lists=bool(filled) and len(bracketed) == len(filled),
+        # One is enough to know what brackets mean here: [spam] is a label, and thousands of vectors take their time.
+        listed=len(bracketed) * share if any(map(_is_list, bracketed)) else 0.0,
         example=sorted(filled, key=len)[len(filled) // 2] if filled else "",
         counts=counts,
     )
+
+
+def _is_list(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text, strict=False), list)
+    except (ValueError, RecursionError):
+        return False
 
 
 def _looks_like_text(column: Profile) -> bool:
@@ -96,7 +109,7 @@ def cannot_be(kind: FieldType, column: Profile) -> bool:
 
     A few rows prove nothing, and one label everywhere is for the task to refuse.
     """
-    return kind == "choice" and not column.lists and column.filled >= 20 and column.distinct > column.filled // 2
+    return kind == "choice" and not column.lists and column.listed < 0.5 and column.filled >= 20 and column.distinct > column.filled // 2
 
 
 # A type that is not listed here is found by its columns' names alone.

@@ -149,8 +149,8 @@ def _roles(inputs: Sequence[Field], outputs: Sequence[Field]) -> tuple[frozenset
 
 
 def _type(one: Field, columns: Sequence[Profile]) -> FieldType:
-    """What the values are: several choices where one was declared and the column holds lists."""
-    return "choices" if one.several and all(column.lists for column in columns) else one.type
+    """What the values are: several choices where one was declared and the column holds lists, be it beside plain labels."""
+    return "choices" if one.several and all(column.lists or column.listed for column in columns) else one.type
 
 
 def require_columns(table: Table, plan: ColumnPlan) -> None:
@@ -159,6 +159,15 @@ def require_columns(table: Table, plan: ColumnPlan) -> None:
         for column in columns:
             if column not in table.columns:
                 raise _no_column(column, table, name)
+
+
+def why_empty(table: Table, columns: Iterable[str]) -> str:
+    """A sentence, with a space before it, where some of the columns have no values for want of calculating them; else ""."""
+    unsaved = [column for column in columns if column in table.unsaved]
+    if not unsaved:
+        return ""
+    message = _("The formulas in {columns} were saved without their values: open the file in Excel or LibreOffice, save it, and try again.")
+    return " " + message.format(columns=", ".join(f'"{column}"' for column in unsaved))
 
 
 def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, found: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -186,21 +195,25 @@ def _by_name(
     ``spoken`` are names that mean other fields of the task.
     """
     untaken = [name for name in table.names if name not in _taken(found)]
-    free = {name.lower(): name for name in untaken if one.varied or not cannot_be(one.type, seen[name])}
-    exact = [free[hint] for hint in one.hints if hint in free]
+    # Names that differ only in case mean the same, so that neither is plainly the right one.
+    free: dict[str, list[str]] = {}
+    for name in untaken:
+        if one.varied or not cannot_be(one.type, seen[name]):
+            free.setdefault(name.lower(), []).append(name)
+    exact = [name for hint in one.hints for name in free.get(hint, ())]
     # The first hint of each language is the field's very name: beside it, any other is just another column.
-    first = [free[hint] for hint in _first_hints(one.hints) if hint in free]
+    first = [name for hint in _first_hints(one.hints) for name in free.get(hint, ())]
     looks = LOOKS_LIKE.get(one.type)
     if len(first) == 1 or len(exact) == 1:
         name = (first or exact)[0]
         if needed and not first and one.type == "text" and looks is not None:
             # Only probably the right one ("title"): a longer text beside it ("abstract") is as good.
-            others = [seen[other] for lower, other in free.items() if other != name and lower not in spoken]
+            others = [seen[other] for lower, same in free.items() for other in same if other != name and lower not in spoken]
             longer = [column for column in others if looks(column) and column.mean_length > seen[name].mean_length]
             if longer:
                 raise _ambiguous(one, table, [seen[name], *longer])
         return name, _('Its name is "{name}".').format(name=name)
-    likely = exact or [name for lower, name in free.items() if any(_is_part(hint, lower) for hint in one.hints)]
+    likely = exact or [name for lower, same in free.items() for name in same if any(_is_part(hint, lower) for hint in one.hints)]
     fitting = [name for name in likely if looks is None or looks(seen[name])]
     if len(fitting) == 1:
         return fitting[0], _('Its name, "{name}", and its values say so.').format(name=fitting[0])
@@ -222,7 +235,8 @@ def _by_content(one: Field, table: Table, seen: Mapping[str, Profile], found: Ma
     if best is None:
         message = _("{file}: no column looks like the {field}. There are: {columns}. Name it with --{flag} NAME.")
         columns = _listed(seen[name] for name in table.names)
-        raise DataError(message.format(file=table.source, field=_(one.title), columns=columns, flag=_flag(one)), file=table.source)
+        message = message.format(file=table.source, field=_(one.title), columns=columns, flag=_flag(one))
+        raise DataError(message + why_empty(table, table.names), file=table.source)
     if one.type == "choice":
         return best.name, _("It is the only other column with few different values ({count}).").format(count=best.distinct)
     return best.name, _("It holds the longest texts ({count} characters on average).").format(count=round(best.mean_length))

@@ -99,6 +99,15 @@ def messages_of(value: Any) -> list[dict[str, str]]:
     return messages
 
 
+def is_conversation(value: Any) -> bool:
+    """Whether a value is a list of messages by its keys, in OpenAI's or ShareGPT's spelling; ``messages_of`` says whether they are right.
+
+    >>> is_conversation([{"from": "human", "value": "Hi"}]), is_conversation([{"text": "Hi"}]), is_conversation([])
+    (True, False, False)
+    """
+    return isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) and _is_message(one) for one in value)
+
+
 def answers_in(messages: Sequence[Mapping[str, str]]) -> list[int]:
     """Which messages a model learns to write: the assistant's."""
     return [at for at, message in enumerate(messages) if message["role"] == "assistant"]
@@ -112,6 +121,10 @@ def asked_of(messages: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
 def reference_of(messages: Sequence[Mapping[str, str]]) -> str | None:
     """The answer that a conversation ends with, None where it ends with a question."""
     return messages[-1]["content"] if messages[-1]["role"] == "assistant" else None
+
+
+def _is_message(value: Mapping[str, Any]) -> bool:
+    return ("role" in value or "from" in value) and ("content" in value or "value" in value)
 
 
 def _message(message: Mapping[str, Any], number: int) -> dict[str, str]:

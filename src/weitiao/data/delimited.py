@@ -6,9 +6,11 @@ be repaired without a guess is repaired and goes to the ledger.
 
 import csv
 import io
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -22,6 +24,7 @@ from weitiao.messages import _
 
 DELIMITERS = (",", "\t", ";", "|")
 NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
+_DECLARED = re.compile(r'\ufeff?sep=([^"\r\n])[\r\n]', re.IGNORECASE)
 _SNIFFED = 1 << 16  # characters
 _SNIFFED_RECORDS = 200
 _LONG = 1 << 25  # characters after which a piece ends, however few rows it has
@@ -34,10 +37,12 @@ class Dialect:
     Attributes:
         delimiter: one character; "" for plain text, a text a line.
         quotes: whether double quotes enclose cells, or are text like any other.
+        above: lines above the header: Excel's "sep=;", which says what the delimiter is.
     """
 
     delimiter: str
     quotes: bool = True
+    above: int = 0
 
 
 def wanted_delimiter(given: str) -> str:
@@ -59,9 +64,11 @@ def find_dialect(path: Path, encoding: Encoding, *, delimiter: str = "", ending:
         sample = file.read(_SNIFFED)
         if len(sample) == _SNIFFED:  # the last line may be half of one
             sample = sample[: sample.rfind("\n") + 1] or sample
-    delimiter = delimiter or _sniffed(sample, plain=ending == ".txt")
+    declared = _DECLARED.match(sample)
+    above = 1 if declared else 0
+    delimiter = delimiter or (declared[1] if declared else _sniffed(sample, plain=ending == ".txt"))
     # In tab-separated files a quote is often just a quote. Where it is not syntax, reading it as such swallows rows.
-    return Dialect(delimiter, quotes=delimiter != "\t" or _quotes_enclose(path, encoding))
+    return Dialect(delimiter, quotes=delimiter != "\t" or _quotes_enclose(path, encoding, above), above=above)
 
 
 def delimited_tables(
@@ -76,6 +83,8 @@ def delimited_tables(
         message = _("Double quotes do not enclose cells in this file: they are read as part of the text.")
         ledger.add(source, 1, "repaired", "literal_quotes", message)
     with encoding.open(path) as file:
+        for _line in range(dialect.above):
+            file.readline()
         records = _lines(file) if not dialect.delimiter else _Records(file, dialect)
         names: list[str] = [] if dialect.delimiter else ["text"]
         cells: list[list[str]] = []
@@ -164,7 +173,7 @@ class _Records:
         _allow_long_cells()
 
     def __iter__(self) -> Iterator[_Record]:
-        line, pending = 1, self._pending
+        line, pending = 1 + self._dialect.above, self._pending
         reader = self._reader()
         while True:
             pending.clear()
@@ -240,17 +249,17 @@ def _sniffed(sample: str, *, plain: bool) -> str:
     return best
 
 
-def _quotes_enclose(path: Path, encoding: Encoding) -> bool:
+def _quotes_enclose(path: Path, encoding: Encoding, above: int) -> bool:
     """Whether quotes are syntax in a tab-separated file: not where its lines are even without them, and only then."""
     _allow_long_cells()
     try:
         with encoding.open(path) as file:
-            if len({len(cells) for cells in csv.reader(file, delimiter="\t", strict=True) if cells}) < 2:
+            if len({len(cells) for cells in csv.reader(islice(file, above, None), delimiter="\t", strict=True) if cells}) < 2:
                 return True
     except csv.Error:
         pass
     with encoding.open(path) as file:
-        lengths = Counter(len(cells) for cells in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if cells)
+        lengths = Counter(len(cells) for cells in csv.reader(islice(file, above, None), delimiter="\t", quoting=csv.QUOTE_NONE) if cells)
     odd = lengths.total() - max(lengths.values(), default=0)
     return odd * 100 > lengths.total()
 

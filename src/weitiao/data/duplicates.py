@@ -9,6 +9,7 @@ import numpy as np
 from weitiao.data.ledger import Ledger
 from weitiao.data.normalising import text_keys
 from weitiao.data.records import Records
+from weitiao.data.titles import split_title
 from weitiao.messages import _
 
 
@@ -40,7 +41,7 @@ def drop_duplicates(splits: Mapping[str, Records], ledger: Ledger, text_field: s
             found = np.flatnonzero(np.isin(keys, record_keys(records, fields)) & keep)
             keep[found] = False
             for index in found:
-                detail = _("The same text stands in {split}.").format(split=name)
+                detail = _("The same text stands in {split}.").format(split=split_title(name))
                 ledger.add(train.source, train.rows[index], "dropped", f"in_{name}", detail)
     first = first_of(keys)
     for index in np.flatnonzero((first != np.arange(len(keys))) & keep):

@@ -5,6 +5,7 @@ error names the likely encoding and the flag that accepts it.
 """
 
 import codecs
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -121,8 +122,9 @@ def first_failure(path: Path, encoding: str) -> Failure | None:
         for chunk, last in _chunks(path):
             lines += decoder.decode(chunk, last).count("\n")
     except UnicodeDecodeError as error:
-        # error.object is what was left of the last piece plus this one.
-        lines += bytes(error.object[: error.start]).decode(encoding, "ignore").count("\n")
+        # error.object is what was left of the last piece plus this one; not every codec can leave bytes out.
+        with contextlib.suppress(UnicodeError):
+            lines += bytes(error.object[: error.start]).decode(encoding, "ignore").count("\n")
         return Failure(lines, bytes(error.object[error.start : error.start + 4]))
     except UnicodeError:  # UTF-16 or UTF-32 that was asked for by name and does not begin with its mark
         with path.open("rb") as file:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from weitiao.data.bad_rows import some
 from weitiao.data.ledger import Entry, Ledger
 from weitiao.data.normalising import normalise
+from weitiao.data.titles import split_title
 from weitiao.messages import _
 
 Severity = Literal["info", "warning", "error"]
@@ -197,11 +198,11 @@ def _unmeasured(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]
             continue
         if rows[split] < 50:
             message = _("Rows in the {split} split: only {count}; its figures will be rough, so hold out more of the data or collect more.")
-            findings.append(Finding("small_split", "warning", rows[split], message.format(split=split, count=rows[split])))
+            findings.append(Finding("small_split", "warning", rows[split], message.format(split=split_title(split), count=rows[split])))
         absent = [label for label, by_split in counts.items() if by_split.get("train") and not by_split.get(split)]
         if absent:
             message = _("Labels that do not occur in the {split} split: {count} ({labels}); nothing can be said about them there.")
-            message = message.format(count=len(absent), split=split, labels=_names(absent))
+            message = message.format(count=len(absent), split=split_title(split), labels=_names(absent))
             findings.append(Finding(f"absent_from_{split}", "info", len(absent), message))
     return findings
 

@@ -5,7 +5,7 @@ A number stays as it was written (1.0 does not become 1), true and false keep th
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,25 +37,43 @@ class _Number(float):
 _DECODER = json.JSONDecoder(parse_float=_Number, parse_constant=lambda name: name, strict=False)
 
 
-def is_lines(path: Path, encoding: Encoding) -> bool:
-    """Whether the file is JSON Lines: a whole value on its first line and more below it, whatever its name ends in."""
+def is_lines(
+    path: Path, encoding: Encoding, of: Callable[[Any], bool] = lambda value: isinstance(value, dict), *, one: bool = False
+) -> bool:
+    """Whether the file is JSON Lines: a whole value on its first line and more below it, whatever its name ends in.
+
+    Args:
+        of: what the value must be: by default an object.
+        one: whether a single line will do, if it is none of the size of a file.
+    """
     with encoding.open(path) as file:
         for line in file:
-            if not line.strip("\ufeff \t\r\n"):
+            text = line.strip("\ufeff \t\r\n")
+            if not text:
                 continue
-            if not line.lstrip("\ufeff \t").startswith("{"):
+            # Not the beginning of a value that goes on below; a whole one is only decoded where it matters.
+            if text[0] + text[-1] not in ("{}", "[]") or not ((one and len(text) < _LONG) or any(rest.strip() for rest in file)):
                 return False
             try:
-                _DECODER.decode(line.strip("\ufeff \t\r\n"))
+                return of(decoded(text))
             except (ValueError, RecursionError):
                 return False
-            return any(rest.strip() for rest in file)
     return False
 
 
-def json_lines_tables(path: Path, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int) -> Iterator[Table]:
-    """One object a line, in tables of at most ``chunk_rows``; rows are counted by line. Raises DataError for too many unreadable lines."""
-    yield from _tables(_objects_by_line(path, encoding, bad), source, ledger, chunk_rows, bad)
+def decoded(text: str) -> Any:
+    """The value of a JSON text, for ``written``. Raises ValueError or RecursionError where it is none."""
+    return _DECODER.decode(text)
+
+
+def json_lines_tables(
+    path: Path, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int, lists: str = ""
+) -> Iterator[Table]:
+    """One object a line, in tables of at most ``chunk_rows``; rows are counted by line. Raises DataError for too many unreadable lines.
+
+    ``lists`` names the column of a line that is a list; without it such a line cannot be read.
+    """
+    yield from _tables(_objects_by_line(path, encoding, bad, lists), source, ledger, chunk_rows, bad)
 
 
 def json_tables(path: Path, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int) -> Iterator[Table]:
@@ -69,7 +87,7 @@ def json_tables(path: Path, source: str, encoding: Encoding, bad: BadRows, ledge
     yield from _tables(_objects_in_list(text, source, bad), source, ledger, chunk_rows, bad)
 
 
-def _objects_by_line(path: Path, encoding: Encoding, bad: BadRows) -> Iterator[tuple[int, dict[str, Any], int]]:
+def _objects_by_line(path: Path, encoding: Encoding, bad: BadRows, lists: str) -> Iterator[tuple[int, dict[str, Any], int]]:
     with encoding.open(path) as file:
         for row, line in enumerate(file, 1):
             stripped = line.strip("\ufeff \t\r\n")
@@ -84,6 +102,8 @@ def _objects_by_line(path: Path, encoding: Encoding, bad: BadRows) -> Iterator[t
             except (ValueError, RecursionError) as error:
                 bad.add(row, "broken_json", _broken(error, stripped))
                 continue
+            if lists and isinstance(value, list):
+                value = {lists: value}
             if isinstance(value, dict):
                 yield row, value, len(line)
             else:
@@ -115,6 +135,12 @@ def _objects_in_list(text: str, source: str, bad: BadRows) -> Iterator[tuple[int
             at = _skip(text, at + 1)
         elif text[at : at + 1] != "]":
             raise _invalid(text, json.JSONDecodeError("Expecting ',' delimiter", text, at), source, element=row)
+    after = _skip(text, at + 1)
+    if after < len(text):
+        line = text.count("\n", 0, after) + 1
+        message = _("{file}, line {line}: the list has ended, and {text} stands behind it. A file holds one list: join them into one,")
+        message = message.format(file=source, line=line, text=shorten(text[after : after + 200])) + " "
+        raise DataError(message + _("or write one object a line (.jsonl)."), file=source, row=line)
 
 
 def _listed(text: str, at: int, source: str) -> list[dict[str, Any]]:

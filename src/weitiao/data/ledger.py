@@ -54,6 +54,10 @@ class Ledger:
         """How often each "action:reason" happened, most frequent first."""
         return dict(Counter(f"{e.action}:{e.reason}" for e in self.entries).most_common())
 
+    def of(self, what: str) -> Iterator[Entry]:
+        """The entries that are counted under an "action:reason"."""
+        return (entry for entry in self.entries if f"{entry.action}:{entry.reason}" == what)
+
     def lines(self) -> Iterator[dict[str, object]]:
         """The entries as JSON-ready objects."""
         return (asdict(entry) for entry in self.entries)

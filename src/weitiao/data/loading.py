@@ -6,6 +6,7 @@ test file is given, validation rows are still cut from train, because training n
 
 import hashlib
 import math
+import os
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from weitiao.config import DataSettings
+from weitiao.data.bad_rows import BadRows
 from weitiao.data.cleaning import require_rows, to_records
 from weitiao.data.columns import ColumnPlan, as_pairs, plan_columns, require_columns
 from weitiao.data.duplicates import drop_duplicates, record_keys
@@ -24,6 +26,7 @@ from weitiao.data.records import Records
 from weitiao.data.schema import Schema
 from weitiao.data.splitting import split
 from weitiao.data.table import Table
+from weitiao.data.titles import split_title
 from weitiao.errors import DataError, UsageError
 from weitiao.fields import Field
 from weitiao.messages import _
@@ -81,17 +84,17 @@ def load(
     ledger, inputs, outputs = Ledger(), schema.inputs, schema.outputs
     reading = Reading(settings.encoding, settings.delimiter, settings.max_bad_rows, offline, schema=schema)
     shares, named = _wanted(settings)
-    tables = _tables(source, reading, ledger, observer, skip=named)
+    given = _tables(source, reading, ledger, observer, skip=named)
     for name, path in named.items():
-        tables[name] = _read(path, reading, ledger, observer)
-    for note in dict.fromkeys(note for table in tables.values() for note in table.notes):
+        given[name] = _read(path, reading, ledger, observer)
+    for note in dict.fromkeys(note for table, _bad in given.values() for note in table.notes):
         observer.note(note)
     chosen = schema.columns if settings.text_separator else as_pairs(schema.columns, inputs)
-    plan = plan_columns(tables["train"], inputs, outputs, chosen, _separator(settings.text_separator or "\n"))
+    plan = plan_columns(given["train"][0], inputs, outputs, chosen, _separator(settings.text_separator or "\n"))
     splits, prepare = {}, schema.preparation(need_outputs=True)
-    for name in list(tables):
-        table = tables.pop(name)  # the text stands in memory twice while it becomes records, one split at a time
-        splits[name] = to_records(table, plan, ledger, prepare=prepare, max_bad_rows=settings.max_bad_rows)
+    for name in list(given):
+        table, bad = given.pop(name)  # the text stands in memory twice while it becomes records, one split at a time
+        splits[name] = to_records(table, plan, ledger, prepare=prepare, bad=bad)
         if name == "test" and not len(splits[name]) and source.startswith(PREFIX):
             observer.note(_("The test split of {source} has no labels; it is left out.").format(source=source))
             del splits[name]
@@ -136,14 +139,14 @@ def read_records(
     """
     ledger = Ledger()
     reading = replace(reading, schema=schema)
-    if Path(source).is_dir() or source.startswith(PREFIX):
-        tables = _tables(source, reading, ledger, observer, need_train=False)
-        table = tables.get("test") or tables.get("validation") or tables["train"]
+    if os.path.isdir(source) or source.startswith(PREFIX):
+        given = _tables(source, reading, ledger, observer, need_train=False)
+        table, bad = given.get("test") or given.get("validation") or given["train"]
     else:
-        table = _read(source, reading, ledger, observer)
+        table, bad = _read(source, reading, ledger, observer)
     fitted = fit_plan(table, plan, schema, separator=reading.text_separator, need_outputs=need_outputs)
     prepare = schema.preparation(need_outputs=need_outputs)
-    records = to_records(table, fitted, ledger, need_outputs=need_outputs, prepare=prepare, max_bad_rows=reading.max_bad_rows)
+    records = to_records(table, fitted, ledger, need_outputs=need_outputs, prepare=prepare, bad=bad)
     require_rows(records, table, fitted, (*schema.inputs, *(schema.outputs if need_outputs else ())))
     return records, ledger
 
@@ -229,8 +232,8 @@ def _shares_to_cut(shares: Mapping[str, float], given: set[str], observer: Obser
 
 def _tables(
     source: str, reading: Reading, ledger: Ledger, observer: Observer, *, skip: Collection[str] = (), need_train: bool = True
-) -> dict[str, Table]:
-    """The source's tables by split; those in ``skip`` are given elsewhere and not read."""
+) -> dict[str, tuple[Table, BadRows]]:
+    """The source's tables by split, each with its count of unreadable rows; those in ``skip`` are given elsewhere and not read."""
     if source.startswith(PREFIX):
         reshape = reading.schema.reshape if reading.schema else lambda table: table
         found = {_split_of(name): reshape(table) for name, table in hub_splits(source, offline=reading.offline).items()}
@@ -238,9 +241,9 @@ def _tables(
         if not known or (need_train and "train" not in known):
             message = _("{source} has no train split; it has {splits}.").format(source=source, splits=", ".join(filter(None, found)) or "-")
             raise DataError(message, file=source)
-        return known
+        return {name: (table, BadRows(source, reading.max_bad_rows, ledger)) for name, table in known.items()}
     folder = Path(source).expanduser()
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # a name that is too long is none: Path.is_dir raises
         return {"train": _read(source, reading, ledger, observer)}
     files = _split_files(folder, source, reading.endings, need_train=need_train)
     return {name: _read_files(paths, reading, ledger, observer) for name, paths in files.items() if name not in skip}
@@ -258,7 +261,9 @@ def _split_files(folder: Path, source: str, endings: Collection[str], *, need_tr
             message = _(
                 "{folder} holds several files for {split}: {names}. Keep one of them, or give the files: FILE --valid FILE --test FILE"
             )
-            raise DataError(message.format(folder=source, split=name, names=", ".join(path.name for path in paths)), file=source)
+            raise DataError(
+                message.format(folder=source, split=split_title(name), names=", ".join(path.name for path in paths)), file=source
+            )
     if not found or (need_train and "train" not in found):
         there = ", ".join(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in endings)
         message = _("{folder} is a folder without a train file (train.csv, train.jsonl, ...), where a file or such a folder was meant.")
@@ -273,17 +278,20 @@ def _split_of(name: str) -> str:
     return next((split_name for split_name, names in SPLIT_NAMES.items() if name.lower() in names), "")
 
 
-def _read_files(paths: list[Path], reading: Reading, ledger: Ledger, observer: Observer) -> Table:
-    """One file, or the shards of one, whose rows are then counted on."""
-    tables = [_read(str(path), reading, ledger, observer) for path in paths]
+def _read_files(paths: list[Path], reading: Reading, ledger: Ledger, observer: Observer) -> tuple[Table, BadRows]:
+    """One file, or the shards of one, whose rows are then counted on, the unreadable ones too."""
+    source = str(paths[0]) if len(paths) == 1 else _SHARD.sub("-*", str(paths[0].with_suffix(""))) + paths[0].suffix
+    bad = BadRows(source, reading.max_bad_rows, ledger)
+    tables = [_read(str(path), reading, ledger, observer, bad)[0] for path in paths]
     if len(tables) == 1:
-        return tables[0]
+        return tables[0], bad
     joined = Table.concat(tables)
-    source = _SHARD.sub("-*", str(paths[0].with_suffix(""))) + paths[0].suffix
-    return Table(joined.columns, np.arange(1, len(joined) + 1, dtype=np.int64), source, joined.notes)
+    return replace(joined, rows=np.arange(1, len(joined) + 1, dtype=np.int64), source=source), bad
 
 
-def _read(source: str, reading: Reading, ledger: Ledger, observer: Observer) -> Table:
+def _read(source: str, reading: Reading, ledger: Ledger, observer: Observer, bad: BadRows | None = None) -> tuple[Table, BadRows]:
+    """The table, and the count of unreadable rows that cleaning goes on with."""
+    bad = BadRows(source, reading.max_bad_rows, ledger) if bad is None else bad
     table = read(
         source,
         encoding=reading.encoding,
@@ -293,8 +301,9 @@ def _read(source: str, reading: Reading, ledger: Ledger, observer: Observer) -> 
         offline=reading.offline,
         schema=reading.schema,
         observer=observer,
+        bad=bad,
     )
-    return reading.schema.reshape(table) if reading.schema else table
+    return (reading.schema.reshape(table) if reading.schema else table), bad
 
 
 def _separator(written: str) -> str:

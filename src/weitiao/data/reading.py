@@ -6,6 +6,7 @@ The ending says which reader is used and the first bytes must agree: an image na
 import dataclasses
 import difflib
 import functools
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from weitiao import sample
 from weitiao.data.bad_rows import BadRows
 from weitiao.data.binary_tables import arrow_file_tables, parquet_tables, workbook_tables
+from weitiao.data.conversations import is_conversation
 from weitiao.data.delimited import delimited_tables, find_dialect, wanted_delimiter
 from weitiao.data.encodings import Encoding, recognise, utf16_without_mark
 from weitiao.data.headers import empty, no_rows
@@ -82,6 +84,7 @@ def read(
     offline: bool = False,
     schema: Schema | None = None,
     observer: Observer = SILENT,
+    bad: BadRows | None = None,
 ) -> Table:
     """The whole of a file as one table of texts.
 
@@ -91,6 +94,8 @@ def read(
     >>> read(str(path), ledger=Ledger())[0]
     {'text': 'good', 'label': '1'}
 
+    ``bad`` counts unreadable rows in the place of ``max_bad_rows``, for a caller who counts on.
+
     Raises:
         DataError: the file is missing, empty, of another kind, or holds more unreadable rows than may be left out.
         UsageError: an unknown encoding or an impossible delimiter.
@@ -98,23 +103,30 @@ def read(
     """
     tables: list[Table] = []
     done = 0
-    for table in iter_tables(source, Reading(encoding, delimiter, max_bad_rows, offline, schema=schema), ledger):
+    for table in iter_tables(source, Reading(encoding, delimiter, max_bad_rows, offline, schema=schema), ledger, bad):
         tables.append(table)
         done += len(table)
         observer.progress("read", done, None, {})
     return Table.concat(tables)
 
 
-def iter_tables(source: str, reading: Reading = Reading(), ledger: Ledger | None = None) -> Iterator[Table]:
+def iter_tables(
+    source: str,
+    reading: Reading = Reading(),
+    ledger: Ledger | None = None,
+    bad: BadRows | None = None,
+) -> Iterator[Table]:
     """A file in pieces of at most ``reading.chunk_rows`` rows, at least one of them with a row: memory stays bounded, however long it is.
 
     CSV, TSV, text, JSON Lines, Parquet, Arrow and Excel are streamed; a JSON list is held as text, a hub's data set by Arrow.
-    Raises as ``read`` does; too many unreadable rows are found when they are met.
+    ``bad`` counts unreadable rows in the place of ``reading.max_bad_rows``: hand the same one to ``to_records``, and one limit holds for
+    both. Raises as ``read`` does; too many unreadable rows are found when they are met.
     """
     ledger = Ledger() if ledger is None else ledger
+    bad = BadRows(source, reading.max_bad_rows, ledger) if bad is None else bad.stage(source)
     rows = 0
     names: list[str] = []
-    for table in _hub_tables(source, reading) if source.startswith(PREFIX) else _file_tables(_path(source), source, reading, ledger):
+    for table in _hub_tables(source, reading) if source.startswith(PREFIX) else _file_tables(_path(source), source, reading, ledger, bad):
         names = names or table.names
         if len(table):
             rows += len(table)
@@ -136,13 +148,13 @@ def _hub_tables(source: str, reading: Reading) -> Iterator[Table]:
     return iter(splits.values())
 
 
-def _file_tables(path: Path, source: str, reading: Reading, ledger: Ledger) -> Iterator[Table]:
+def _file_tables(path: Path, source: str, reading: Reading, ledger: Ledger, bad: BadRows) -> Iterator[Table]:
     path = path.expanduser()
     head = _head(path, source)
     delimiter = wanted_delimiter(reading.delimiter)
     if not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
         raise empty(source)
-    own = _own(path, source, head, reading)
+    own = _own(path, source, head, reading, ledger)
     if own is not None:
         return iter((own,))
     kind = _format(path, source, head)
@@ -153,7 +165,6 @@ def _file_tables(path: Path, source: str, reading: Reading, ledger: Ledger) -> I
     if kind == "xlsx":
         return workbook_tables(path, source, ledger, reading.chunk_rows)
     encoding = recognise(path, reading.encoding)
-    bad = BadRows(source, reading.max_bad_rows, ledger)
     if kind == "json":
         return _json(path, source, encoding, bad, ledger, reading.chunk_rows)
     if not delimiter and path.suffix.lower() != ".txt":
@@ -162,29 +173,36 @@ def _file_tables(path: Path, source: str, reading: Reading, ledger: Ledger) -> I
     return delimited_tables(path, source, encoding, dialect, bad, ledger, reading.chunk_rows)
 
 
-def _own(path: Path, source: str, head: bytes, reading: Reading) -> Table | None:
+def _own(path: Path, source: str, head: bytes, reading: Reading, ledger: Ledger) -> Table | None:
     """A file in a format of the task's own."""
     if reading.schema is None or looks_like(head) != TEXT:
         return None
     # Only a task that asks for the text pays for telling its encoding, which reads the file once.
     encoding = functools.cache(lambda: recognise(path, reading.encoding))
     table = reading.schema.read(path, lambda: encoding().open(path))
-    return None if table is None else dataclasses.replace(table, source=source)
+    if table is None:
+        return None
+    for row in table.mended:
+        ledger.add(source, row, "repaired", "half_character")
+    return dataclasses.replace(table, source=source, mended=())
 
 
 def _json(path: Path, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int) -> Iterator[Table]:
-    # Objects a line in a .json and a list in a .jsonl are both common, and both plain to see.
+    # Objects a line in a .json and a list in a .jsonl are both common, and both plain to see; so is a conversation a line.
     with encoding.open(path) as file:
         first = file.read(4096).lstrip("\ufeff \t\r\n")[:1]
+    if first == "[" and is_lines(path, encoding, of=is_conversation, one=path.suffix.lower() != ".json"):
+        return json_lines_tables(path, source, encoding, bad, ledger, chunk_rows, lists="messages")
     lines = is_lines(path, encoding) if path.suffix.lower() == ".json" else first != "["
     return (json_lines_tables if lines else json_tables)(path, source, encoding, bad, ledger, chunk_rows)
 
 
 def _head(path: Path, source: str) -> bytes:
     """The first bytes of a file; what keeps it from being read becomes a DataError."""
-    if path.is_dir():
+    # os.path, unlike Path, takes a name that is too long for any file system for one that is not there.
+    if os.path.isdir(path):
         raise _is_folder(path, source)
-    if not path.exists():
+    if not os.path.exists(path):
         raise missing(path, source)
     try:
         with path.open("rb") as file:
@@ -224,7 +242,7 @@ def _refuse_json(path: Path, source: str, encoding: Encoding) -> None:
 def missing(path: Path, source: str) -> DataError:
     """The error for a file that is not there, with what stands near it."""
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         message = _("{file} does not exist; neither does the folder {folder}. You are in {here}.")
         return DataError(message.format(file=source, folder=folder, here=Path.cwd()), file=source)
     names = sorted(p.name for p in folder.iterdir() if p.is_dir() or p.suffix.lower() in ENDINGS)

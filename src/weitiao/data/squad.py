@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
+from weitiao.data.delimited import shorten
+from weitiao.data.json_tables import decoded, written
 from weitiao.data.table import Table
 from weitiao.errors import DataError
 from weitiao.messages import _
@@ -22,22 +24,22 @@ def squad_table(path: Path, open_text: Callable[[], TextIO]) -> Table | None:
         None where the file at ``path`` is not SQuAD's; what is not valid JSON is left to the ordinary reader, who says where it breaks.
 
     Raises:
-        DataError: an article or a paragraph lacks what it needs; the message says which, and what to do.
+        DataError: an article, a paragraph or a question lacks what it needs; the message says which, and what to do.
     """
     with open_text() as file:
         text = file.read().lstrip("\ufeff")
     if '"qas"' not in text:
         return None
     try:
-        content = json.loads(text, strict=False)
+        content = decoded(text.strip())
     except (ValueError, RecursionError):
         return None
     articles = content.get("data") if isinstance(content, dict) else content
     if not isinstance(articles, list) or not any(isinstance(one, dict) and ("paragraphs" in one or "qas" in one) for one in articles):
         return None
     cells = [
-        [question.get("question", question.get("query_text")), context, _identity(question), _answers(question)]
-        for context, questions in _paragraphs(articles, str(path))
+        [_asked(question, place, str(path)), context, _identity(question), _answers(question)]
+        for place, context, questions in _paragraphs(articles, str(path))
         for question in questions
     ]
     names = ["question", "context", "id", "answers"]
@@ -45,8 +47,8 @@ def squad_table(path: Path, open_text: Callable[[], TextIO]) -> Table | None:
     return Table.of([names[at] for at in kept], [[row[at] for at in kept] for row in cells], range(1, len(cells) + 1))
 
 
-def _paragraphs(articles: list[Any], file: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """Each paragraph's text and its questions."""
+def _paragraphs(articles: list[Any], file: str) -> Iterator[tuple[tuple[int, int], str, list[dict[str, Any]]]]:
+    """Each paragraph's place (article, paragraph), its text and its questions."""
     for number, article in enumerate(articles, 1):
         paragraphs = article.get("paragraphs", [article]) if isinstance(article, dict) else None
         if not isinstance(paragraphs, list):
@@ -57,12 +59,21 @@ def _paragraphs(articles: list[Any], file: str) -> Iterator[tuple[str, list[dict
             if not isinstance(context, str) or not isinstance(questions, list) or not all(isinstance(one, dict) for one in questions):
                 message = _('article {number}, paragraph {paragraph}: it needs a text as "context" and a list of objects as "qas".')
                 raise _broken(message.format(number=number, paragraph=at), number, file)
-            yield context, questions
+            yield (number, at), context, questions
 
 
 def _broken(problem: str, article: int, file: str) -> DataError:
     cure = _("Repair it or take it out; or give a table with one question a row: weitiao check FILE.csv --task question-answering")
     return DataError(f"{file}: {problem} {cure}", file=file, row=article)
+
+
+def _asked(question: dict[str, Any], place: tuple[int, int], file: str) -> str | None:
+    """The question; a number is one as it is written, None is left for cleaning to drop."""
+    value = question.get("question", question.get("query_text"))
+    if value is None or isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        return written(value)
+    message = _("article {number}, paragraph {paragraph}: a question must be a text, and this one is {text}.")
+    raise _broken(message.format(number=place[0], paragraph=place[1], text=shorten(written(value) or "")), place[0], file)
 
 
 def _identity(question: dict[str, Any]) -> str | None:

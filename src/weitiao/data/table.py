@@ -7,7 +7,7 @@ tasks name the class, and the command line knows every task before there is any 
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,12 +33,16 @@ class Table:
         rows: (rows,) int64, counted as ``Records`` says.
         source: the file as it was given.
         notes: sentences that people should read, such as which sheet of a workbook was taken.
+        mended: rows in which half characters were replaced and no ledger was there to say so.
+        unsaved: columns with nothing in them because their formulas were saved without values.
     """
 
     columns: "dict[str, pa.ChunkedArray]"
     rows: np.ndarray
     source: str = ""
     notes: tuple[str, ...] = ()
+    mended: tuple[int, ...] = ()
+    unsaved: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -54,12 +58,14 @@ class Table:
 
         by_column = list(zip(*cells, strict=True)) if cells else [()] * len(names)
         columns = {}
+        mended = Ledger() if ledger is None else ledger
         for name, values in zip(names, by_column, strict=True):
             try:
                 columns[name] = pa.chunked_array([pa.array(values, type=text_type())])
             except UnicodeEncodeError:  # JSON can spell half of an emoji: "\ud83d"
-                columns[name] = pa.chunked_array([pa.array(_whole(values, rows, source, ledger), type=text_type())])
-        return cls(columns, np.asarray(rows, dtype=np.int64), source)
+                columns[name] = pa.chunked_array([pa.array(_whole(values, rows, source, mended), type=text_type())])
+        told = () if ledger is not None else tuple(entry.row for entry in mended.entries)
+        return cls(columns, np.asarray(rows, dtype=np.int64), source, mended=told)
 
     @classmethod
     def concat(cls, tables: Sequence["Table"]) -> "Table":
@@ -79,7 +85,9 @@ class Table:
             for name in names
         }
         notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
-        return cls(columns, np.concatenate([table.rows for table in tables]), tables[0].source, notes)
+        # What one piece has is no column without values.
+        unsaved = tuple(name for name in names if all(name in table.unsaved for table in tables))
+        return cls(columns, np.concatenate([table.rows for table in tables]), tables[0].source, notes, unsaved=unsaved)
 
     @property
     def names(self) -> list[str]:
@@ -102,11 +110,11 @@ class Table:
         import pyarrow as pa
 
         columns = {**self.columns, name: pa.chunked_array([pa.array(list(texts), type=text_type())])}
-        return Table(columns, self.rows, self.source, (*self.notes, note) if note else self.notes)
+        return replace(self, columns=columns, notes=(*self.notes, note) if note else self.notes)
 
     def head(self, rows: int) -> "Table":
         """The first rows."""
-        return Table({name: column.slice(0, rows) for name, column in self.columns.items()}, self.rows[:rows], self.source, self.notes)
+        return replace(self, columns={name: column.slice(0, rows) for name, column in self.columns.items()}, rows=self.rows[:rows])
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Table":
         """The rows at ``indices``, in that order."""
@@ -114,7 +122,12 @@ class Table:
 
         wanted = np.asarray(indices, dtype=np.int64)
         columns = {name: column.take(pa.array(wanted)) for name, column in self.columns.items()}
-        return Table(columns, self.rows[wanted], self.source, self.notes)
+        return replace(self, columns=columns, rows=self.rows[wanted])
+
+
+def has_half_characters(text: str) -> bool:
+    """Whether a text holds lone surrogates: half a character, or a byte that was no text, which no encoding can hold."""
+    return bool(_SURROGATES.search(text))
 
 
 def text_type() -> Any:
@@ -124,13 +137,12 @@ def text_type() -> Any:
     return pa.large_string()
 
 
-def _whole(values: Iterable[Any], rows: Sequence[int] | np.ndarray, source: str, ledger: Ledger | None) -> list[str | None]:
+def _whole(values: Iterable[Any], rows: Sequence[int] | np.ndarray, source: str, ledger: Ledger) -> list[str | None]:
     """``values`` with half characters replaced by U+FFFD, each in the ledger."""
     whole: list[str | None] = []
     for row, value in zip(rows, values, strict=True):
-        if value is not None and _SURROGATES.search(value):
+        if value is not None and has_half_characters(value):
             value = _SURROGATES.sub("\ufffd", value)
-            if ledger is not None:
-                ledger.add(source, row, "repaired", "half_character")
+            ledger.add(source, row, "repaired", "half_character")
         whole.append(value)
     return whole

@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from weitiao.errors import DataError
 from weitiao.images import opened
 from weitiao.messages import _
 
+_NUMBER = re.compile(r"[-+]?((\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?|nan|inf(inity)?)", re.IGNORECASE)
 Parser = Callable[[Sequence[str | None]], Any]
 
 
@@ -31,10 +34,10 @@ def parser(kind: str, folder: Path = Path()) -> Parser:
 
 
 def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise ValueError(_("a number was expected, and it holds {text}.").format(text=shorten(text))) from None
+    # float() takes more: 1_000 is Python's spelling, and no file's.
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(_("a number was expected, and it holds {text}.").format(text=shorten(text)))
+    number = float(text)
     if not math.isfinite(number):
         raise ValueError(_("a finite number was expected, and it holds {text}.").format(text=shorten(text)))
     return number
@@ -68,7 +71,7 @@ def _nested(text: str) -> Any:
 def _image(text: str, folder: Path) -> str:
     path = Path(text).expanduser()
     path = path if path.is_absolute() else folder / path
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises for a name that is too long
         raise ValueError(_("the image {path} does not exist (paths count from the data file's folder).").format(path=path))
     try:
         with opened(path) as picture:

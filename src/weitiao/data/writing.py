@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from weitiao.config import nearest
-from weitiao.errors import UsageError
+from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
 class Writer(Protocol):
-    """Takes rows; every row has the same keys."""
+    """Takes rows. All but JSON Lines have the columns of the first rows that come: a key that a later row lacks is an empty cell there."""
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write the rows after those before."""
+        """Write the rows after those before. Raises DataError for a key that has no column."""
         ...
 
 
@@ -51,15 +51,49 @@ def writer(path: Path, ending: str, numbers: Collection[str] = ()) -> Iterator[W
 
 class _Delimited:
     def __init__(self, file: Any, delimiter: str) -> None:
-        self.rows = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        self.header = False
+        self.rows = csv.writer(_LineFeeds(file), delimiter=delimiter, lineterminator="\r\n")
+        self.columns = _Columns(".tsv" if delimiter == "\t" else ".csv")
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        for row in rows:
-            if not self.header:
-                self.rows.writerow(row.keys())
-                self.header = True
-            self.rows.writerow(row.values())
+        if not self.columns.names and rows:
+            self.rows.writerow(self.columns.of(rows))
+        self.columns.check(rows)
+        self.rows.writerows([row.get(name) for name in self.columns.names] for row in rows)
+
+
+class _LineFeeds:
+    """Ends rows with a line feed alone. ``csv`` quotes no line end but its own, and a lone carriage return in a text needs quotes too."""
+
+    def __init__(self, file: Any) -> None:
+        self.file = file
+
+    def write(self, row: str) -> None:
+        self.file.write(row.removesuffix("\r\n") + "\n")
+
+
+class _Columns:
+    """The columns of a file that has the same ones in every row."""
+
+    def __init__(self, ending: str) -> None:
+        self.ending, self.names, self.rows = ending, list[str](), 0
+
+    def of(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Fixes them from the first rows."""
+        self.names = list(dict.fromkeys(name for row in rows for name in row))
+        return self.names
+
+    def check(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Raises DataError for a value under any other name: it would be lost."""
+        for number, row in enumerate(rows, self.rows + 1):
+            new = [name for name in row if name not in self.names and row[name] is not None] if row.keys() - self.names else []
+            if new:
+                message = _(
+                    'Row {row} has the column "{column}", which the {count} rows before lack; a {ending} file has the same columns in'
+                )
+                message += " " + _("every row. Write to a .jsonl file, which can hold any: --out NAME.jsonl")
+                message = message.format(row=number, column=new[0], count=self.rows, ending=self.ending)
+                raise DataError(message, row=number, column=new[0])
+        self.rows += len(rows)
 
 
 class _JsonLines:
@@ -73,6 +107,7 @@ class _JsonLines:
 class _ParquetWriter:
     def __init__(self, path: Path, numbers: Collection[str]) -> None:
         self.path, self.numbers = path, numbers
+        self.columns = _Columns(".parquet")
         self.writer: Any = None
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -83,8 +118,9 @@ class _ParquetWriter:
             return
         if self.writer is None:
             # Types are told, not guessed: the first batch may hold nothing but gaps in a column.
-            schema = pa.schema([(name, pa.float64() if name in self.numbers else pa.string()) for name in rows[0]])
+            schema = pa.schema([(name, pa.float64() if name in self.numbers else pa.string()) for name in self.columns.of(rows)])
             self.writer = pq.ParquetWriter(self.path, schema)
+        self.columns.check(rows)
         self.writer.write_table(pa.Table.from_pylist(list(rows), schema=self.writer.schema))
 
     def close(self) -> None:

@@ -7,7 +7,8 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+
+from weitiao.errors import without_credentials
 
 OFFICIAL, MIRROR, MODELSCOPE = "https://huggingface.co", "https://hf-mirror.com", "https://modelscope.cn"
 CONNECT_SECONDS = 3.0
@@ -36,7 +37,7 @@ def probe_all(*, offline: bool = False, urls: list[str] | None = None, seconds: 
         {"url": url, "answers": None if offline else False, "seconds": None, "error": ""} for url in urls or candidates()
     ]
     if offline:
-        return results
+        return _told(results)
     threads = [threading.Thread(target=_probe, args=(result, seconds), daemon=True) for result in results]
     until = time.monotonic() + seconds + 0.5
     for thread in threads:
@@ -44,13 +45,18 @@ def probe_all(*, offline: bool = False, urls: list[str] | None = None, seconds: 
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
     # Copies: a thread that was left behind may still write to its own.
-    return [dict(r) if r["answers"] or r["error"] else dict(r) | {"error": f"no answer within {seconds:g} s"} for r in results]
+    told = [dict(r) if r["answers"] or r["error"] else dict(r) | {"error": f"no answer within {seconds:g} s"} for r in results]
+    return _told(told)
 
 
 def environment() -> dict[str, Any]:
     """The variables that decide about hubs and devices. An address is told without what may be secret in it."""
-    told: dict[str, Any] = {name: _without_secret(os.environ[name]) for name in TOLD if os.environ.get(name) is not None}
+    told: dict[str, Any] = {name: without_credentials(os.environ[name]) for name in TOLD if os.environ.get(name) is not None}
     return told | {"proxy": sorted({name.upper() for name in PROXIES if os.environ.get(name)})}
+
+
+def _told(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [r | {"url": without_credentials(r["url"]), "error": without_credentials(r["error"])} for r in results]
 
 
 def _probe(result: dict[str, Any], seconds: float) -> None:
@@ -66,8 +72,3 @@ def _probe(result: dict[str, Any], seconds: float) -> None:
         return
     result["seconds"] = round(time.monotonic() - started, 2)
     result["answers"] = True
-
-
-def _without_secret(value: str) -> str:
-    parts = urlsplit(value)
-    return value.replace(f"{parts.username}:{parts.password}@", "") if parts.password else value

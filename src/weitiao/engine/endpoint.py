@@ -14,7 +14,7 @@ from typing import Any
 
 from weitiao.engine.model_folder import file_sha256
 from weitiao.engine.refusals import CONNECT_SECONDS, ask, because, in_background, kinds_of
-from weitiao.errors import ModelError, ResourceError
+from weitiao.errors import ModelError, ResourceError, without_credentials
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import write_text
@@ -46,6 +46,11 @@ class Repository:
 def endpoint_in_force() -> str:
     """The hub to ask: HF_ENDPOINT, else the official one. Read anew each time, unlike huggingface_hub's own constant."""
     return (os.environ.get("HF_ENDPOINT") or OFFICIAL).rstrip("/")
+
+
+def endpoint_shown() -> str:
+    """The same for people: without the name or password that it may carry."""
+    return without_credentials(endpoint_in_force())
 
 
 def offline_asked() -> bool:

@@ -236,7 +236,7 @@ def _named(name: str, revision: str, offline: bool, trusted: str, observer: Obse
         attempts.append(Attempt(_("the local cache"), "missing", _("not there")))
     if offline:
         raise NotHad(name, attempts, offline=True)
-    hub = endpoint.endpoint_in_force()
+    hub = endpoint.endpoint_shown()
     try:
         return _from_hub(name, revision, trusted, observer)
     except Refused as refused:

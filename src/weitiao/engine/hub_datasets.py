@@ -37,7 +37,7 @@ def fetch_dataset(source: str, *, revision: str, bundle: Path | None, offline: b
         came = "hub"
         if not offline:
             commit = _ask(name)
-            observer.note(_("Fetching {name} from {endpoint}.").format(name=name, endpoint=endpoint.endpoint_in_force()))
+            observer.note(_("Fetching {name} from {endpoint}.").format(name=name, endpoint=endpoint.endpoint_shown()))
         _write(hub_splits(str(name), offline=offline), folder)
     splits = cached_splits(plain)
     if bundle is not None:
@@ -53,7 +53,7 @@ def _ask(name: HubName) -> str:
     try:
         return endpoint.describe(name.repository, revision=name.revision, dataset=True).commit
     except Refused as refused:
-        hub = endpoint.endpoint_in_force()
+        hub = endpoint.endpoint_shown()
         attempts = [Attempt(_("the local cache"), "missing", _("not there")), Attempt(hub, refused.kind, refused.cause, hub)]
         raise NotHad(str(name).removeprefix("hub:"), attempts).error(dataset=True) from refused
 

@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from weitiao import messages
+from weitiao.data.titles import action_title, reason_title, script_title, split_title
 from weitiao.metrics import title
 from weitiao.report import formats
 from weitiao.report.tokens import legible
@@ -33,6 +34,8 @@ def _environment() -> Any:
     for name in ("figure", "bounds", "count", "percent", "size", "duration", "moment", "shorten", "plain", "file_name"):
         environment.filters[name] = _lenient(getattr(formats, name))
     environment.filters["legible"] = legible
+    for worded in (action_title, reason_title, script_title, split_title):
+        environment.filters[worded.__name__] = worded
     return environment
 
 

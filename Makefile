@@ -4,9 +4,12 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-EXTRAS := train,offline,dev,hub-data,zh,text,quant
-# Set when everything named in it has been installed; older than pyproject.toml or constraints.txt, it is out of date.
+# Set when what a target needs has been installed; older than pyproject.toml or constraints.txt, they are out of date. Who has what it
+# takes to work on weitiao also has what it takes to use it.
+USE := .venv/.ready-to-use
 READY := .venv/.ready
+$(USE): EXTRAS := train,offline
+$(READY): EXTRAS := train,offline,dev,hub-data,zh,text,quant
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint messages bench clean
@@ -19,7 +22,7 @@ help:
 	@echo 'make bench     the short form of every benchmark'
 	@echo 'make clean     remove the environment and the caches; runs/ stays'
 
-$(READY): pyproject.toml constraints.txt
+$(USE) $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo 'weitiao needs Python 3.11 or newer, and "$(PYTHON)" is not.' \
 	       'Install one (python.org, your package manager, or conda create -n weitiao python=3.12)' \
@@ -27,9 +30,9 @@ $(READY): pyproject.toml constraints.txt
 	@echo 'Installing weitiao and what it needs into .venv: once, a few minutes, more where the network is slow.'
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
-	@touch $@
+	@touch $(USE) $@
 
-demo: $(READY)
+demo: $(USE)
 	$(BIN)/weitiao train sample:en --model offline --epochs 4 --lr 1e-4 --batch-size 16 --out runs/demo --overwrite
 	$(BIN)/weitiao predict runs/demo \
 	  'I was charged twice for the same pair of headphones.' \

@@ -211,6 +211,21 @@ def test_what_fails_before_the_first_step_leaves_nothing(
     assert not (tmp_path / "run").exists()
 
 
+def test_labels_that_a_model_does_not_know(run: weitiao.Run, tmp_path: Path) -> None:
+    class Heard(Observer):
+        def warn(self, text: str) -> None:
+            warnings.append(text)
+
+    warnings: list[str] = []
+    strange = write_csv(tmp_path / "strange.csv", [("a lovely day", "pos"), ("a sad day", "neg")], header=("评论", "标签"))
+    with pytest.raises(weitiao.DataError, match=r"none of its labels \(neg, pos\).*好评") as caught:
+        run.evaluate(str(strange))
+    assert caught.value.column == "label"
+    some = write_csv(tmp_path / "some.csv", [("a lovely day", "好评"), ("a sad day", "neg")], header=("评论", "标签"))
+    assert run.evaluate(str(some), observer=Heard())["rows"] == 2
+    assert any("1 of 2 rows" in warning and "neg" in warning for warning in warnings)
+
+
 @pytest.mark.parametrize("part", ["write_card", "write_report"])
 def test_a_report_that_cannot_be_drawn_spoils_no_model(
     part: str, train_tiny: Callable[..., weitiao.Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -245,3 +260,30 @@ def test_the_public_surface_is_explicit() -> None:
         assert getattr(weitiao, name) is not None
     with pytest.raises(AttributeError):
         _ = weitiao.nothing
+
+
+def test_a_training_that_failed_to_begin_leaves_the_next_one_alone(
+    train_tiny: Callable[..., weitiao.Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accelerate keeps its number format for the whole process: the next training would ask for another."""
+    from weitiao.engine.training import Trainer
+
+    def broken(self: Trainer) -> None:
+        raise weitiao.ResourceError("no room.")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(Trainer, "_compact_vocabulary", broken)
+        with pytest.raises(weitiao.ResourceError, match="no room"):
+            train_tiny(precision="bf16")
+    assert train_tiny(epochs=1).record["status"] == "finished"
+
+
+def test_trackers_are_blamed_only_where_there_are_any(train_tiny: Callable[..., weitiao.Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    import accelerate
+
+    def broken(**settings: object) -> None:
+        raise ValueError("something else")
+
+    monkeypatch.setattr(accelerate, "Accelerator", broken)
+    with pytest.raises(ValueError, match=r"^something else$"):
+        train_tiny()

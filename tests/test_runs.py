@@ -89,3 +89,14 @@ def test_a_log_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
     assert [line["step"] for line in run.log()] == [1, 2, 3]
     run.trim_log(2)
     assert [line["step"] for line in run.log()] == [1, 2]
+
+
+def test_advice_about_a_folder_that_is_no_run_can_be_followed(tmp_path: Path) -> None:
+    (tmp_path / "file.txt").write_text("somebody's")
+    with pytest.raises(RunError, match=r"is not a run of weitiao.*another --out"):
+        RunFolder(tmp_path).check_free()
+    with pytest.raises(RunError) as there:
+        RunFolder.open(tmp_path)
+    assert "--out" not in str(there.value)
+    with pytest.raises(RunError, match="weitiao train DATA --out"):
+        RunFolder.open(tmp_path / "nothing")

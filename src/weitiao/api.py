@@ -94,11 +94,16 @@ def resume(path: str | Path, *, observer: Observer = SILENT, trust_task: bool = 
     if "settings" not in record:
         raise RunError(_("{path} was stopped before it began; train again with --overwrite.").format(path=path))
     folder.sweep()
-    base = record["base_model"]
-    model = str(folder.blank) if base["source"] == "blank" else hub.name_of(base, record["settings"]["model"])
+    settings = record["settings"]
+    if record["base_model"]["source"] == "blank":
+        found = {"model": str(folder.blank), "revision": ""}
+    else:
+        where = {"offline": settings["offline"], "trust_remote_code": settings["trust_remote_code"], "observer": observer}
+        hub.found_again(record["base_model"], settings["model"], **where)
+        found = hub.named_again(record["base_model"], settings["model"])
     task = tasks.of_run(record, folder.task, trust_task=trust_task)
     called = str(folder.task / task.origin.name) if task.origin else task.name
-    session = Session(tasks.recipe({**record["settings"], "model": model, "task": called}), observer, folder)
+    session = Session(tasks.recipe({**settings, **found, "task": called}), observer, folder)
     try:
         if session.continue_from(record):
             step, steps = session.trainer.progress.step, session.trainer.job.steps

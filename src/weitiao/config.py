@@ -54,7 +54,7 @@ class DataSettings:
 class ModelSettings:
     """Which pretrained model, and how much of a text it sees."""
 
-    task: str = setting("text-classification", N_("What to learn."))
+    task: str = setting("text-classification", N_("What to learn: a task, or a task file of your own (.py)."))
     model: str = setting(
         "auto", N_("Base model: a folder, a hub id, offline (packaged), auto (chosen by language and machine) or blank:ARCHITECTURE.")
     )
@@ -86,7 +86,7 @@ class TrainingSettings:
     batch_size: int = setting(32, N_("Rows an optimizer step."), low=1, high=100_000)
     lr: float = setting(
         0.0,
-        N_("Peak learning rate (0 = what suits the method: full 5e-5, lora and qlora 5e-4, head 1e-3)."),
+        N_("Peak learning rate (0 = what suits: full 5e-5, lora and qlora 5e-4, head 1e-3, a blank model 1e-3)."),
         low=1e-9,
         high=10.0,
         or_zero=True,
@@ -118,6 +118,7 @@ class TrainingSettings:
 ADAPTED = ("lora", "qlora")  # methods that put matrices beside the base's weights
 # Fewer weights that start further from where they should be take larger steps: Hu et al. (2022) train LoRA at 5e-4.
 LEARNING_RATES = {"full": 5e-5, "lora": 5e-4, "qlora": 5e-4, "head": 1e-3}
+BLANK_LEARNING_RATE = 1e-3  # random weights have all of their way to go
 
 
 @dataclass(frozen=True)

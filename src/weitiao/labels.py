@@ -21,6 +21,15 @@ def ordered(labels: Iterable[str]) -> list[str]:
         return sorted(different)
 
 
+def labels_of(answer: str | Sequence[str]) -> list[str]:
+    """The labels of a row, each once, without those that are empty.
+
+    >>> labels_of("a"), labels_of(["b", "a", "b", ""])
+    (['a'], ['b', 'a'])
+    """
+    return [answer] if isinstance(answer, str) else list(dict.fromkeys(label for label in answer if label))
+
+
 def label_config(labels: Sequence[str]) -> dict[str, Any]:
     """Values of a transformers config: how many labels, by index and back.
 

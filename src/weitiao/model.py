@@ -12,7 +12,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao import tasks
+from weitiao import asking, tasks
 from weitiao.data import loading, writing
 from weitiao.data.bad_rows import BadRows
 from weitiao.data.cleaning import to_records
@@ -20,11 +20,12 @@ from weitiao.data.columns import ColumnPlan
 from weitiao.data.ledger import Ledger
 from weitiao.data.reading import Reading, iter_tables
 from weitiao.data.records import Records
-from weitiao.data.table import has_half_characters
 from weitiao.data.titles import reason_title
 from weitiao.errors import DataError, UsageError
+from weitiao.labels import labels_of, ordered
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
+from weitiao.quantities import some
 from weitiao.runs import atomic
 from weitiao.scope import check_reading
 from weitiao.tasks.base import Prediction, Spec, Task
@@ -135,13 +136,14 @@ class Model:
             settings: reading settings: text, label, text_separator, encoding, delimiter, max_bad_rows, offline.
 
         Raises:
-            DataError: the file cannot be read, or lacks a column.
+            DataError: the file cannot be read, lacks a column, or has none of the model's labels.
             UsageError: a setting that would change nothing.
         """
         from weitiao.engine.evaluation import evaluate
 
         plan, schema, reading = self._reading(settings, self.options)
         records, ledger = loading.read_records(data, plan, schema, reading=reading, observer=observer)
+        self._check_labels(records, observer)
         evaluation, _predictions, _speed = evaluate(
             self.predictor(), records, split="data", train=self._training_records(), observer=observer, ledger=ledger
         )
@@ -233,6 +235,30 @@ class Model:
             self.spec, self.load_seconds = self._predictor.spec, time.perf_counter() - began
         return self._predictor
 
+    def _check_labels(self, records: Records, observer: Observer) -> None:
+        """Say which labels of a file the model does not know, for they can only be missed. Raises DataError where it knows none."""
+        known = self.spec.get("labels")
+        field = next((field for field in self.task.outputs if field.type == "choice" and not field.varied), None)
+        if not known or field is None:
+            return
+        answers = [labels_of(value) for value in records.columns[field.name]]
+        there = {label for labels in answers for label in labels}
+        strange = ordered(there - set(known))
+        rows = sum(not set(labels).isdisjoint(strange) for labels in answers)
+        words = {
+            "file": records.source,
+            "labels": some(strange, NAMED),
+            "known": some(known, NAMED),
+            "count": rows,
+            "rows": len(records),
+        }
+        if strange and there.isdisjoint(known):
+            message = _("{file}: the model knows none of its labels ({labels}); it knows: {known}. Check --label, or take another file.")
+            raise DataError(message.format(**words), file=records.source, column=field.name)
+        if strange:
+            message = _("{count} of {rows} rows have a label that the model does not know ({labels}), so it cannot be right about them.")
+            observer.warn(message.format(**words))
+
     def _cut(self, at: int, tokens: int) -> None:
         self.truncated += 1
 
@@ -241,26 +267,7 @@ class Model:
         ledger.cut(data, int(records.rows[at]), tokens, self.predictor().max_length)
 
     def _as_record(self, value: str | Mapping[str, Any], at: int, given: Mapping[str, Any]) -> dict[str, Any]:
-        first = self.task.inputs[0]
-        record = {**given, **value} if isinstance(value, Mapping) else {**given, first.name: value}
-        for field in self.task.inputs:
-            record.setdefault(field.name, None)
-            if record[field.name] is None and not field.optional:
-                message = _('Input {number} lacks "{name}". Give it with --{flag}, or as a record: {example}')
-                example = {one.name: self.task.example[one.name] for one in self.task.inputs if one.name in self.task.example}
-                raise UsageError(message.format(number=at + 1, name=field.name, flag=field.flag or field.name, example=example))
-            if field.type in ("text", "image") and not isinstance(record[field.name], str | None):
-                message = _('Input {number}: "{name}" must be a text, and it is {value!r}.')
-                raise UsageError(message.format(number=at + 1, name=field.name, value=record[field.name]))
-            if isinstance(record[field.name], str) and has_half_characters(record[field.name]):
-                message = _('Input {number}: "{name}" holds bytes that are not UTF-8 text.')
-                raise UsageError(message.format(number=at + 1, name=field.name))
-        try:
-            prepared = self.task.prepare({**dict.fromkeys(field.name for field in self.task.outputs), **record})
-            self.task.asked(prepared)
-            return prepared
-        except DataError as error:
-            raise UsageError(_("Input {number}: {problem}").format(number=at + 1, problem=error)) from error
+        return asking.as_record(self.task, self.spec, value, at, given)
 
     def _reading(self, settings: Mapping[str, Any], options: Mapping[str, Any] = {}) -> tuple[ColumnPlan | None, Any, Reading]:
         """What ``loading`` needs to read another file as the training data was read; ``options`` are the task's, where nobody says else."""

@@ -4,7 +4,7 @@ It knows the ``tokenizers`` backend and nothing of models or tasks. The training
 backend, the runtime from ``tokenizer.json``; both run this code.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Protocol
@@ -45,10 +45,22 @@ class Features:
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values())))
 
+    def forget(self, but: Collection[str] = ()) -> None:
+        """Let go of ``offsets``, ``words`` and ``parts`` that are not among ``but``: a training set's would fill the memory."""
+        for name in {"offsets", "words", "parts"} - set(but):
+            setattr(self, name, [])
+
     @property
     def positions(self) -> int:
         """What it costs the model: its tokens, and the patches of its pictures."""
         return len(self) + sum(array.patches for array in self.arrays.values() if isinstance(array, Picture))
+
+
+def check_pictures(features: Iterable[Features]) -> None:
+    """Read the pictures once, and forget them. Raises DataError for one that cannot be read."""
+    for one in features:
+        for array in one.arrays.values():
+            np.asarray(array)
 
 
 class Processor(Protocol):

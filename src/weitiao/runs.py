@@ -53,13 +53,13 @@ class RunFolder:
             ResourceError: the folder cannot be written.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            if not self.record_file.is_file():
+                # --overwrite is for runs: it must never empty somebody's folder.
+                message = _("{path} exists and is not a run of weitiao, so it is left alone, by --overwrite too. Choose another --out.")
+                raise RunError(message.format(path=self.path))
             if not overwrite:
                 message = _("{path} exists already. Choose another --out, or replace it with --overwrite.").format(path=self.path)
                 raise RunError(message)
-            if not self.record_file.is_file():
-                # --overwrite is for runs: it must never empty somebody's folder.
-                message = _("{path} exists and is not a run of weitiao, so --overwrite leaves it alone. Choose another --out.")
-                raise RunError(message.format(path=self.path))
         parent = next(folder for folder in (self.path, *self.path.absolute().parents) if folder.is_dir())
         with writing(self.path):
             probe = parent / f".{uuid.uuid4().hex}.tmp"
@@ -81,7 +81,9 @@ class RunFolder:
         if not run.record_file.is_file():
             runs = sorted(str(p.parent) for p in run.path.parent.glob("*/run.json")) if run.path.parent.is_dir() else []
             there = " " + _("There are: {runs}.").format(runs=", ".join(runs[:8])) if runs else ""
-            message = _("{path} is no run: it has no run.json. Make one with: weitiao train DATA --out {path}.").format(path=path)
+            if run.path.exists():  # where something stands, no run can be made
+                raise RunError(_("{path} is no run: it has no run.json.").format(path=path) + there)
+            message = _("{path} is no run: there is nothing. Make one with: weitiao train DATA --out {path}.").format(path=path)
             raise RunError(message + there)
         schema = run.record().get("schema")
         if not isinstance(schema, int) or schema > SCHEMA:

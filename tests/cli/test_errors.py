@@ -18,6 +18,9 @@ Command = Callable[..., Outcome]
     [
         ("trian a.csv", ['"trian"', '"train"']),
         ("train a.csv --epohcs 3", ["--epohcs", "--epochs"]),
+        ("train a.csv --learning_rate 1e-4", ["no option --learning_rate", '"--lr"']),
+        ("train a.csv --num-train-epochs=3", ['"--epochs"']),
+        ("train --train_file a.csv", ["weitiao train DATA"]),
         ("train a.csv --epochs 0", ["--epochs is 0", "between 1 and 10000", "default is 3"]),
         ("train a.csv --epochs abc", ["--epochs", "'abc'", "whole number"]),
         ("train a.csv --epochs -4", ["--epochs is -4"]),

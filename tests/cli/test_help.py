@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import Outcome
 from weitiao import messages, tasks
 from weitiao.cli.application import group
-from weitiao.cli.quantities import one_line
+from weitiao.quantities import one_line
 
 Command = Callable[..., Outcome]
 VERBS = sorted(group().commands)

@@ -73,9 +73,16 @@ def test_models_for_a_task_a_language_and_a_memory(command: Command) -> None:
     assert command("models", "--task", "chat", "--language", "zh", "--quiet").out.splitlines()[0] == first["id"]
 
 
+def test_models_marks_what_auto_takes_and_names_the_same_next(command: Command) -> None:
+    outcome = command("models", "--task", "summarization", "--language", "zh", "--memory", "8GB")
+    assert "bigscience/mt0-small ◂ auto" in outcome.out and outcome.out.count("◂ auto") == 2  # and what the mark means
+    assert "--model bigscience/mt0-small" in outcome.err
+    assert "◂" not in command("models", "--language", "zh").out
+
+
 def test_models_for_a_task_without_training_are_used_as_they_are(command: Command) -> None:
     outcome = command("models", "--task", "zero-shot", "--language", "zh")
-    assert 'Next: weitiao predict MoritzLaurer/mDeBERTa-v3-base-mnli-xnli "your text" --task zero-shot' in outcome.err
+    assert 'Next: weitiao predict MoritzLaurer/mDeBERTa-v3-base-mnli-xnli "your text" --labels A,B --task zero-shot' in outcome.err
     assert "--model auto" not in outcome.out
 
 

@@ -67,6 +67,15 @@ def test_narrow_terminals_show_label_score_and_text() -> None:
     assert "好评" not in narrow
 
 
+def test_an_answer_is_never_cut_and_a_file_has_all_of_it() -> None:
+    label, text = "a label with a very long name that no column of any terminal has room for", "word " * 99
+    many = {"label": label, "score": 0.5, "probabilities": {label: 0.5, **{f"other label number {i:2}": 0.01 for i in range(40)}}}
+    narrow = drawn(*predictions([text], [many], width=80), width=80)
+    assert set(label.split()) <= set(narrow.replace("word", "").split())
+    whole = drawn(*predictions([text], [many], width=None), width=10_000)
+    assert label in whole and text.strip() in whole and "other label number 39" in whole
+
+
 def test_columns_of_nothing_are_left_out() -> None:
     page = drawn(*predictions(["a"], [{"value": 1.0}], width=100))
     assert "score" not in page

@@ -82,9 +82,21 @@ def test_only_evaluations_during_training_are_lines() -> None:
     assert len(stream.getvalue().splitlines()) == 1
 
 
-def test_how_to_go_on_reaches_those_who_asked_for_silence() -> None:
-    with pytest.raises(KeyboardInterrupt, match="--resume"), Recorder() as silent:
-        silent.note("Saved; go on with --resume.")
+@pytest.mark.parametrize("watching", [Recorder(), observer(terminal=False)[0]], ids=["silent", "drawing"])
+def test_what_an_interrupt_comes_to_is_said_once_and_at_the_end(watching: Recorder, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt, match="--resume"), watching:
+        watching.note("An ordinary note.")
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            watching.note("Saved; go on with --resume.")
+            raise
+    assert "--resume" not in capsys.readouterr().err
+
+
+def test_an_interrupt_that_nobody_speaks_of_has_words_too() -> None:
+    with pytest.raises(KeyboardInterrupt, match=r"^nothing was saved$"), Recorder("nothing was saved") as silent:
+        silent.note("An ordinary note.")
         raise KeyboardInterrupt
 
 

@@ -53,10 +53,11 @@ def test_train_json_is_the_record(command: Command, api: SimpleNamespace) -> Non
 def test_dry_run_plans_and_trains_nothing(command: Command, api: SimpleNamespace) -> None:
     outcome = command("train", "a.csv", "--dry-run", "--epochs", "3")
     assert [call[0] for call in api.calls] == ["plan"]
-    assert "1 min 30 s, 1.0 GiB of memory" in outcome.out
+    assert "1 min 30 s, 1.1 GB of memory" in outcome.out
     assert "Training plan" in outcome.out
     assert "Next: weitiao train a.csv --epochs 3" in outcome.err
     assert command("train", "a.csv", "--dry-run", "--json").json["plan"] == PLAN
+    assert command("train", "a.csv", "--dry-run", "--quiet") == (0, "", "")
 
 
 def test_resume_needs_no_data(command: Command, api: SimpleNamespace) -> None:
@@ -69,7 +70,7 @@ def test_evaluate_passes_on_how_to_read_the_file_as_values(command: Command, api
     assert api.calls == [("evaluate", "test.csv", {"text": ("title", "body"), "max_bad_rows": 3})]
     assert "Better than the simple methods." in outcome.out
     assert command("evaluate", "runs/a", "test.csv", "--json").json == EVALUATION
-    assert command("evaluate", "runs/a", "test.csv", "--quiet").out == "runs/a\n"
+    assert command("evaluate", "runs/a", "test.csv", "--quiet").out == "0.89\n"
 
 
 def test_predict_texts(command: Command, api: SimpleNamespace) -> None:
@@ -79,7 +80,28 @@ def test_predict_texts(command: Command, api: SimpleNamespace) -> None:
     assert "bad 0.250" in outcome.out
     assert "Next:" in outcome.err
     assert len(command("predict", "runs/a", "a", "b", "--json").json["predictions"]) == 2
-    assert "good" in command("predict", "runs/a", "a", "--quiet").out
+    assert command("predict", "runs/a", "a", "b", "--quiet") == (0, "good\ngood\n", "")
+
+
+def test_a_pipe_shows_at_once_that_the_model_is_loading(command: Command, api: SimpleNamespace) -> None:
+    for verb, what in (("predict", "a lovely day"), ("evaluate", "test.csv")):
+        assert command(verb, "runs/a", what).err.startswith("Loading the model …\n")
+        assert "Loading" not in command(verb, "runs/a", what, "--json").err
+
+
+def test_in_a_pipe_nothing_is_cut_and_no_line_ends_in_blanks(command: Command, api: SimpleNamespace) -> None:
+    outcome = command("predict", "runs/a", "a long text " * 40)
+    assert ("a long text " * 40).strip() in outcome.out
+    outcome = command("check", "a.csv")
+    assert [line for line in (outcome.out + outcome.err).splitlines() if line != line.rstrip()] == []
+
+
+def test_the_next_command_asks_what_the_task_needs_and_keeps_the_language(command: Command, api: SimpleNamespace) -> None:
+    Path("runs/a/run.json").write_text('{"schema": 1, "task": "regression", "status": "finished", "spec": {"pair": true}}')
+    assert 'Next: weitiao predict runs/a "your text" --pair "your text"\n' in command("report", "runs/a").err
+    Path("runs/a/run.json").write_text('{"schema": 1, "task": "question-answering", "status": "finished"}')
+    err = command("report", "runs/a", "--lang", "zh").err
+    assert '下一步：weitiao predict runs/a "你的文本" --context "你的文本" --lang zh\n' in err
 
 
 def test_predict_reads_standard_input_one_text_a_line(command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +177,7 @@ def test_predict_a_file_onto_standard_output(command: Command, api: SimpleNamesp
 def test_report_says_where_it_is(command: Command, api: SimpleNamespace) -> None:
     assert str(Path("runs/a/report.html")) in command("report", "runs/a").out
     assert command("report", "runs/a", "--json").json == {"run": "runs/a", "report": str(Path("runs/a/report.html"))}
-    assert command("report", "runs/a", "--quiet").out == "runs/a\n"
+    assert command("report", "runs/a", "--quiet").out == f"{Path('runs/a/report.html')}\n"
 
 
 def test_doctor_prints_facts_findings_and_what_to_type(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,15 +155,22 @@ def test_a_base_that_changed_or_went_is_said(trained: Callable[..., Any], tmp_pa
     run = trained(method="lora", epochs=1)
     make_model(tmp_path / "other", hidden_size=16)
     (tmp_path / "base").rename(tmp_path / "gone")
-    with pytest.raises(ModelError, match="an adapter, which needs its base model base"):
+    with pytest.raises(ModelError, match="still needs the base model that it was made from, base"):
         weitiao.load(run.path).predict(["a day"])
     (tmp_path / "other").rename(tmp_path / "base")
     with pytest.raises(ModelError, match="is not the one that this run was made from"):
         weitiao.load(run.path).predict(["a day"])
 
 
-def test_a_killed_lora_run_goes_on(trained: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = trained("whole", method="lora", epochs=2)
+@pytest.mark.parametrize(("method", "room"), [("lora", 1.0), ("head", 1.0), ("head", 0.0)])
+def test_a_killed_run_goes_on(
+    method: str, room: float, trained: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head as well: what it is given is the same to the last digit, whether there was room to keep it, and room for it later, or not."""
+    from weitiao.engine import frozen
+
+    monkeypatch.setattr(frozen, "ROOM_SHARE", frozen.ROOM_SHARE * room)
+    whole = trained("whole", method=method, epochs=2)
     from weitiao.engine.training import Trainer
 
     step, done = Trainer._step, []
@@ -176,10 +183,12 @@ def test_a_killed_lora_run_goes_on(trained: Callable[..., Any], tmp_path: Path, 
 
     monkeypatch.setattr(Trainer, "_step", stopped)
     with pytest.raises(KeyboardInterrupt):
-        trained("stopped", method="lora", epochs=2)
+        trained("stopped", method=method, epochs=2)
     monkeypatch.setattr(Trainer, "_step", step)
+    monkeypatch.setattr(frozen, "ROOM_SHARE", 0.5)
     weitiao.resume(tmp_path / "stopped")
-    files = [(tmp_path / name / "model" / "adapter_model.safetensors").read_bytes() for name in ("whole", "stopped")]
+    file = "adapter_model.safetensors" if method == "lora" else "model.safetensors"
+    files = [(tmp_path / name / "model" / file).read_bytes() for name in ("whole", "stopped")]
     assert files[0] == files[1] and whole.record["status"] == "finished"
 
 
@@ -260,17 +269,31 @@ def test_what_a_frozen_backbone_gives_its_head_is_computed_once(family: str, tmp
     kept: list[int] = []
     backbone._run_whole = lambda batch: (kept.append(len(batch.lengths)), real(batch))[1]  # type: ignore[method-assign]
     first = backbone.forward(examples, batch).logits
+    assert backbone.fill(examples) == 6
     again = backbone.forward(examples, batch).logits
     torch.testing.assert_close(first, wanted, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(again, wanted, atol=1e-5, rtol=1e-5)
-    assert kept == [6]
+    assert kept == [6, 6]
     part = objective.collate(examples[:2], loaded.padding)  # another batch of rows that are known, padded otherwise
     torch.testing.assert_close(backbone.forward(examples[:2], part).logits, _of(wanted, batch, part), atol=1e-5, rtol=1e-5)
-    assert kept == [6]
+    assert kept == [6, 6]
     again.sum().backward()
     trained = {name for name, parameter in loaded.network.named_parameters() if parameter.grad is not None}
     heads = tuple(CLASSIFIERS[family][0])
     assert trained and all(name.startswith(heads) for name in trained)
+
+
+def test_no_more_is_kept_than_finds_room(tmp_path: Path) -> None:
+    loaded = classifier(blank(tmp_path / "m", "bert"))
+    objective = Classification()
+    backbone, examples = FrozenBackbone(loaded, objective), [[one] for one in rows(loaded)]
+    backbone.fill(examples[:1])
+    (one,) = backbone.kept.values()
+    backbone.forget()
+    backbone.room = 3 * one.given.nbytes
+    assert backbone.fill(examples) == 3 and backbone.room == 0
+    assert backbone.fill(examples, most=2) == 2 == len(backbone.kept)
+    assert backbone.fill(examples, most=0) == 0
 
 
 def _of(logits: torch.Tensor, batch: Any, part: Any) -> torch.Tensor:

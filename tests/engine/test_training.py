@@ -123,6 +123,18 @@ def test_a_single_row_that_does_not_fit_is_an_error(trainer: Callable[..., Train
         tight.train()
 
 
+def test_a_step_that_cannot_be_cut_asks_for_fewer_rows(trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch) -> None:
+    tight = trainer()
+    monkeypatch.setattr(tight.job.objective, "divisible", False)
+
+    def forward(batch: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(tight.job.loaded, "forward", forward)
+    with pytest.raises(ResourceError, match=r"a step of 8 rows .* cannot be cut\. Lower --batch-size \(8\)"):
+        tight.train()
+
+
 def test_other_errors_are_not_taken_for_memory(trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch) -> None:
     broken = trainer()
 
@@ -156,6 +168,36 @@ def test_the_best_weights_are_kept_and_patience_ends_it(trainer: Callable[..., T
     assert progress.best == {"epoch": 2, "step": 10, "metric": "f1_macro", "value": 0.9}
     assert torch.equal(stopping.trained[-2], seen[1])
     assert "Stopped early" in stopping.job.observer.notes[-1]
+
+
+@pytest.mark.parametrize(
+    ("figures", "best"),
+    [
+        ([{"f1_macro": 0.5}] * 3, 3),  # nothing else is known: the one that has learned longest
+        ([{"f1_macro": 0.5, "log_loss": loss} for loss in (0.9, 0.7, 0.8)], 2),
+        ([{"f1_macro": 0.5, "rmse": loss} for loss in (0.9, 0.7, 0.7)], 3),
+        ([{"f1_macro": score, "log_loss": loss} for score, loss in ((0.5, 0.9), (0.6, 0.8), (0.5, 0.1))], 2),
+        ([{"f1_macro": math.nan}] * 3, None),
+    ],
+)
+def test_of_epochs_that_are_as_good_the_lower_loss_decides(
+    figures: list[dict[str, float]], best: int | None, trainer: Callable[..., Trainer]
+) -> None:
+    """Of one validation row many a metric is the same in every epoch."""
+    values, seen = iter(figures), []
+
+    def evaluate() -> dict[str, float]:
+        seen.append(tied.trained[-2].detach().clone())
+        return next(values)
+
+    tied = trainer(evaluate, epochs=3)
+    progress = tied.train()
+    assert (progress.best or {"epoch": None})["epoch"] == best
+    assert torch.equal(tied.trained[-2], seen[(best or 3) - 1])
+
+
+def test_a_tie_is_nothing_to_wait_on_for(trainer: Callable[..., Trainer]) -> None:
+    assert trainer(lambda: {"f1_macro": 0.5}, epochs=9, patience=2).train().epoch == 3
 
 
 def test_measuring_changes_no_weight(trainer: Callable[..., Trainer]) -> None:

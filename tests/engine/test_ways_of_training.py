@@ -2,10 +2,14 @@
 
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import weitiao
+from tests.conftest import sentences, write_csv
+from weitiao import api
+from weitiao.observer import SILENT
 
 Train = Callable[..., weitiao.Run]
 
@@ -44,3 +48,25 @@ def test_recomputing_activations_changes_no_loss(train_tiny: Train, tmp_path: ob
     assert recomputed.record["settings"]["gradient_checkpointing"] is True
     assert losses(recomputed) == pytest.approx(losses(plain), rel=1e-4)
     assert losses(recomputed)[-1] < losses(recomputed)[0]
+
+
+def test_the_figures_are_those_of_the_finished_run(train_tiny: Train, tmp_path: Path) -> None:
+    """Trained in half precision, a run answers in full; so are its test rows and its thresholds."""
+    rows = sentences(120)
+    data, held = write_csv(tmp_path / "d.csv", rows[:80]), write_csv(tmp_path / "held.csv", rows[80:])
+    run = train_tiny(precision="bf16", epochs=1, data=str(data), test=str(held))
+    for line, again in zip(run.folder.predictions(), run.predict([text for text, _label in rows[80:]]), strict=True):
+        assert line["prediction"]["score"] == pytest.approx(again["score"], abs=1e-6)
+    assert run.record["training"]["precision"] == "bf16"
+
+
+@pytest.mark.parametrize(("task", "kept"), [("text-classification", set()), ("fill-mask", {"words"})])
+def test_training_rows_keep_what_their_objective_reads(task: str, kept: set[str], tiny_model: Path, tmp_path: Path) -> None:
+    """Offsets, words and parts are three quarters of a row."""
+    data = write_csv(tmp_path / "d.csv", sentences(60))
+    settings = {"task": task, "model": str(tiny_model), "out": str(tmp_path / "run"), "max_length": 32, "threads": 1, "text": "text"}
+    with api._planned(str(data), settings, SILENT) as (session, _plan):
+        features = [one for row in session.rows for one in row]
+    assert features
+    for one in features:
+        assert {name for name in ("offsets", "words", "parts") if getattr(one, name)} == kept

@@ -130,6 +130,7 @@ def test_what_finds_no_room_is_computed_again(load: Load, monkeypatch: pytest.Mo
     row = loaded.network.config.hidden_size * 4
     monkeypatch.setattr(frozen, "free_memory", lambda device: 2 * row / frozen.ROOM_SHARE)  # two rows of three
     backbone, first = forward(loaded)
+    assert backbone.fill(rows) == 2
     assert (len(backbone.kept), backbone.room) == (2, 0)
     assert backbone.to_keep(30) == (0, pytest.approx(2 / 30))
     batch = backbone.objective.collate(rows, loaded.padding)

@@ -82,3 +82,11 @@ def test_the_loss_is_transformers_own(writer: LoadedModel) -> None:
             total += float(writer.network(**encoded).loss) * len(features.target)
         terms += len(features.target)
     assert backend.loss(examples)["loss"] == pytest.approx(total / terms, rel=1e-5)
+
+
+def test_no_more_is_written_than_there_are_positions(writer: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A decoder with positions of its own has no more: beyond them it would look up what is not there. T5's are relative."""
+    monkeypatch.setattr(writer.network.generation_config, "forced_eos_token_id", None)
+    (answer,) = answers(writer, TEXTS[1:2], max_new_tokens=200, suppress_tokens=[0, 1, 2, 3])
+    positions = getattr(writer.network.config, "max_position_embeddings", None)
+    assert len(answer) == (200 if positions is None else positions - 1)

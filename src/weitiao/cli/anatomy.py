@@ -9,13 +9,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from weitiao import tasks
-from weitiao.cli.quantities import number, share, some
-from weitiao.cli.screen import Screen
-from weitiao.cli.tables import heading, pairs
+from weitiao import asking, tasks
+from weitiao.cli.screen import Screen, closed_up
+from weitiao.cli.subject import question
+from weitiao.cli.tables import heading, method_title, pairs
 from weitiao.data.titles import split_title
 from weitiao.messages import N_, _
-from weitiao.report.formats import size
+from weitiao.metrics import title as spoken
+from weitiao.quantities import number, share, size, some
 
 MANY_LABELS = 12
 WIDE = 110  # from this width on a file's sentence stands beside its name, not below
@@ -25,6 +26,7 @@ KINDS = {
     "decoder": N_("a decoder: it goes on writing a text"),
     "dual": N_("a dual encoder: pictures and texts in one space"),
 }
+STATUSES = {"running": N_("running"), "finished": N_("finished"), "interrupted": N_("interrupted"), "failed": N_("failed")}
 FORMATS = {"F64": "fp64", "F32": "fp32", "F16": "fp16", "BF16": "bf16", "I8": "int8", "U8": "4-bit"}
 
 
@@ -33,7 +35,7 @@ def show(screen: Screen, name: str) -> None:
     from weitiao.engine.contents import look_into
 
     inside = look_into(name)
-    screen.result(inside, *page(inside, screen.out.width), path=inside["folder"])
+    screen.result(inside, *page(inside, screen.out.width), bare=inside["folder"])
     screen.next(*_next(inside))
 
 
@@ -57,12 +59,13 @@ def page(inside: Mapping[str, Any], width: int) -> Iterator[RenderableType]:
 
 
 def _run(run: Mapping[str, Any]) -> dict[str, str]:
-    lines = {_("task"): run["task"], _("method"): run["method"], _("base"): run["base"], _("status"): run["status"]}
+    lines = {_("task"): run["task"], _("method"): method_title(run["method"] or ""), _("base"): run["base"]}
+    lines[_("status")] = _(STATUSES.get(run["status"], str(run["status"] or "")))
     if run["headline"]:
         low, high = run["interval"] or (None, None)
         interval = _("({low} to {high})").format(low=number(low), high=number(high)) if run["interval"] else ""
         where = _("on {rows:,} rows of {split}").format(rows=run["rows"] or 0, split=split_title(str(run["split"])))
-        lines[run["headline"]] = " ".join(part for part in (number(run["value"]), interval, where) if part)
+        lines[spoken(run["headline"])] = closed_up(" ".join(part for part in (number(run["value"]), interval, where) if part))
     return {name: str(value) for name, value in {**lines, _("report"): run["report"]}.items() if value}
 
 
@@ -73,7 +76,7 @@ def _model(inside: Mapping[str, Any]) -> dict[str, str]:
         _("kind"): _(KINDS[inside["kind"]]) if inside["kind"] else "",
     }
     if not inside["run"] and not inside["adapter"]:
-        lines[_("made for")] = ", ".join(inside["tasks"]) or _("no task yet: it is a base to fine-tune")
+        lines[_("made for")] = _(", ").join(inside["tasks"]) or _("no task yet: it is a base to fine-tune")
     if adapter := inside["adapter"]:
         kind = _("{kind}, rank {rank}, alpha {alpha:g}, beside {count} matrices")
         lines[_("adapter")] = kind.format(**{"alpha": 0, **adapter}, count=inside["matrices"])
@@ -126,7 +129,7 @@ def _blocks(inside: Mapping[str, Any]) -> RenderableType:
         table.add_row(_(TITLES[block["block"]]), *count, f"{block['parameters']:,}", share(block["parameters"] / whole))
     if inside["tied_head"]:
         table.add_row(_("head: uses the embeddings' numbers"), "", "", "0", share(0))
-    formats = ", ".join(FORMATS.get(name, name) for name in sorted(inside["formats"], key=inside["formats"].__getitem__, reverse=True))
+    formats = _(", ").join(FORMATS.get(name, name) for name in sorted(inside["formats"], key=inside["formats"].__getitem__, reverse=True))
     table.add_row(Text(_("all, stored as {formats}").format(formats=formats), style="bold"), "", "", Text(f"{whole:,}", style="bold"), "")
     return Padding(table, (0, 0, 0, 2), expand=False)
 
@@ -142,13 +145,13 @@ def _memory(memory: Mapping[str, Mapping[str, int]]) -> RenderableType:
 
 
 def _next(inside: Mapping[str, Any]) -> list[tuple[str, ...]]:
-    name, text = inside["name"], _("your text")
+    name = inside["name"]
     if inside["run"]:
-        return [("weitiao", "predict", name, text), ("weitiao", "report", name)]
+        return [("weitiao", "predict", name, *question(name)), ("weitiao", "report", name)]
     if adapter := inside["adapter"]:
         return [("weitiao", "show", adapter["base_here"]) if adapter["base_here"] else ("weitiao", "fetch", adapter["base"])]
     if inside["blocks"] is None:
         return [("weitiao", "models")]
-    ready = [("weitiao", "predict", name, text, "--task", task) for task in inside["tasks"][:1]]
+    ready = [("weitiao", "predict", name, *asking.words(tasks.get(task), {}), "--task", task) for task in inside["tasks"][:1]]
     learned = [task for task in inside["tasks"] if tasks.get(task).trainable and not inside["general"]]
     return [*ready, ("weitiao", "train", "DATA", *(("--task", learned[0]) if learned else ()), "--model", name)]

@@ -15,6 +15,7 @@ from weitiao.cli.subject import Subject
 from weitiao.data.ledger import Ledger
 from weitiao.errors import UsageError
 from weitiao.messages import _
+from weitiao.quantities import some
 from weitiao.tasks.base import Task
 
 T = TypeVar("T")
@@ -24,14 +25,15 @@ CHUNK = 512
 
 
 def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given: Mapping[str, Any]) -> None:
-    """Predict texts in order and print them: tables for people, one object for ``--json``. Lines without text are left out and named.
+    """Predict texts in order and print them: tables for people, one object for ``--json``, the bare answers, one a line, for ``--quiet``.
+    Lines without text are left out and named.
 
     Args:
         texts: values of the first input, or whole records as JSON objects.
         given: values of further inputs, the same for all.
     """
     from weitiao.cli.predictions import predictions
-    from weitiao.cli.progress import working
+    from weitiao.cli.progress import LOADING, working
 
     blank: list[int] = []
     waiting = Spool() if screen.json else None
@@ -40,7 +42,7 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
     if first is None:
         raise UsageError(_('There is no text in what was given. Give one: weitiao predict {run} "a lovely day"').format(run=subject.name))
     # The spinner turns while the model loads; from then on the answers themselves show that it goes on.
-    with working(screen) as (api, observer):
+    with working(screen, first=_(LOADING)) as (api, observer):
         model = api.load(subject.name, **subject.loading)
         answered = model.predict(first, **given)
     rows = 0
@@ -49,31 +51,34 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
         rows += len(answers)
         if waiting is not None:
             waiting.write(answers)
+        elif screen.quiet:
+            for answer in answers:
+                print(bare_answer(answer, subject.task))
         else:
             shown = [shown_input(value, subject.task) for value in chunk]
-            for drawn in predictions(shown, answers, width=screen.out.width, header=at == 0):
-                screen.out.print(drawn)
+            width = screen.out.width if screen.out.is_terminal else None
+            for drawn in predictions(shown, answers, width=width, header=at == 0):
+                screen.whole.print(drawn)
     if waiting is not None:
         waiting.print(truncated=model.truncated)
     model.warn_of_cut(model.truncated, rows, observer)
     if blank:
-        listed = ", ".join(map(str, blank[:10])) + (", …" if len(blank) > 10 else "")
-        screen.note(_("Lines without text were left out: {lines}.").format(lines=listed))
+        screen.note(_("Lines without text were left out: {lines}.").format(lines=some(blank, 10)))
     screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", "DATA", "--out", "predictions.csv"))
 
 
 def predict_file(screen: Screen, subject: Subject, file: str, out: str | None) -> None:
     """Predict a file's rows into another, or as JSON Lines onto standard output; ``--json`` adds what happened to rows."""
-    from weitiao.cli.progress import working
+    from weitiao.cli.progress import LOADING, working
     from weitiao.cli.tables import pairs
 
     reading = subject.of_file()
     if out is not None:
-        with working(screen, results=True) as (api, observer):
+        with working(screen, results=True, first=_(LOADING)) as (api, observer):
             done = api.load(subject.name, **subject.loading).predict_file(file, Path(out), observer=observer, **reading)
         speed = _("{count:,.0f} rows/s").format(count=done["rows_per_s"]) if done.get("rows_per_s") else ""
         lines = {_("predictions"): str(done["out"]), _("rows"): f"{done['rows']:,}", _("speed"): speed}
-        screen.result(done, pairs({name: value for name, value in lines.items() if value}), path=str(done["out"]))
+        screen.result(done, pairs({name: value for name, value in lines.items() if value}), bare=str(done["out"]))
         return screen.next(("weitiao", "evaluate", subject.name, "DATA", *subject.flags))
     waiting, ledger = Spool() if screen.json else None, Ledger()
     # Bars on the terminal that the answers are printed to would run through them.
@@ -143,6 +148,17 @@ def as_input(text: str, task: Task) -> str | dict[str, Any]:
     if isinstance(value, dict):
         return value if any(field.name in value for field in task.inputs) else text
     return {first.name: value} if first.type == "messages" else text
+
+
+def bare_answer(prediction: Mapping[str, Any], task: Task) -> str:
+    """The answer alone on one line, as a script takes it: what stands in the first of the columns that it becomes in a file.
+
+    >>> from weitiao import tasks
+    >>> bare_answer({"label": "good", "score": 0.75, "probabilities": {"good": 0.75, "bad": 0.25}}, tasks.get("text-classification"))
+    'good'
+    """
+    headline = next(iter(task.flat(dict(prediction)).values()), None)
+    return "" if headline is None else " ".join(str(headline).split())
 
 
 def shown_input(value: str | Mapping[str, Any], task: Task) -> str:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from weitiao.cli.quantities import duration, number, size
 from weitiao.messages import N_, _
+from weitiao.quantities import duration, number, size
 
 STAGES = {
     "": N_("Working"),

@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from weitiao.cli.helppage import help_page
 from weitiao.cli.options import OWN, Callback
+from weitiao.cli.other_tools import ours
 from weitiao.config import nearest
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
@@ -115,7 +116,7 @@ class Group(TyperGroup):
         """The verb, or an error that names the nearest one."""
         if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
             verbs = self.list_commands(ctx)
-            message = _('There is no command "{name}"; there are: {names}.').format(name=args[0], names=", ".join(verbs))
+            message = _('There is no command "{name}"; there are: {names}.').format(name=args[0], names=_(", ").join(verbs))
             raise UsageError(message + nearest(args[0], verbs))
         return super().resolve_command(ctx, args)
 
@@ -161,7 +162,7 @@ def _usage_message(error: Any) -> str:
         known = [name for p in ctx.command.get_params(ctx) if not getattr(p, "hidden", False) for name in p.opts if name.startswith("--")]
         message = _("{command} has no option {name}.").format(command=ctx.command_path, name=error.option_name)
         dashes = " " + _('A text that begins with a dash goes after "--".') if any(p.nargs == -1 for p in ctx.command.params) else ""
-        return message + nearest(error.option_name, known) + dashes + _see_help(ctx)
+        return message + _meant(error.option_name, known, ctx) + dashes + _see_help(ctx)
     if kind == "MissingParameter":
         name = error.param.opts[0] if error.param.opts[0].startswith("-") else error.param.metavar or error.param.name.upper()
         return _("{command} needs {name}: {help}").format(command=ctx.command_path, name=name, help=_(error.param.help)) + _see_help(ctx)
@@ -170,6 +171,18 @@ def _usage_message(error: Any) -> str:
         text = _("{name} takes no value.") if option is None or option.is_flag else _("{name} needs a value behind it.")
         return text.format(name=error.option_name) + _see_help(ctx)
     return str(error.format_message()) + (_see_help(ctx) if ctx else "")
+
+
+def _meant(flag: str, known: list[str], ctx: Any) -> str:
+    """What is asked behind an unknown flag: whether ours for another tool's is meant, or the nearest."""
+    word = ours(flag)
+    if word in known:
+        return " " + _('Did you mean "{name}"?').format(name=word)
+    if word and any(p.metavar == word for p in ctx.command.params):  # an argument, which stands without a flag
+        return " " + _("What {flag} says elsewhere stands here without a flag: {usage}.").format(
+            flag=flag, usage=f"{ctx.command_path} {word}"
+        )
+    return nearest(flag, known)
 
 
 def _see_help(ctx: Any) -> str:

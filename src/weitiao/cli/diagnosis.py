@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from weitiao.cli.quantities import size
 from weitiao.cli.tables import heading, marked, pairs
 from weitiao.messages import _
+from weitiao.quantities import size
 
 
 def page(examined: Mapping[str, Any]) -> Iterator[RenderableType]:
@@ -45,7 +45,7 @@ def sections(facts: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     versions = {"weitiao": facts["weitiao"], "Python": f"{facts['python']['version']} ({_home(facts['python']['executable'])})"}
     missing = {extra: state["missing"] for extra, state in facts["extras"].items()}
     get = _('pip install "weitiao[{extra}]" (for {packages})')
-    extras = {extra: get.format(extra=extra, packages=", ".join(names)) if names else _("installed") for extra, names in missing.items()}
+    extras = {extra: get.format(extra=extra, packages=_(", ").join(names)) if names else _("installed") for extra, names in missing.items()}
     return {
         _("Versions"): versions | {name: packages[name] for name in shown if name in packages},
         _("Machine"): _machine(facts),
@@ -68,7 +68,7 @@ def _machine(facts: Mapping[str, Any]) -> dict[str, str]:
         devices = ["cuda"] * bool(torch["cuda_available"]) + ["mps"] * bool(torch["mps_available"]) + ["cpu"]
         built = f"CUDA {torch['cuda']}" if torch["cuda"] else f"ROCm {torch['hip']}" if torch["hip"] else _("CPU only")
         text = _("build: {built}; devices: {devices}; threads: {threads}")
-        lines["PyTorch"] = text.format(built=built, devices=", ".join(devices), threads=torch["threads"])
+        lines["PyTorch"] = text.format(built=built, devices=_(", ").join(devices), threads=torch["threads"])
     lines[_("free disk")] = f"{size(facts['disk']['free_bytes'])} ({_home(facts['disk']['path'])})"
     for cache in facts["caches"]:
         lines[_("cache: {name}").format(name=cache["name"])] = f"{size(cache['bytes'])} ({_home(cache['path'])})"
@@ -80,7 +80,7 @@ def _hubs(facts: Mapping[str, Any]) -> dict[str, str]:
     lines = {e["url"]: said[e["answers"]].format(seconds=e["seconds"], error=e["error"]) for e in facts["endpoints"]}
     environment = {name: value for name, value in facts["environment"].items() if name != "proxy"}
     if facts["environment"]["proxy"]:
-        environment[_("proxy")] = ", ".join(facts["environment"]["proxy"])
+        environment[_("proxy")] = _(", ").join(facts["environment"]["proxy"])
     base = facts["offline_base"]
     damaged_or_not = _("installed, checksum right") if base["checksum_ok"] else _("installed, but damaged")
     state = damaged_or_not if base["installed"] else _("not installed")

@@ -1,10 +1,9 @@
 """``weitiao explain``: one input, and how its answer comes about: on the terminal, as a page, or as JSON. It knows no model."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from weitiao.cli.answers import as_input, shown_input
-from weitiao.cli.screen import Screen
+from weitiao.cli.answers import as_input, bare_answer, shown_input
+from weitiao.cli.screen import Screen, with_flag
 from weitiao.cli.subject import Subject, as_flag
 from weitiao.errors import UsageError
 from weitiao.messages import _
@@ -21,7 +20,7 @@ def explain(screen: Screen, subject: Subject, text: str | None, html: str | None
         UsageError: there is no text, a further input is missing, or the page has no folder to go to.
     """
     from weitiao.cli import stages
-    from weitiao.cli.progress import working
+    from weitiao.cli.progress import LOADING, working
     from weitiao.cli.tables import pairs
 
     first = subject.task.inputs[0]
@@ -38,25 +37,14 @@ def explain(screen: Screen, subject: Subject, text: str | None, html: str | None
         message = _("--html {file} is no file that can be written: name one in a folder that is there, such as explained.html.")
         raise UsageError(message.format(file=html))
     value = as_input(asked, subject.task) if isinstance(asked, str) else {first.name: asked}
-    with working(screen, results=True) as (api, _observer):
+    with working(screen, results=True, first=_(LOADING)) as (api, _observer):
         facts = api.load(subject.name, **subject.loading).explain(value, **given)
     if html is not None:
         from weitiao.report import write_explanation
 
         write_explanation(facts, Path(html))
-        screen.result({**facts, "html": html}, pairs({_("page"): html}), path=html)
+        screen.result({**facts, "html": html}, pairs({_("page"): html}), bare=html)
         return screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", "DATA", "--out", "predictions.csv"))
     said = shown_input(value, subject.task)
-    screen.result(facts, *stages.stages(facts, said, screen.out.width))
+    screen.result(facts, *stages.stages(facts, said, screen.out.width), bare=bare_answer(facts["decode"]["answer"], subject.task))
     return screen.next(("weitiao", *with_flag(screen.arguments, "--html", "explained.html")))
-
-
-def with_flag(arguments: Sequence[str], *flag: str) -> list[str]:
-    """A command line with one more flag, which stands before a "--": behind it nothing is a flag.
-
-    >>> with_flag(["explain", "runs/a", "--", "-5 degrees"], "--html", "a.html")
-    ['explain', 'runs/a', '--html', 'a.html', '--', '-5 degrees']
-    """
-    words = list(arguments)
-    end = words.index("--") if "--" in words else len(words)
-    return [*words[:end], *flag, *words[end:]]

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from weitiao.cli.quantities import one_line
-from weitiao.cli.screen import Screen, to_json
+from weitiao.cli.screen import Screen, closed_up, labelled, to_json
+from weitiao.engine.devices import is_out_of_memory
 from weitiao.errors import INTERRUPTED, ResourceError, UsageError, WeitiaoError
 from weitiao.messages import _
+from weitiao.quantities import one_line
 from weitiao.task_files import broken_task_file
 
 NO_PERMISSION = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -60,7 +61,7 @@ def report(error: BaseException, screen: Screen, *, debug: bool) -> int:
         traceback.print_exception(error, file=sys.stderr)
     label = (_("Stopped:"), "bold yellow") if failure.exit_code == INTERRUPTED else (_("Error:"), "bold red")
     # In a file or a pipe the paragraph stays one line, so that it can be searched.
-    screen.err.print(Text.assemble(label, " ", failure.message), soft_wrap=not screen.err.is_terminal)
+    screen.err.print(Text.assemble(labelled(label), closed_up(failure.message)), soft_wrap=not screen.err.is_terminal)
     if screen.json:
         print(to_json({"error": failure._asdict()}))
     return failure.exit_code
@@ -68,7 +69,7 @@ def report(error: BaseException, screen: Screen, *, debug: bool) -> int:
 
 def _ours(error: BaseException) -> WeitiaoError | None:
     """The error of ours that another's exception amounts to, or None where it is a bug."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         text = _("The memory does not suffice. Lower --batch-size, --max-length or --token-budget, or close other programs.")
         return ResourceError(text)
     if isinstance(error, OSError) and error.errno in (*NO_PERMISSION, *NO_SPACE):

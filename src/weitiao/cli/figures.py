@@ -9,12 +9,12 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from weitiao.cli.quantities import number, one_line
 from weitiao.cli.tables import heading, marked, pairs
 from weitiao.data.titles import SPLITS, split_title
 from weitiao.messages import N_, _
 from weitiao.metrics import TITLES, smaller_is_better
 from weitiao.metrics import title as spoken
+from weitiao.quantities import number, one_line
 
 MANY_LABELS = 30
 WORST = 3  # answers beside their references

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weitiao.cli.options import EVERYWHERE, details
+from weitiao.cli.screen import labelled, without_trailing_blanks
 from weitiao.messages import N_, _
 
 OPTIONS, ARGUMENTS = N_("Options"), N_("What to give it")
@@ -26,13 +27,13 @@ def help_page(command: Any, ctx: Any) -> str:
             console.print("", Text(" " + _("Examples:"), style="dim"), sep="\n")
             for line in command.epilog.splitlines():
                 console.print(Text("   " + line, style="bold"), soft_wrap=True)  # whole, so that it can be copied
-    return page.get()
+    return page.get() if console.is_terminal else without_trailing_blanks(page.get())
 
 
 def _usage(command: Any, ctx: Any) -> Text:
     words = [_argument(p) for p in command.params if p.param_type_name == "argument"]
     words += [_("COMMAND ...")] if hasattr(command, "commands") else []
-    return Text.assemble((_("Usage:"), "yellow"), " ", (ctx.command_path, "bold"), " ", " ".join([*words, _("[OPTIONS]")]))
+    return Text.assemble(labelled((_("Usage:"), "yellow")), (ctx.command_path, "bold"), " ", " ".join([*words, _("[OPTIONS]")]))
 
 
 def _panels(command: Any, ctx: Any) -> dict[str, list[tuple[Text, Text]]]:

@@ -33,6 +33,14 @@ LANG = typer.Option("--lang", metavar="|".join(LANGUAGES), help=N_("Language of 
 Callback = Callable[[], Callable[..., None]]
 OWN = "weitiao.own_flags"  # where a command's context keeps the flags of a task file of somebody's own
 KINDS = {int: "<int>", float: "<number>", str: "<text>", tuple: "<a,b>"}
+# What a flag that several tasks share means to all of them: each task's own words speak of its own answers.
+SHARED = {
+    "max_new_tokens": N_("Longest text that is written, in tokens."),
+    "num_beams": N_("Texts that are followed side by side while writing (4 is slower and often better)."),
+    "top_k": N_("How many answers to give of each."),
+    "prefix": N_("What stands before every text (auto = what T5 was trained with, nothing for other models)."),
+    "multi_label": N_("Several labels may fit one text, or none."),
+}
 # Flags that split, clean or choose the training data make no sense where a finished model reads a file.
 NOT_FOR_READING = ("valid", "test", "drop_duplicates", "task", "model")
 
@@ -121,7 +129,7 @@ def refuse_other_languages(lang: str | None) -> None:
 def _everywhere() -> list[tuple[str, Any, Any]]:
     texts = {
         "json": N_("Print one JSON object on standard output; everything else goes to standard error."),
-        "quiet": N_("Print only the result's path: no progress, no notes."),
+        "quiet": N_("Print only what a script would take: the result's path, the answers. No progress, no notes."),
         "debug": N_("Show the full traceback of an error."),
     }
     flags: list[tuple[str, Any, Any]] = [
@@ -135,7 +143,7 @@ def _setting_parameters(name: str, columns: str) -> list[inspect.Parameter]:
     group, declared, kind = _declarations()[name]
     flag = "--" + name.replace("_", "-")
     panel = columns if group == "columns" else PANELS.get(group, group.capitalize())
-    about = {"help": declared.metadata["help"], "hidden": declared.metadata["hidden"], "rich_help_panel": panel}
+    about = {"help": SHARED.get(name, declared.metadata["help"]), "hidden": declared.metadata["hidden"], "rich_help_panel": panel}
     if kind is bool:
         on = typer.Option(flag, **about)
         off = typer.Option(f"--no-{flag[2:]}", hidden=True)
@@ -175,29 +183,34 @@ def _owners() -> Mapping[str, Mapping[str, "dataclasses.Field[Any]"]]:
 def details(name: str) -> str:
     """What the help page adds behind a setting's text: its default and its bounds, and whose it is where only some tasks have it.
 
-    >>> details("epochs")
-    '[default: 3; from 1 to 10000]'
+    >>> details("epochs"), details("max_length")
+    ('[default: 3; from 1 to 10000]', '[default: 0; 0, or from 4 to 1000000]')
     """
     if name not in _declarations():
         return ""
     (group, declared, _kind), parts = _declarations()[name], []
     owners = _owners().get(name, {})
     if group == "task":
-        parts.append(", ".join(owners))
+        parts.append(_(", ").join(owners))
     low, high = declared.metadata["low"], declared.metadata["high"]
     # A default that differs from task to task would be wrong for all but one.
     shared = len({repr(one.default) for one in owners.values()}) < 2
+    if name == "task":
+        parts.append(_("one of {choices}").format(choices=_(", ").join(tasks.all_tasks())))
     if shared and not isinstance(declared.default, (bool, tuple)) and str(declared.default).strip():
-        parts.append(_("default: {default}").format(default=declared.default))
+        parts.append(_("default: {default}").format(default=_plain(declared.default)))
+    bounds = ""
     if low is not None and high is not None:
-        parts.append(_("from {low} to {high}").format(low=_plain(low), high=_plain(high)))
+        bounds = _("from {low} to {high}").format(low=_plain(low), high=_plain(high))
     elif low is not None:
-        parts.append(_("at least {low}").format(low=_plain(low)))
+        bounds = _("at least {low}").format(low=_plain(low))
+    if bounds:
+        parts.append(_("0, or {bounds}").format(bounds=bounds) if declared.metadata["or_zero"] else bounds)
     return f"[{_('; ').join(parts)}]" if parts else ""
 
 
-def _plain(number: float) -> str:
-    return f"{number:g}" if isinstance(number, float) else str(number)
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _completion(choices: tuple[str, ...]) -> Callable[[str], list[str]] | None:

@@ -12,8 +12,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from weitiao.cli.quantities import number, one_line
 from weitiao.messages import N_, _
+from weitiao.quantities import number, one_line
 
 ROOM_FOR_OTHERS = 72  # columns of a terminal that has room for what was not chosen
 WIDEST = 24
@@ -22,12 +22,14 @@ NUMBERS = 6  # of a vector
 Prediction = Mapping[str, Any]
 
 
-def predictions(texts: Sequence[str], predicted: Sequence[Prediction], *, width: int, header: bool = True) -> Iterator[RenderableType]:
+def predictions(
+    texts: Sequence[str], predicted: Sequence[Prediction], *, width: int | None, header: bool = True
+) -> Iterator[RenderableType]:
     """Predictions with their texts.
 
     Args:
         texts: what stands for each input.
-        width: of the terminal.
+        width: of the terminal; None for a file, where nothing is cut.
         header: whether tables name their columns; further tables below the first one need not.
     """
     if not predicted:
@@ -37,35 +39,41 @@ def predictions(texts: Sequence[str], predicted: Sequence[Prediction], *, width:
         yield _rows(texts, predicted, width, header)
         return
     for text, prediction in zip(texts, predicted, strict=True):
-        yield Text(one_line(text, max(width - 1, 20)), style="dim")
+        yield Text(flat(text) if width is None else one_line(text, max(width - 1, 20)), style="dim")
         yield Padding(draw(prediction), (0, 0, 1, 2), expand=False)
 
 
-def _rows(texts: Sequence[str], predicted: Sequence[Prediction], width: int, header: bool) -> RenderableType:
-    """One line a prediction: its answer, its score, its text, and where there is room what else came into question."""
+def _rows(texts: Sequence[str], predicted: Sequence[Prediction], width: int | None, header: bool) -> RenderableType:
+    """A row a prediction: its answer, which is never cut, its score, its text, and where there is room what else came into question."""
     table = _table()
-    table.show_header, table.expand = header, True
+    table.show_header, table.expand = header, width is not None
     predicted = [_ranked(prediction) for prediction in predicted]
     kinds = ((title, answer, scored) for key, title, answer, scored in ROWS if key in predicted[0])
     found: tuple[str, Callable[[Any], str], bool] = next(kinds, (N_("prediction"), str, False))
     title, answer_of, scored = found
     answers = [answer_of(prediction) for prediction in predicted]
-    others = [_others(prediction) for prediction in predicted]
+    others = [_others(prediction, whole=width is None) for prediction in predicted]
     # The columns must line up with those of the next table, so the widths follow from all that could be answered.
     possible = {name for prediction in predicted for name in prediction.get("probabilities") or ()} | set(answers)
     widest = max(Text(_(title)).cell_len, *(Text(name).cell_len for name in possible))
-    most = WIDEST if "label" in predicted[0] else width // 3
-    table.add_column(_(title), width=min(widest, most), overflow="ellipsis", no_wrap=True, style="bold")
+    most = widest if width is None else WIDEST if "label" in predicted[0] else width // 3
+    table.add_column(_(title), width=min(widest, most), overflow="fold", style="bold")
     if scored:
         table.add_column(_("score"), width=5, no_wrap=True)
-    table.add_column(_("text"), ratio=3, overflow="ellipsis", no_wrap=True)
-    roomy = width >= ROOM_FOR_OTHERS and any(others)
+    shares = (3, 2) if width is not None else (None, None)  # of what room there is
+    table.add_column(_("text"), ratio=shares[0], overflow="ellipsis", no_wrap=True)
+    roomy = (width is None or width >= ROOM_FOR_OTHERS) and any(others)
     if roomy:
-        table.add_column(_("others"), ratio=2, overflow="ellipsis", no_wrap=True, style="dim")
+        table.add_column(_("others"), ratio=shares[1], overflow="ellipsis", no_wrap=True, style="dim")
     for text, answer, other, prediction in zip(texts, answers, others, predicted, strict=True):
         score = [number(prediction["score"]) if prediction.get("score") is not None else ""] if scored else []
-        table.add_row(Text(answer), *score, Text(one_line(text, 200)), *([Text(other)] if roomy else []))
+        table.add_row(Text(answer), *score, Text(flat(text) if width is None else one_line(text, 200)), *([Text(other)] if roomy else []))
     return table
+
+
+def flat(text: str) -> str:
+    """A text on one line, whole."""
+    return " ".join(text.split())
 
 
 def _ranked(prediction: Prediction) -> Prediction:
@@ -76,13 +84,14 @@ def _ranked(prediction: Prediction) -> Prediction:
     return {"label": prediction["labels"][0], "score": prediction["scores"][0], "probabilities": scores}
 
 
-def _others(prediction: Prediction) -> str:
-    """What was not chosen, likeliest first."""
+def _others(prediction: Prediction, *, whole: bool) -> str:
+    """What was not chosen, likeliest first; all of it where it is to be ``whole``."""
     chosen = prediction.get("labels") or [prediction.get("label")]
     rest = sorted((prediction.get("probabilities") or {}).items(), key=lambda pair: -pair[1])
     scored = [(name, p) for name, p in rest if name not in chosen]
     scored += [(one["answer"] or _("no answer"), one["score"]) for one in (prediction.get("answers") or [])[1:]]
-    return " · ".join(f"{one_line(name, 20)} {number(p)}" for name, p in scored[:8])
+    shown = scored if whole else [(one_line(name, 20), p) for name, p in scored[:8]]
+    return " · ".join(f"{flat(name)} {number(p)}" for name, p in shown)
 
 
 def _labels(prediction: Prediction) -> str:
@@ -111,7 +120,7 @@ def _spans(prediction: Prediction) -> RenderableType:
         table.add_column(_("score"), no_wrap=True)
     for span in spans:
         score = [number(span.get("score"))] if scored else []
-        table.add_row(Text(one_line(span["text"], 200)), Text(str(span["label"])), f"{span['start']}–{span['end']}", *score)
+        table.add_row(Text(flat(span["text"])), Text(str(span["label"])), f"{span['start']}–{span['end']}", *score)
     return table
 
 
@@ -149,7 +158,7 @@ BLOCKS: dict[str, Callable[[Prediction], RenderableType]] = {
 }
 # The key that tells a shape, the answer's title, the answer on one line, and whether a score belongs beside it.
 ROWS: tuple[tuple[str, str, Callable[[Prediction], str], bool], ...] = (
-    ("answer", N_("answer"), lambda prediction: one_line(prediction["answer"], 200) or _("no answer"), True),
+    ("answer", N_("answer"), lambda prediction: flat(prediction["answer"]) or _("no answer"), True),
     ("labels", N_("labels"), _labels, False),
     ("label", N_("label"), lambda prediction: str(prediction["label"]), True),
     ("value", N_("value"), lambda prediction: number(prediction["value"]), False),

@@ -1,5 +1,6 @@
 """The command line's observers: one that draws, one that only remembers. They know the observer's calls and no work."""
 
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,31 +10,42 @@ from rich.text import Text
 
 from weitiao.cli import figures, tables
 from weitiao.cli.bars import Bars, Lines
-from weitiao.cli.screen import Screen
-from weitiao.messages import _
+from weitiao.cli.screen import Screen, closed_up, labelled
+from weitiao.messages import N_, _
 from weitiao.observer import Observer
+
+LOADING = N_("Loading the model …")  # which takes seconds before anything else can be seen
 
 
 class Recorder(Observer):
-    """Says nothing and remembers what a verb wants to tell at the end. It is open while its ``with`` block runs."""
+    """Says nothing and remembers what a verb wants to tell at the end. It is open while its ``with`` block runs.
 
-    def __init__(self) -> None:
+    Args:
+        unsaved: what an interrupt comes to that nobody says anything about.
+    """
+
+    def __init__(self, unsaved: str = "") -> None:
         self.check: Mapping[str, Any] = {}
         self.columns: Mapping[str, Any] = {}
         self.ledger: Mapping[str, int] = {}
-        self.last_note = ""
+        self._of_interrupt = unsaved
 
     def __enter__(self) -> "Recorder":
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, KeyboardInterrupt) and not error.args and self.last_note:
-            # How to go on was said in a note that --quiet and --json kept back.
-            error.args = (self.last_note,)
+        if isinstance(error, KeyboardInterrupt) and not error.args and self._of_interrupt:
+            error.args = (self._of_interrupt,)
 
     def note(self, text: str) -> None:
-        """Remembers the last one."""
-        self.last_note = text
+        """Keeps what is said of an interrupt on its way: it is told once, at the end, whatever the manner."""
+        if isinstance(sys.exception(), KeyboardInterrupt):
+            self._of_interrupt = text
+        else:
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        """A note for people."""
 
     def checked(self, check: Mapping[str, Any], plan: Mapping[str, Any], ledger: Mapping[str, int]) -> None:
         """Remembers the check."""
@@ -46,31 +58,38 @@ class TerminalObserver(Recorder):
     Args:
         screen: whose standard error.
         results: True for a verb that prints the check and the plan itself, as its result, on standard output.
+        first: what is said at once where no spinner turns.
+        unsaved: see ``Recorder``.
         clock: seconds; a test brings its own.
     """
 
-    def __init__(self, screen: Screen, *, results: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__()
-        self._console, self._results = screen.err, results
+    def __init__(
+        self, screen: Screen, *, results: bool = False, first: str = "", unsaved: str = "", clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(unsaved)
+        self._console, self._results, self._first = screen.err, results, first
         self._bars = Bars(screen.err) if screen.err.is_terminal else None
         self._lines = Lines(lambda line: self._say(Text(line)), clock)
 
     def __enter__(self) -> "TerminalObserver":
         if self._bars is not None:
             self._bars.start()
+        elif self._first:
+            self.note(self._first)
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if self._bars is not None:
             self._bars.stop()
+        super().__exit__(kind, error, trace)
 
-    def note(self, text: str) -> None:
+    def _tell(self, text: str) -> None:
         """A line, above the bars."""
-        self._say(Text(text))
+        self._say(Text(closed_up(text)))
 
     def warn(self, text: str) -> None:
         """A line with a yellow mark, above the bars."""
-        self._say(Text.assemble((_("Note:"), "bold yellow"), " ", text))
+        self._say(Text.assemble(labelled((_("Note:"), "bold yellow")), closed_up(text)))
 
     def checked(self, check: Mapping[str, Any], plan: Mapping[str, Any], ledger: Mapping[str, int]) -> None:
         """The check as tables, unless the verb prints them itself."""
@@ -108,14 +127,16 @@ class TerminalObserver(Recorder):
 
 
 @contextmanager
-def working(screen: Screen, *, results: bool = False) -> Iterator[tuple[Any, Recorder]]:
-    """``weitiao.api`` and an observer for it. The import takes seconds, so it happens here, with the spinner turning."""
-    with observer_for(screen, results=results) as observer:
+def working(screen: Screen, *, results: bool = False, first: str = "", unsaved: str = "") -> Iterator[tuple[Any, Recorder]]:
+    """``weitiao.api`` and an observer for it. The import takes seconds, so it happens here, with the spinner turning, or after a ``first``
+    line where none turns.
+    """
+    with observer_for(screen, results=results, first=first, unsaved=unsaved) as observer:
         from weitiao import api
 
         yield api, observer
 
 
-def observer_for(screen: Screen, *, results: bool = False) -> Recorder:
+def observer_for(screen: Screen, *, results: bool = False, first: str = "", unsaved: str = "") -> Recorder:
     """The observer of one verb: drawing for people, silent for ``--json`` and ``--quiet``."""
-    return TerminalObserver(screen, results=results) if screen.talks else Recorder()
+    return TerminalObserver(screen, results=results, first=first, unsaved=unsaved) if screen.talks else Recorder(unsaved)

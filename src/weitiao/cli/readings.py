@@ -13,8 +13,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from weitiao.cli.quantities import number, one_line
 from weitiao.messages import N_, _
+from weitiao.quantities import number, one_line
 from weitiao.report.tokens import legible, visible
 
 MOST = 12  # rows of a table

@@ -8,11 +8,11 @@ from rich.padding import Padding
 from rich.text import Text
 
 from weitiao.cli.predictions import predictions
-from weitiao.cli.quantities import number, one_line
 from weitiao.cli.readings import MOST, bar, indented, readings, shape_of, table
 from weitiao.cli.tables import heading, pairs
 from weitiao.cli.token_grid import legend, token_grid
 from weitiao.messages import N_, _
+from weitiao.quantities import number, one_line
 from weitiao.report.shown import coloured, label_rows, moved, settings
 from weitiao.report.tokens import visible
 

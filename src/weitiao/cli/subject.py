@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from weitiao import tasks
+from weitiao import asking, tasks
 from weitiao.config import DataSettings, setting_fields
-from weitiao.errors import UsageError
+from weitiao.errors import RunError, UsageError
 from weitiao.messages import _
+from weitiao.runs import RunFolder
 from weitiao.scope import as_flag, check_loading
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Subject:
         inputs = {field.flag: field for field in self.task.inputs[0 if first else 1 :] if field.flag}
         stray = [name for name in (*self.columns, *self.reading) if name not in inputs]
         if stray:
-            raise UsageError(_("{flags} says how a file is treated, so it needs --file.").format(flags=", ".join(map(as_flag, stray))))
+            raise UsageError(_("{flags} says how a file is treated, so it needs --file.").format(flags=_(", ").join(map(as_flag, stray))))
         given = {}
         for name, text in self.columns.items():
             try:
@@ -97,6 +98,16 @@ def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any], *, tr
     if trust_task:
         loading["trust_task"] = True
     return Subject(name, task, use_as or "", loading, columns, reading, trust_task)
+
+
+def question(run: str, *, trust_task: bool = False) -> list[str]:
+    """What stands behind a run in a command that asks it: a text, and a flag for each further input that it needs."""
+    folder = RunFolder(run)
+    try:
+        record = folder.record()
+        return asking.words(tasks.of_run(record, folder.task, trust_task=trust_task), record.get("spec") or {})
+    except (UsageError, RunError):  # a task file that is not here, or that nobody here has let run
+        return [_("your text")]
 
 
 def typed(settings: Mapping[str, Any], task: "Task | None" = None) -> dict[str, Any]:

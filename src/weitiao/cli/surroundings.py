@@ -6,6 +6,8 @@ import os
 import sys
 import warnings
 
+from weitiao.cli import line_breaks
+
 ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
@@ -27,6 +29,7 @@ def settle(*, debug: bool) -> None:
     """Set the surroundings of this process, before anything heavy is imported. ``debug`` lets warnings through."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    line_breaks.settle()
     if not debug and not sys.warnoptions:
         warnings.simplefilter("ignore")
     for stream in (sys.stdout, sys.stderr):

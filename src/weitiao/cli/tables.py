@@ -9,11 +9,13 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from weitiao.cli.quantities import duration, one_line, share, size, some
+from weitiao.cli.screen import closed_up
 from weitiao.data.titles import SPLITS, action_title, reason_title, script_title, split_title
 from weitiao.messages import N_, _
+from weitiao.quantities import duration, one_line, share, size, some
 
 MARKS = {"error": ("✗", "bold red"), "warning": ("!", "bold yellow"), "info": ("·", "cyan"), "ok": ("✓", "bold green")}
+METHODS = {"full": N_("full: every weight"), "lora": "LoRA", "qlora": "QLoRA", "head": N_("head: the new head alone")}
 UNITS = {"tokens": N_("tokens"), "characters": N_("characters")}
 MANY_LABELS = 20
 EXAMPLES = 2
@@ -40,7 +42,7 @@ def columns(plan: Mapping[str, Any]) -> RenderableType:
     """Which column is what, and why."""
     table = _table(_("field"), _("column"), _("why"))
     for name, choice in plan.get("fields", {}).items():
-        table.add_row(Text(name, style="bold"), Text(", ".join(choice["columns"])), Text(choice["why"], style="dim"))
+        table.add_row(Text(name, style="bold"), Text(_(", ").join(choice["columns"])), Text(choice["why"], style="dim"))
     if plan.get("unused"):
         table.add_row(Text(_("not used"), style="dim"), Text(some(plan["unused"], 12), style="dim"), "")
     return Padding(table, (0, 0, 0, 2), expand=False)
@@ -63,9 +65,9 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
     """What will be trained, on what, for how long."""
     yield heading(_("Training plan"))
     model, estimate = plan["model"], plan.get("estimate") or {}
-    steps = _("{steps:,} = {epochs} epochs over {rows:,} rows, {batch} rows a step")
+    steps = _("{steps:,} (epochs: {epochs}; rows: {rows:,}; rows a step: {batch})")
     steps = steps.format(steps=plan["steps"], epochs=plan["epochs"], rows=plan["rows"]["train"], batch=plan["batch_size"])
-    rate = _("{lr:g} at its peak, rising over the first {warmup:,} steps").format(lr=plan["lr"], warmup=plan["warmup_steps"])
+    rate = _("{lr:g} at its peak (steps of rising to it: {warmup:,})").format(lr=plan["lr"], warmup=plan["warmup_steps"])
     counts = {"trainable": plan["trainable_parameters"], "all": plan["parameters"]}
     trained = _("all {all:,}") if counts["trainable"] == counts["all"] else _("{trainable:,} of {all:,} ({share:.2%})")
     trained = trained.format(**counts, share=counts["trainable"] / max(1, counts["all"]))
@@ -81,7 +83,7 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
     lines = {
         _("task"): plan["task"],
         _("model"): " · ".join(str(part) for part in (model["id"], model.get("why")) if part),
-        _("method"): plan.get("method") or "",
+        _("method"): method_title(plan.get("method") or ""),
         _("trained weights"): trained,
         _("device"): f"{plan['device']} · {plan['precision']}",
         _("padding"): plan.get("path") or "",
@@ -92,6 +94,11 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
         _("run"): str(plan.get("out") or ""),
     }
     yield pairs({name: value for name, value in lines.items() if value})
+
+
+def method_title(method: str) -> str:
+    """What a ``--method`` does, in a few words."""
+    return _(METHODS.get(method, method))
 
 
 def pairs(lines: Mapping[str, str]) -> RenderableType:
@@ -134,7 +141,7 @@ def _properties(check: Mapping[str, Any]) -> Iterator[RenderableType]:
             )
             lines[_("limit")] = cut if rows else _("{limit} tokens; every text fits").format(limit=lengths["limit"])
     if check.get("scripts"):
-        lines[_("script")] = ", ".join(f"{script_title(s['script'])} {share(s['share'])}" for s in check["scripts"][:5])
+        lines[_("script")] = _(", ").join(f"{script_title(s['script'])} {share(s['share'])}" for s in check["scripts"][:5])
     searched = check.get("near_duplicates_searched") or {}
     if searched and searched["rows"] < searched["of"]:
         text = _("searched in a sample of {rows:,} of {of:,} rows")
@@ -160,7 +167,7 @@ def marked(severity: str, message: str) -> RenderableType:
     table = Table.grid(padding=(0, 1))
     table.add_column()
     table.add_column(overflow="fold")  # Chinese has no spaces to break at
-    table.add_row(Text(*MARKS[severity]), Text(message))
+    table.add_row(Text(*MARKS[severity]), Text(closed_up(message)))
     return Padding(table, (0, 0, 0, 2), expand=False)
 
 

@@ -35,7 +35,7 @@ from weitiao.cli.parameters import (
     UseAs,
 )
 from weitiao.cli.screen import Screen
-from weitiao.cli.subject import as_flag, subject_of, typed
+from weitiao.cli.subject import as_flag, question, subject_of, typed
 from weitiao.config import Recipe, read_config
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
@@ -83,7 +83,7 @@ def train(
         _alone_with_resume(data, config, save_config, dry_run, settings)
         from weitiao.cli.progress import working
 
-        with working(screen) as (api, observer):
+        with working(screen, unsaved=_("Interrupted before training went on; the run is as it was.")) as (api, observer):
             run = api.resume(resume, observer=observer, **({"trust_task": True} if trust_task else {}))
         return _trained(screen, run)
     source, given = _given(screen, data, config, settings, trust_task=trust_task)
@@ -97,9 +97,9 @@ def train(
             plan = api.plan(source, observer=observer, **given)
         shown = [*tables.checked(observer.check, observer.columns, observer.ledger), *tables.training_plan(plan)]
         values = {"plan": plan, "columns": observer.columns, "check": observer.check, "ledger": observer.ledger}
-        screen.result(values, *shown, path=str(plan.get("out") or ""))
+        screen.result(values, *shown)
         return screen.next(("weitiao", *(word for word in screen.arguments if word != "--dry-run")))
-    with working(screen) as (api, observer):
+    with working(screen, unsaved=_("Interrupted before training began; nothing was saved.")) as (api, observer):
         run = api.train(source, observer=observer, command=["weitiao", *screen.arguments], **given)
     return _trained(screen, run)
 
@@ -116,11 +116,12 @@ def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, 
     subject = subject_of(run, use_as, settings, trust_task=trust_task)
     reading = subject.of_file()
     from weitiao.cli import figures
-    from weitiao.cli.progress import working
+    from weitiao.cli.progress import LOADING, working
 
-    with working(screen, results=True) as (api, observer):
+    with working(screen, results=True, first=_(LOADING)) as (api, observer):
         evaluation = api.load(run, **subject.loading).evaluate(data, observer=observer, **reading)
-    screen.result(evaluation, *figures.evaluated(evaluation), path=run)
+    deciding = evaluation.get("metrics", {}).get(evaluation.get("headline"))
+    screen.result(evaluation, *figures.evaluated(evaluation), bare="" if deciding is None else str(deciding))
     report = () if use_as else (("weitiao", "report", run),)
     screen.next(*report, ("weitiao", "predict", run, *subject.flags, "--file", data, "--out", "predictions.csv"))
 
@@ -177,17 +178,17 @@ def export(
     trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
-    from weitiao.cli.progress import working
-    from weitiao.cli.quantities import size
+    from weitiao.cli.progress import LOADING, working
     from weitiao.cli.tables import pairs
+    from weitiao.quantities import size
 
-    with working(screen) as (_api, observer):
+    with working(screen, first=_(LOADING)) as (_api, observer):
         from weitiao.deploy.export import export as write
 
         made = write(run, to, out, overwrite=overwrite, observer=observer, trust_task=trust_task, **typed(settings))
     difference = _("at most {difference:.1e} on {rows} records").format(**made)
-    screen.result(made, pairs({_("folder"): out, _("size"): size(made["bytes"]), _("difference"): difference}), path=out)
-    screen.next(("weitiao", "predict", out, _("your text")))
+    screen.result(made, pairs({_("folder"): out, _("size"): size(made["bytes"]), _("difference"): difference}), bare=out)
+    screen.next(("weitiao", "predict", out, *question(out, trust_task=trust_task)))
 
 
 @command(
@@ -236,7 +237,7 @@ def _alone_with_resume(data: str | None, config: str | None, save_config: str | 
     named = [name for name, value in beside.items() if value is not None] + [as_flag(name) for name in settings]
     if named:
         message = _("--resume goes on with the settings that the run began with. Leave out {names}, or start a new run.")
-        raise UsageError(message.format(names=", ".join(named)))
+        raise UsageError(message.format(names=_(", ").join(named)))
 
 
 def _save_config(screen: Screen, path: str, recipe: Recipe) -> None:
@@ -255,5 +256,5 @@ def _trained(screen: Screen, run: Any) -> None:
     path, record = str(run.path), run.record
     where = {_("run"): path} | ({_("report"): str(run.folder.report)} if run.folder.report.is_file() else {})
     shown = [*(figures.evaluated(record["evaluation"]) if record.get("evaluation") else []), "", tables.pairs(where)]
-    screen.result({"run": path, **record}, *shown, path=path)
-    screen.next(("weitiao", "predict", path, _("your text")), ("weitiao", "report", path))
+    screen.result({"run": path, **record}, *shown, bare=path)
+    screen.next(("weitiao", "predict", path, *question(path)), ("weitiao", "report", path))

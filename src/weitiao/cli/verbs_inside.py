@@ -26,7 +26,7 @@ from weitiao.cli.parameters import (
     UseAs,
 )
 from weitiao.cli.screen import Screen
-from weitiao.cli.subject import subject_of, typed
+from weitiao.cli.subject import question, subject_of, typed
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _, language
 
@@ -89,8 +89,8 @@ def report(screen: Screen, run: Run, trust_task: TrustTask = False) -> None:
 
     with working(screen) as (api, _observer):
         path = api.load(run, **({"trust_task": True} if trust_task else {})).write_report()
-    screen.result({"run": run, "report": str(path)}, pairs({_("report"): str(path)}), path=run)
-    screen.next(("weitiao", "predict", run, _("your text")))
+    screen.result({"run": run, "report": str(path)}, pairs({_("report"): str(path)}), bare=str(path))
+    screen.next(("weitiao", "predict", run, *question(run, trust_task=trust_task)))
 
 
 @command(
@@ -104,7 +104,7 @@ def new(screen: Screen, file: NewFile, like: Like = "text-classification", overw
     from weitiao.starters import commands, write_starter
 
     task = write_starter(file, like, overwrite=overwrite)
-    screen.result({"file": file, "like": task.name}, pairs({_("file"): file, _("like"): task.name}), path=file)
+    screen.result({"file": file, "like": task.name}, pairs({_("file"): file, _("like"): task.name}), bare=file)
     screen.next(*commands(task, file)[:2])
 
 
@@ -140,9 +140,9 @@ def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpa
     if (name is None) == (unpack is None) or (bundle is not None and unpack is not None):
         raise UsageError(_("Say what to fetch: weitiao fetch NAME, or weitiao fetch --unpack FILE."))
     from weitiao.cli.progress import observer_for
-    from weitiao.cli.quantities import size
     from weitiao.cli.tables import pairs
     from weitiao.engine import bundles, hub
+    from weitiao.quantities import size
 
     with observer_for(screen) as observer:
         if unpack is not None:
@@ -152,7 +152,7 @@ def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpa
             got = hub.fetch(str(name), bundle=packed, language=language(), observer=observer, **typed(settings))
     lines = {_("name"): got["id"], _("folder"): got["path"], _("size"): size(got["bytes"])}
     lines |= {_("bundle"): bundle} if bundle is not None else {}
-    screen.result(got, pairs(lines), path=bundle or str(got["path"]))
+    screen.result(got, pairs(lines), bare=bundle or str(got["path"]))
     if bundle is not None:
         return screen.next(("weitiao", "fetch", "--unpack", bundle))
     known = name or ("offline" if got["id"].startswith("offline:") else got["id"])

@@ -8,7 +8,9 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
+from weitiao.engine.refusals import because
 from weitiao.errors import without_credentials
+from weitiao.messages import _
 
 OFFICIAL, MIRROR, MODELSCOPE = "https://huggingface.co", "https://hf-mirror.com", "https://modelscope.cn"
 CONNECT_SECONDS = 3.0
@@ -45,7 +47,7 @@ def probe_all(*, offline: bool = False, urls: list[str] | None = None, seconds: 
     for thread in threads:
         thread.join(max(0.0, until - time.monotonic()))
     # Copies: a thread that was left behind may still write to its own.
-    told = [dict(r) if r["answers"] or r["error"] else dict(r) | {"error": f"no answer within {seconds:g} s"} for r in results]
+    told = [dict(r) if r["answers"] or r["error"] else dict(r) | {"error": _silence(seconds)} for r in results]
     return _told(told)
 
 
@@ -59,6 +61,10 @@ def _told(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [r | {"url": without_credentials(r["url"]), "error": without_credentials(r["error"])} for r in results]
 
 
+def _silence(seconds: float) -> str:
+    return _("no answer within {seconds} seconds").format(seconds=f"{seconds:g}")
+
+
 def _probe(result: dict[str, Any], seconds: float) -> None:
     started = time.monotonic()
     try:
@@ -68,7 +74,9 @@ def _probe(result: dict[str, Any], seconds: float) -> None:
     except urllib.error.HTTPError:
         pass  # a refusal is an answer too
     except Exception as error:
-        result["error"] = " ".join(str(getattr(error, "reason", None) or error).split()) or type(error).__name__
+        reason = getattr(error, "reason", None)
+        reason = reason if isinstance(reason, BaseException) else error
+        result["error"] = _silence(seconds) if isinstance(reason, TimeoutError) else because(reason).cause
         return
     result["seconds"] = round(time.monotonic() - started, 2)
     result["answers"] = True

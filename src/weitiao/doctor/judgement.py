@@ -8,12 +8,12 @@ from typing import Any
 from weitiao.doctor import remedies
 from weitiao.doctor.endpoints import MIRROR, MODELSCOPE, OFFICIAL
 from weitiao.messages import _
+from weitiao.quantities import size
 
 Facts = Mapping[str, Any]
 Finding = dict[str, Any]
 
-GIB = 2**30
-LITTLE_DISK, LITTLE_MEMORY = 3 * GIB, 3 * GIB
+LITTLE_DISK, LITTLE_MEMORY = 3_000_000_000, 3_000_000_000
 SEVERITIES = ("error", "warning", "info", "ok")
 
 
@@ -132,11 +132,11 @@ def _outdated(facts: Facts) -> Finding | None:
 
 def _room(facts: Facts) -> Finding | None:
     if facts["disk"]["free_bytes"] < LITTLE_DISK:
-        message = _("Only {size:.1f} GiB are free where this command ran; a run needs two to three times the size of its model.")
-        return _finding("little_disk", "warning", message.format(size=facts["disk"]["free_bytes"] / GIB))
+        message = _("Only {size} are free where this command ran; a run needs two to three times the size of its model.")
+        return _finding("little_disk", "warning", message.format(size=size(facts["disk"]["free_bytes"])))
     if facts["memory_bytes"] is not None and facts["memory_bytes"] < LITTLE_MEMORY:
-        message = _("This machine has {size:.1f} GiB of memory. Choose a small model, and lower --batch-size if it runs out.")
-        return _finding("little_memory", "warning", message.format(size=facts["memory_bytes"] / GIB))
+        message = _("This machine has {size} of memory. Choose a small model, and lower --batch-size if it runs out.")
+        return _finding("little_memory", "warning", message.format(size=size(facts["memory_bytes"])))
     return None
 
 

@@ -16,6 +16,7 @@ from torch import nn
 from weitiao.config import AdapterSettings
 from weitiao.engine.dropout import make_dropout_cheap
 from weitiao.engine.low_rank import make_products_cheap
+from weitiao.engine.model_folder import ADAPTER, few
 from weitiao.errors import ModelError, UsageError
 from weitiao.messages import _
 
@@ -64,8 +65,24 @@ def load_adapter(loaded: "LoadedModel", folder: Path) -> None:
         reason = " ".join(str(error).split())[:300]
         message = _("The adapter in {folder} does not fit its base model: {reason}")
         raise ModelError(message.format(folder=folder, reason=reason)) from error
+    _refuse_missing(loaded.adapter, folder)
     loaded.fresh = ()
     _settle(loaded)
+
+
+def _refuse_missing(adapter: Any, folder: Path) -> None:
+    """Raises ModelError where a saved adapter lacks what its config speaks of: PEFT would leave that as random as it starts."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(str(folder / ADAPTER), "pt") as file:
+        saved = set(file.keys())
+    with _without_advice():
+        wanted = get_peft_model_state_dict(adapter, save_embedding_layers=False)
+    missing = sorted(wanted.keys() - saved)
+    if missing:
+        message = _("{folder} does not hold what was trained: {names} would start at random. Copy the whole run again, or train anew.")
+        raise ModelError(message.format(folder=folder, names=few(missing)))
 
 
 def merge_adapter(loaded: "LoadedModel") -> None:

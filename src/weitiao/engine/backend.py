@@ -14,6 +14,7 @@ import torch
 from weitiao.engine.batching import micro_batches
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
+from weitiao.engine.prediction import in_halves
 from weitiao.processing import Features
 
 LOSS_TOKENS = 4096  # in one forward pass of ``loss``
@@ -51,11 +52,15 @@ class TorchBackend:
         with torch.inference_mode():
             for group in micro_batches([self.objective.cost(example) for example in examples], LOSS_TOKENS, padded=True):
                 part = [examples[i] for i in group]
-                batch = self._collate(part)
-                total += float(self.objective.loss(self.loaded.forward(batch), batch))
+                total += sum(in_halves(self._loss, part))
                 terms += self.objective.terms(part)
         loss = total / max(terms, 1.0)
         return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+
+    def _loss(self, part: Sequence[Example]) -> list[float]:
+        """The summed loss of some examples, as the only entry of a list."""
+        batch = self._collate(part)
+        return [float(self.objective.loss(self.loaded.forward(batch), batch))]
 
     def write(self, features: Features) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
         """The answer to one features, as ``run`` gives it, with how it came about.
@@ -153,7 +158,7 @@ class TorchBackend:
             inputs = {name: _left(tensor, batch.lengths, self.loaded.padding.get(name, 0)) for name, tensor in inputs.items()}
             inputs.pop("token_type_ids", None)
             start = inputs["input_ids"].shape[1]
-            arguments = self._within_positions(arguments, start)
+        arguments = self._within_positions(arguments, start)
         ends = sorted(self._ends(arguments))
         arguments = {**arguments, "pad_token_id": self.loaded.padding["input_ids"], **({"eos_token_id": ends} if ends else {})}
         paused = self.loaded.packing.paused() if self.loaded.packing else contextlib.nullcontext()
@@ -167,8 +172,10 @@ class TorchBackend:
         return {number for end in ends if end is not None for number in (end if isinstance(end, list) else [end])}
 
     def _within_positions(self, arguments: Mapping[str, Any], start: int) -> dict[str, Any]:
-        """``arguments`` with no more new tokens than the model has positions for."""
-        positions = getattr(self.loaded.network.config.get_text_config(), "max_position_embeddings", None)
+        """``arguments`` with no more new tokens than what writes has positions for, ``start`` of which are taken."""
+        config = self.loaded.network.config.get_text_config(decoder=self._two_parts or None)
+        names = ("max_decoder_position_embeddings", "max_position_embeddings")  # of LED, and of the others; T5 has no positions
+        positions = next((found for name in names if (found := getattr(config, name, None))), None)
         wanted = arguments.get("max_new_tokens")
         if not positions or not wanted:
             return dict(arguments)

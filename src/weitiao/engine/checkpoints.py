@@ -32,6 +32,7 @@ class Progress:
         token_budget: most tokens in a micro-batch, lowered when memory ran out (0 = no limit).
         threads: CPU threads: sums are split by them, so bit-identical resuming needs the same number.
         seconds, rows, tokens: spent and seen in training steps so far.
+        kept, prepared: features of which a frozen backbone's answer was kept (None: not yet), and seconds spent on that.
         finished: no steps are left.
     """
 
@@ -48,6 +49,8 @@ class Progress:
     seconds: float = 0.0
     rows: int = 0
     tokens: int = 0
+    kept: int | None = None
+    prepared: float = 0.0
     finished: bool = False
 
 

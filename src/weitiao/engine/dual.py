@@ -24,6 +24,8 @@ class DualEncoder(nn.Module):
         labels: how many.
     """
 
+    beside = (CLASSIFIER,)  # files of weights that ``save_pretrained`` writes beside the base's
+
     def __init__(self, base: Any, labels: int) -> None:
         super().__init__()
         self.base = base

@@ -1,5 +1,5 @@
-"""The user's examples on the way to a training: read, checked, with the base model that fits their language. It needs no torch and writes
-nothing.
+"""The user's examples on the way to a training: read, checked, with the base model that fits their language. It writes nothing, and needs
+torch only where there is to be a training.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from weitiao import tasks
-from weitiao.config import Recipe
+from weitiao.config import Recipe, TrainingSettings
 from weitiao.data import checking, language, loading
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.engine import blank, hub
+from weitiao.engine.devices import machine_for
+from weitiao.engine.model_folder import longest_read
 from weitiao.errors import ModelError, NetworkError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
@@ -77,11 +79,17 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
         labels=learned.get("labels", []),
         ledger=loaded.ledger,
         token_lengths=_token_lengths(base.path) if base else None,
-        limit=(recipe.model.max_length or task.max_length) if base and not task.windowed else None,
+        limit=_limit(recipe, task, base.path) if base and not task.windowed else None,
         seed=recipe.training.seed,
     )
     observer.checked(check, loaded.plan.as_dict(), loaded.ledger.counts())
     return Examples(task, loaded, base, check, learned)
+
+
+def _limit(recipe: Recipe, task: Task, folder: Path) -> int:
+    """Tokens that the model sees of a text: what was asked for, but never more than it can read."""
+    wanted = recipe.model.max_length or task.max_length
+    return min(wanted, longest_read(folder) or wanted)
 
 
 def _as_text(task: Task, records: Records) -> Records:
@@ -101,7 +109,7 @@ def _base(
     if settings.model.startswith(blank.PREFIX):
         name = settings.model.removeprefix(blank.PREFIX)
         return blank.make_blank(name, list(task.texts(records)), seed=recipe.training.seed) if needed else None
-    gpu = _gpu_memory() if needed else None
+    gpu = _gpu_memory(recipe.training) if needed else None
     try:
         base = hub.resolve(
             settings.model,
@@ -121,7 +129,7 @@ def _base(
             raise
         return None
     if needed:
-        observer.note(_("Base model: {id}. {why}").format(id=base.id, why=base.why))
+        observer.note(_("Base model: {id}: {why}").format(id=base.id, why=base.why))
     return base
 
 
@@ -131,11 +139,11 @@ def _written(task: Task, records: Records) -> str:
     return language.language_of(targets) if targets else ""
 
 
-def _gpu_memory() -> int | None:
-    """Bytes of the GPU that would train, None where there is none."""
+def _gpu_memory(settings: TrainingSettings) -> int | None:
+    """Bytes of the GPU that will train, None where something else will."""
     import torch
 
-    return int(torch.cuda.get_device_properties(0).total_memory) if torch.cuda.is_available() else None
+    return int(torch.cuda.get_device_properties(0).total_memory) if machine_for(settings).device == "cuda" else None
 
 
 def _token_lengths(folder: Path) -> Callable[[Sequence[str]], list[int]] | None:

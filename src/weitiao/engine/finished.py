@@ -60,6 +60,7 @@ def load_finished(
     if not is_adapter(run.model):
         verify_folder(run.model)
         check_remote_code(run.model, run.model.name, trust_remote_code)
+        verify_folder(run.model, beside=_beside(task, spec, run.model, bool(trust_remote_code)))
         return load_predictor(task, spec, run.model, {}, longest, trust_remote_code=bool(trust_remote_code))
     verify_adapter(run.model)
     base = hub.found_again(record["base_model"], settings["model"], offline=offline, trust_remote_code=trust_remote_code)
@@ -77,3 +78,14 @@ def load_finished(
         dequantised=dequantised,
         shared=None if shared is None else shared.setdefault(f"{base.sha256}:{bits}", {}),
     )
+
+
+def _beside(task: Task, spec: Spec, folder: Path, trust_remote_code: bool) -> tuple[str, ...]:
+    """The files of weights that a head lies in which transformers does not know."""
+    from weitiao.engine.devices import require_torch
+
+    require_torch()
+    from weitiao.engine.models import class_for
+
+    names: tuple[str, ...] = getattr(class_for(folder, task.head(spec).classes, trust_remote_code=trust_remote_code), "beside", ())
+    return names

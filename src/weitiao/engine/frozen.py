@@ -1,4 +1,4 @@
-"""A frozen backbone: only the head learns, so what it is given of each row is computed once and kept for all epochs.
+"""A frozen backbone: only the head learns, so what it is given of each row is computed once, before the first step, and kept.
 
 The head's input is caught on its way from the base model into the first module that learns. Later the base model is left out: the network
 runs with empty hidden states in the place of its own, and what was kept is put before the head. So whatever a family does behind its head
@@ -13,14 +13,17 @@ import torch
 from torch import nn
 
 from weitiao.engine.adapters import head_modules, refuse_loose_weights
+from weitiao.engine.batching import micro_batches
 from weitiao.engine.devices import free_memory
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
+from weitiao.engine.prediction import in_halves
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.processing import Features
 
 ROOM_SHARE = 0.5  # of the memory that is free, for what is kept
+WINDOW, FILL_TOKENS = 1024, 4096  # rows that are sorted by length together, and tokens in one pass, while what is kept is computed
 TOLERANCE, HALF_TOLERANCE = 1e-3, 0.05  # largest difference of a gradient, as a share of its largest element, in fp32 and in 16 bits
 
 
@@ -68,7 +71,7 @@ class FrozenBackbone:
             head.train()
 
     def forward(self, rows: Sequence[Example], batch: Collated) -> Any:
-        """The network's outputs for a collated batch of ``rows``; gradients reach the head."""
+        """The network's outputs for a collated batch of ``rows``; gradients reach the head. What was not kept is computed again."""
         features = [one for row in rows for one in row]
         flat = [features[number] for number in batch.order]  # as the batch has them
         if all(id(one) in self.kept for one in flat):
@@ -76,11 +79,53 @@ class FrozenBackbone:
         given = self._run_whole(batch)
         if not self._checked:
             self._check(given, batch)
-        for one, own in zip(flat, given, strict=True):
-            if id(one) not in self.kept and own.nbytes <= self.room:  # what finds no room is computed again in every epoch
-                self.kept[id(one)] = _Kept(one, own.clone())
-                self.room -= own.nbytes
         return self._head_alone(given, batch)
+
+    def fill(self, examples: Sequence[Example], most: int | None = None) -> int:
+        """Compute and keep what the head is given, of as many rows from the first on as find room, in place of what was kept before.
+
+        The last digits of a row's numbers depend on the rows that it is computed with. So these go through the network in the order of the
+        data, whatever a training does later: one that goes on after a break has the very same.
+
+        Args:
+            examples: all rows of the training.
+            most: keep so many features and no more, as an earlier part of the same training did; None for all that find room.
+
+        Returns:
+            How many were kept.
+        """
+        self.forget()
+        for at in range(0, len(examples), WINDOW):
+            window = examples[at : at + WINDOW]
+            costs = [self.objective.cost(row) for row in window]
+            for group in micro_batches(costs, FILL_TOKENS, padded=self.loaded.packing is None):
+                if not self._keep([window[row] for row in group], most):
+                    return len(self.kept)
+        return len(self.kept)
+
+    def forget(self) -> None:
+        """Let go of all that was kept."""
+        self.room += sum(one.given.nbytes for one in self.kept.values())
+        self.kept = {}
+
+    def _keep(self, rows: Sequence[Example], most: int | None) -> bool:
+        """Keep what the head is given of some rows; False once there is no more room."""
+        given = in_halves(self._given_of, rows)
+        for one, own in zip((features for row in rows for features in row), given, strict=True):
+            if own.nbytes > self.room or len(self.kept) == most:
+                return False
+            self.kept[id(one)] = _Kept(one, own)
+            self.room -= own.nbytes
+        return True
+
+    def _given_of(self, rows: Sequence[Example]) -> list[torch.Tensor]:
+        """What the head is given of each of the rows' features, in their order."""
+        batch = self.objective.collate(rows, self.loaded.padding).to(self.loaded.machine.device)
+        given = self._run_whole(batch)
+        if not self._checked:
+            self._check(given, batch)
+        placed = dict(zip(batch.order, given, strict=True))
+        return [placed[at].clone() for at in range(len(placed))]
 
     def to_keep(self, rows: int) -> tuple[int, float]:
         """(bytes still to be kept, share of the rows that finds room), for so many rows like those that are kept by now."""

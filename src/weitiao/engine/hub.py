@@ -130,13 +130,11 @@ def found_again(
         ModelError: it is not there any more, or has changed.
         NetworkError: it cannot be had.
     """
-    from_hub = base["source"] in ("hub", "cache", "modelscope")
     try:
-        name = name_of(base, named)
-        revision = base["revision"] if from_hub else ""
-        found = resolve(name, revision=revision, offline=offline, trust_remote_code=trust_remote_code, observer=observer)
+        again = named_again(base, named)
+        found = resolve(again["model"], revision=again["revision"], offline=offline, trust_remote_code=trust_remote_code, observer=observer)
     except ModelError as error:
-        message = _("This run's model is an adapter, which needs its base model {id}: {problem}")
+        message = _("This run still needs the base model that it was made from, {id}: {problem}")
         raise ModelError(message.format(id=base["id"], problem=error)) from error
     if found.sha256 != base["sha256"]:
         message = _(
@@ -145,6 +143,19 @@ def found_again(
         )
         raise ModelError(message.format(id=base["id"], found=found.sha256[:12], expected=base["sha256"][:12]))
     return found
+
+
+def named_again(base: Mapping[str, Any], named: str) -> dict[str, str]:
+    """The settings "model" and "revision" by which a run's base model is found again, its commit included: a branch may have moved on.
+
+    >>> named_again({"source": "cache", "id": "gpt2", "revision": "e7da7f2"}, "auto")
+    {'model': 'gpt2', 'revision': 'e7da7f2'}
+
+    Raises:
+        ModelError: see ``name_of``.
+    """
+    revision = base["revision"] if base["source"] in ("hub", "cache", "modelscope") else ""
+    return {"model": name_of(base, named), "revision": revision}
 
 
 def name_of(base: Mapping[str, Any], named: str) -> str:

@@ -16,6 +16,8 @@ from weitiao.messages import _
 from weitiao.runs import RunFolder
 
 ADAPTER_CONFIG, ADAPTER = "adapter_config.json", "adapter_model.safetensors"  # PEFT's names
+TOKENIZER_CONFIG = "tokenizer_config.json"
+_N_POSITIONS = ("gpt2", "gptj", "openai-gpt")  # families with a name of their own for their positions
 SINGLE, INDEX, SHARDS = "model.safetensors", "model.safetensors.index.json", "model-*-of-*.safetensors"
 CLASSIFIER = "classifier.safetensors"  # beside a pair of encoders, which transformers gives no head
 LAYERS_FILE = "own_layers.safetensors"  # beside the encoder of a network of somebody's own
@@ -106,12 +108,12 @@ def check_names(names: Iterable[str], where: str, *, hint: str = "") -> None:
             message = _(
                 "{where} has its weights only as pickle ({files}). Unpickling can run any code that someone put there: it is refused."
             )
-            raise ModelError(message.format(where=where, files=_few(pickles)) + " " + (hint or convert_hint()))
+            raise ModelError(message.format(where=where, files=few(pickles)) + " " + (hint or convert_hint()))
         if others:
             message = _(
                 "{where} holds no model.safetensors, only {files}. weitiao trains from safetensors: take that edition of the model."
             )
-            raise ModelError(message.format(where=where, files=_few(others)))
+            raise ModelError(message.format(where=where, files=few(others)))
         message = _(
             "{where} holds no weights: neither model.safetensors nor model.safetensors.index.json is there. Copy the whole model folder."
         )
@@ -129,12 +131,13 @@ def convert_hint() -> str:
     return _("If you trust where they come from, convert them once in that folder: {command}").format(command=_CONVERT)
 
 
-def verify_folder(path: Path, *, where: str = "") -> None:
+def verify_folder(path: Path, *, where: str = "", beside: Iterable[str] = ()) -> None:
     """Insist that ``path`` holds a whole model: config, tokenizer and undamaged safetensors. Only headers are read.
 
     Args:
         path: the folder.
         where: what to call it in messages; its path otherwise.
+        beside: further files of weights that must be there, such as those of a head that transformers does not know.
 
     Raises:
         ModelError: names what is missing or damaged.
@@ -149,8 +152,39 @@ def verify_folder(path: Path, *, where: str = "") -> None:
         raise ModelError(message.format(where=where, model=run.model))
     check_names(names, where)
     _json(path / "config.json", where)
-    for name in weight_files(path, where=where):
+    for name in beside:
+        if not (path / name).is_file():
+            message = _("{where} has no {file}: weights of its head are missing. Copy the whole run.")
+            raise ModelError(message.format(where=where, file=name))
+    for name in (*weight_files(path, where=where), *beside):
         read_header(path / name, where)
+
+
+def longest_read(path: Path) -> int | None:
+    """Most tokens that the model of a folder can read, from its config and its tokenizer's; None where neither says."""
+    config = _json(path / "config.json", path.name)
+    config = config.get("text_config") or config
+    tokenizer = _json(path / TOKENIZER_CONFIG, path.name) if (path / TOKENIZER_CONFIG).is_file() else {}
+    # GPT-2's name for it.
+    positions = config.get("max_position_embeddings") or (config.get("n_positions") if config.get("model_type") in _N_POSITIONS else None)
+    return length_limit(str(config.get("model_type", "")), positions, config.get("pad_token_id"), tokenizer.get("model_max_length"))
+
+
+def length_limit(family: str, positions: int | None, pad: int | None, tokenizer: int | None) -> int | None:
+    """Most tokens that a model can read, None where it has no limit.
+
+    >>> length_limit("roberta", 514, 1, 512), length_limit("t5", None, 0, 10**30)
+    (512, None)
+
+    Args:
+        family: its config's ``model_type``.
+        positions, pad: its config's ``max_position_embeddings`` and ``pad_token_id``.
+        tokenizer: its tokenizer's ``model_max_length``, which is huge where there is none.
+    """
+    # RoBERTa counts positions from behind its padding id: two of its 514 are never used.
+    offset = (pad or 0) + 1 if family in ("roberta", "xlm-roberta", "camembert") else 0
+    limits = [*([tokenizer] if tokenizer and 0 < tokenizer < 10_000_000 else []), *([positions - offset] if positions else [])]
+    return min(limits) if limits else None
 
 
 def is_adapter(path: Path) -> bool:
@@ -181,11 +215,11 @@ def weight_files(path: Path, *, where: str = "") -> list[str]:
     unsafe = [name for name in names if Path(name).name != name or "\\" in name or not name.endswith(".safetensors")]
     if unsafe:
         message = _("{where}: {file} names {unsafe}, which is not a safetensors file in this folder. Do not use this model.")
-        raise ModelError(message.format(where=where, file=INDEX, unsafe=_few(unsafe)))
+        raise ModelError(message.format(where=where, file=INDEX, unsafe=few(unsafe)))
     missing = [name for name in names if not (path / name).is_file()]
     if missing:
         message = _("{where}: {file} names {count} parts and {missing} of them are not there: {names}. Copy or fetch them too.")
-        raise ModelError(message.format(where=where, file=INDEX, count=len(names), missing=len(missing), names=_few(missing)))
+        raise ModelError(message.format(where=where, file=INDEX, count=len(names), missing=len(missing), names=few(missing)))
     return names
 
 
@@ -245,7 +279,7 @@ def check_remote_code(path: Path, name: str, trusted: str) -> None:
                 "The model {name} runs Python code of its own ({modules}, from {owner}). weitiao runs it only when you say so: read that "
                 "code, and if you trust it, type --trust-remote-code {owner}; or choose another --model."
             )
-            raise ModelError(message.format(name=name, modules=_few(modules), owner=owner))
+            raise ModelError(message.format(name=name, modules=few(modules), owner=owner))
 
 
 def check_code_there(path: Path, name: str) -> None:
@@ -253,7 +287,7 @@ def check_code_there(path: Path, name: str) -> None:
     missing = [module for module in remote_code(path, name).get(name, []) if not (path / module).is_file()]
     if missing:
         message = _("The model {name} wants to run {modules}, which its folder does not hold. Copy or fetch the whole model.")
-        raise ModelError(message.format(name=name, modules=_few(missing)))
+        raise ModelError(message.format(name=name, modules=few(missing)))
 
 
 def read_header(file: Path, where: str) -> dict[str, dict[str, Any]]:
@@ -304,5 +338,10 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _few(names: list[str]) -> str:
+def few(names: list[str]) -> str:
+    """The first of a list of names, for a message.
+
+    >>> few(["a", "b", "c", "d"])
+    'a, b, c, ...'
+    """
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")

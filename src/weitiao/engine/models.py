@@ -6,7 +6,7 @@ It knows how transformers loads and saves; it does not know where a model comes 
 import contextlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from weitiao.engine.adapters import head_modules, load_adapter, save_adapter
 from weitiao.engine.devices import Machine
 from weitiao.engine.dropout import make_dropout_cheap
 from weitiao.engine.dual import MODEL_TYPES, DualEncoder
+from weitiao.engine.model_folder import length_limit
 from weitiao.engine.objectives.base import Collated, Objective
 from weitiao.engine.packing import Packing, pack
 from weitiao.engine.quantising import dequantise, place, quantised, size_of
@@ -128,6 +129,13 @@ class LoadedModel:
         """The forward pass's number format, as a context."""
         dtype = PRECISIONS[self.machine.precision]
         return torch.autocast(self.machine.device, dtype) if dtype != torch.float32 else contextlib.nullcontext()
+
+    def answer_in_full(self) -> None:
+        """Compute in fp32 from here on, as a finished run does, whatever the training computed in."""
+        self.machine = replace(self.machine, precision="fp32")
+        for module in self.network.modules():
+            if getattr(module, "compute_dtype", None) is not None:  # bitsandbytes' 4 bits
+                module.compute_dtype = torch.float32
 
     def parameters(self) -> tuple[int, int]:
         """(all, trainable) parameters."""
@@ -259,11 +267,12 @@ def load_model(
         _share(network, fresh, shared)
     place(network, machine.device)
     vision = getattr(network.config, "vision_config", None)
+    text = network.config.get_text_config()
     loaded = LoadedModel(
         network,
         tokenizer,
         processor_for(tokenizer, lambda: Pixels.of(folder), getattr(vision, "patch_size", 0)),
-        _length_limit(network.config, tokenizer),
+        length_limit(text.model_type, getattr(text, "max_position_embeddings", None), text.pad_token_id, tokenizer.model_max_length),
         machine,
         fresh=tuple(fresh),
     )
@@ -358,16 +367,6 @@ def _one_option_a_row(network: Any, args: tuple[Any, ...], inputs: dict[str, Any
     and padding can be taken out: (rows, length) -> (rows, 1, length), and the logits are (rows, 1).
     """
     return args, {name: value[:, None] if isinstance(value, torch.Tensor) and value.ndim == 2 else value for name, value in inputs.items()}
-
-
-def _length_limit(config: Any, tokenizer: Any) -> int | None:
-    limits = [tokenizer.model_max_length] if 0 < tokenizer.model_max_length < 10_000_000 else []
-    positions = getattr(config.get_text_config(), "max_position_embeddings", None)
-    if positions:
-        # RoBERTa counts positions from behind its padding id: two of its 514 are never used.
-        offset = (config.pad_token_id or 0) + 1 if config.model_type in ("roberta", "xlm-roberta", "camembert") else 0
-        limits.append(positions - offset)
-    return min(limits) if limits else None
 
 
 @contextlib.contextmanager

@@ -50,6 +50,7 @@ class OwnNetwork(nn.Module):
     """
 
     base_model_prefix = "base"  # where the pretrained weights are among the parameters' names
+    beside = (LAYERS_FILE,)  # files of weights that ``save_pretrained`` writes beside the base's
 
     def __init__(self, base: Any) -> None:
         super().__init__()

@@ -3,12 +3,14 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from weitiao.data.records import Records
 from weitiao.engine.batching import micro_batches
-from weitiao.errors import DataError
-from weitiao.processing import Features, Processor
+from weitiao.engine.devices import is_out_of_memory
+from weitiao.errors import DataError, ResourceError
+from weitiao.messages import _
+from weitiao.processing import Features, Processor, check_pictures
 from weitiao.tasks.base import Outputs, Prediction, Record, Spec, Task
 
 if TYPE_CHECKING:
@@ -67,7 +69,12 @@ class Predictor:
                 cut = sum(one.cut for one in features[-1])
                 if cut:
                     truncated(at, cut)
-            for record, own, outputs in zip(window, features, self.outputs(features), strict=True):
+            try:
+                answers = self.outputs(features)
+            except DataError:
+                _blame_a_picture(records, features, done)
+                raise
+            for record, own, outputs in zip(window, features, answers, strict=True):
                 yield self.task.decode(record, own, outputs, self.spec, self.processor)
             done += len(window)
             progress(done)
@@ -81,10 +88,38 @@ class Predictor:
         flat = list(itertools.chain.from_iterable(features))
         outputs: list[Outputs] = [{}] * len(flat)
         for batch in batches(flat):
-            for index, output in zip(batch, self.backend.run([flat[i] for i in batch]), strict=True):
+            for index, output in zip(batch, in_halves(self.backend.run, [flat[i] for i in batch]), strict=True):
                 outputs[index] = output
         answers = iter(outputs)
         return [list(itertools.islice(answers, len(own))) for own in features]
+
+
+def _blame_a_picture(records: Iterable[Record], features: Sequence[list[Features]], begin: int) -> None:
+    """Raises DataError about the first record of a window whose picture cannot be read, with its file and row where it has such."""
+    for at, own in enumerate(features, begin):
+        try:
+            check_pictures(own)
+        except DataError as error:
+            raise (records.blamed(records.rows[at], error) if isinstance(records, Records) else error) from error
+
+
+def in_halves(run: Callable[[Sequence[Any]], Sequence[Any]], batch: Sequence[Any]) -> Sequence[Any]:
+    """What ``run`` gives for a batch, or for its halves one after the other where memory runs out.
+
+    Raises:
+        ResourceError: it runs out on one row alone.
+    """
+    try:
+        return run(batch)
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        if len(batch) == 1:
+            message = _("Memory ran out on a single row. Close other programs, or train a smaller --model or with a lower --max-length.")
+            raise ResourceError(message) from error
+    # Outside the handler: the exception's frames no longer hold the tensors that did not fit.
+    middle = len(batch) // 2
+    return [*in_halves(run, batch[:middle]), *in_halves(run, batch[middle:])]
 
 
 def batches(features: Sequence[Features]) -> list[list[int]]:

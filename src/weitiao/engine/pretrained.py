@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao.config import Recipe, TrainingSettings
 from weitiao.engine import hub
+from weitiao.engine.model_folder import few
 from weitiao.errors import ModelError
 from weitiao.messages import _
 from weitiao.tasks.base import Spec, Task
@@ -87,10 +88,11 @@ def load_predictor(
         bits, adapter, shared: see ``models.load_model``.
         merged: make one plain model of base and adapter.
         dequantised: turn quantised weights back into ordinary ones, as merging does, and leave the adapter beside them.
-        trained: False for a pretrained model: a head that would start at random is then refused, since its answers would mean nothing.
+        trained: False for a pretrained model, which may have another head. Weights that would start at random are refused either way,
+            since answers would mean nothing.
 
     Raises:
-        ModelError: it has no such head, or cannot be read.
+        ModelError: it has no such head, lacks weights, or cannot be read.
     """
     from weitiao.engine.devices import machine_for, require_torch
 
@@ -124,5 +126,9 @@ def load_predictor(
             "weitiao train DATA --task {task} --model {folder}; or choose a model that was."
         )
         raise ModelError(message.format(folder=folder.name, task=task.name, name=loaded.fresh_head[0]))
+    missing = [name for name in loaded.fresh if "position_ids" not in name]
+    if trained and missing:
+        message = _("{folder} does not hold what was trained: {names} would start at random. Copy the whole run again, or train anew.")
+        raise ModelError(message.format(folder=folder, names=few(missing)))
     spec = task.fit(spec, loaded.processor)
     return predictor_for(task, spec, loaded, min(max_length, loaded.limit or max_length))

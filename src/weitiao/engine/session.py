@@ -4,10 +4,12 @@ the command line.
 
 import json
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
-from weitiao.config import ADAPTED, Recipe
+from weitiao.config import ADAPTED, BLANK_LEARNING_RATE, Recipe
+from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
@@ -16,6 +18,7 @@ from weitiao.engine.pretrained import read_config
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
+from weitiao.processing import check_pictures
 from weitiao.runs import RunFolder, atomic, prediction_line, write_lines, write_text
 from weitiao.tasks.base import Spec, Task
 
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
     from weitiao.engine.objectives import Example, Objective
     from weitiao.engine.training import Trainer
+
+LITTLE = 100_000  # tokens over all epochs, for a blank model
 
 
 class Session:
@@ -49,9 +54,15 @@ class Session:
         task = tasks.get(recipe.model.task)
         if not task.trainable:
             raise UsageError(_("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=task.name))
+        from_nothing = recipe.model.model.startswith(blank.PREFIX)
+        if from_nothing and not recipe.training.lr:
+            recipe = replace(recipe, training=replace(recipe.training, lr=BLANK_LEARNING_RATE))
         self.recipe, self.observer, self.folder = recipe, observer, folder
         self.examples = examples = read_examples(recipe, observer)
         self.task = examples.task
+        if recipe.training.patience and "validation" not in examples.splits:
+            message = _("--patience {patience} waits for better validation figures, and no rows are held out for them. Add --valid 0.1.")
+            raise UsageError(message.format(patience=recipe.training.patience))
         assert examples.base is not None
         self.base = examples.base
         self.train_records = examples.splits["train"]
@@ -70,6 +81,9 @@ class Session:
         )
         wanted = recipe.model.max_length or self.task.max_length
         self.max_length = min(wanted, self.loaded.limit or wanted)
+        if recipe.model.max_length > self.max_length:
+            message = _("--max-length {wanted} is lowered to {limit}: {model} reads no more tokens.")
+            observer.note(message.format(wanted=wanted, limit=self.max_length, model=self.base.id))
         self.spec = self.task.fit(self.spec, self.loaded.processor)
         self.rows: list[Example] = []
         self.truncated = 0
@@ -83,18 +97,31 @@ class Session:
             models.set_output_bias(self.loaded, bias)
         if recipe.training.method in ADAPTED:
             adapters.add_adapter(self.loaded, recipe.adapter)
-        self.trainer: Trainer = self._trainer()
+        try:
+            self.trainer: Trainer = self._trainer()
+        except BaseException:
+            self.close()
+            raise
+        tokens = recipe.training.epochs * sum(map(self.objective.cost, self.rows))
+        if from_nothing and tokens < LITTLE:
+            message = _(
+                "A blank model starts from nothing and will have learnt little from {tokens} tokens. Give it more text or more --epochs, "
+                "or take a pretrained --model."
+            )
+            observer.warn(message.format(tokens=f"{tokens:,}"))
 
     def _encode(self, records: Records, *, keep: bool) -> None:
         """Encode a split for training (``keep``), or only to note in the ledger which texts will be cut."""
         from weitiao.engine.objectives import objective_class
 
-        grouped = objective_class(self.head.objective).grouped
+        kind = objective_class(self.head.objective)
         # What a generating task holds out is judged by its loss too: better to hear now that a row has nothing to learn.
         targets = keep or self.task.answers_by == "generate"
         for row, record in zip(records.rows, records, strict=True):
             try:
                 features = self.task.encode(record, self.loaded.processor, self.spec, max_length=self.max_length, for_training=targets)
+                if not targets:  # where there are, the task has looked
+                    check_pictures(features)
             except DataError as error:
                 raise records.blamed(row, error) from error
             cut = sum(f.cut for f in features)
@@ -102,7 +129,9 @@ class Session:
                 self.truncated += 1
                 self.examples.ledger.cut(records.source, row, cut, self.max_length)
             if keep:
-                self.rows += [features] if grouped else [[one] for one in features]
+                for one in features:
+                    one.forget(kind.reads)
+                self.rows += [features] if kind.grouped else [[one] for one in features]
 
     def _trainer(self) -> "Trainer":
         from accelerate import Accelerator
@@ -118,6 +147,8 @@ class Session:
                 cpu=self.machine.device == "cpu", mixed_precision=precision, log_with=trackers or None, project_dir=str(self.folder.path)
             )
         except (ValueError, ImportError) as error:
+            if not trackers:
+                raise
             message = _('--track {name}: {error}. Install it with: pip install "weitiao[track]"')
             raise UsageError(message.format(name=settings.track, error=str(error).rstrip("."))) from error
         if trackers and not accelerator.log_with:
@@ -163,6 +194,8 @@ class Session:
 
     def plan(self, *, measure: bool = True) -> dict[str, Any]:
         """What will be done, with an estimate of time and memory from measured steps."""
+        from weitiao.engine.training import warmup_steps
+
         settings, job = self.recipe.training, self.trainer.job
         seconds, memory = self.trainer.measure() if measure else (None, None)
         parameters, trainable = self.trainer.parameters
@@ -181,7 +214,7 @@ class Session:
             "batch_size": settings.batch_size,
             "epochs": settings.epochs,
             "steps": job.steps,
-            "warmup_steps": -int(-settings.warmup * job.steps // 1),
+            "warmup_steps": warmup_steps(job.steps, settings),
             "lr": settings.peak_lr,
             "max_length": self.max_length,
             "truncated_rows": self.truncated,
@@ -201,6 +234,10 @@ class Session:
         """Write the run's first files: what is being done, the check, the ledger."""
         from weitiao.engine.devices import environment
 
+        self.folder.update(**record)  # what stops before the rest is written is a run that was stopped before it began
+        if self.base.source == "blank":
+            # Tokenizers are not trained the same way twice: whoever resumes needs this very one.
+            shutil.copytree(self.base.path, self.folder.blank)
         settings = self.recipe.flat()
         if (origin := self.task.origin) is not None:
             record = {**record, "task_file": {"name": origin.name, "sha256": origin.sums}}
@@ -223,9 +260,6 @@ class Session:
             seed=self.recipe.training.seed,
             environment=environment(self.machine),
         )
-        if self.base.source == "blank":
-            # Tokenizers are not trained the same way twice: whoever resumes needs this very one.
-            shutil.copytree(self.base.path, self.folder.blank)
         write_text(self.folder.check_file, json.dumps(self.examples.check, ensure_ascii=False, indent=2) + "\n")
         write_lines(self.folder.ledger_file, self.examples.ledger.lines())
 
@@ -258,6 +292,7 @@ class Session:
         from weitiao.engine.evaluation import evaluate
 
         splits = self.examples.splits
+        self.loaded.answer_in_full()  # what is measured is what is used
         if "validation" in splits and type(self.task).calibrate is not Task.calibrate:
             predictions = list(self.predictor().predict(splits["validation"]))
             self.spec = self.task.calibrate(predictions, splits["validation"], self.spec)
@@ -267,9 +302,11 @@ class Session:
         split = next((name for name in ("test", "validation") if name in splits), None)
         if split:
             records = splits[split]
+            ledger = Ledger()
             evaluation, predictions, speed = evaluate(
-                self.predictor(), records, split=split, train=self.train_records, observer=self.observer
+                self.predictor(), records, split=split, train=self.train_records, observer=self.observer, ledger=ledger
             )
+            self._note(ledger)
             write_lines(
                 self.folder.predictions_file,
                 (
@@ -279,6 +316,7 @@ class Session:
             )
             results = {"evaluation": evaluation, "prediction": {"rows_per_s": round(speed, 1)}}
         parameters, trainable = self.loaded.parameters()
+        seconds = progress.seconds + progress.prepared
         self.folder.update(
             spec=self.spec,
             training={
@@ -290,9 +328,9 @@ class Session:
                 "max_length": self.max_length,
                 "steps": progress.step,
                 "epochs": progress.epoch,
-                "seconds": round(progress.seconds, 2),
-                "train_rows_per_s": round(progress.rows / max(progress.seconds, 1e-9), 2),
-                "tokens_per_s": round(progress.tokens / max(progress.seconds, 1e-9), 1),
+                "seconds": round(seconds, 2),
+                "train_rows_per_s": round(progress.rows / max(seconds, 1e-9), 2),
+                "tokens_per_s": round(progress.tokens / max(seconds, 1e-9), 1),
                 "peak_memory_bytes": devices.peak_memory(self.machine.device),
                 "token_budget": progress.token_budget,
                 "best": progress.best,
@@ -303,6 +341,15 @@ class Session:
         )
         if results["evaluation"]:
             self.observer.evaluated(results["evaluation"])
+
+    def _note(self, found: Ledger) -> None:
+        """Add to the run's ledger what only predicting found: what a model that writes is asked with may be cut where its row was not."""
+        known = {(entry.source, entry.row, entry.action, entry.reason) for entry in self.examples.ledger.entries}
+        new = [entry for entry in found.entries if (entry.source, entry.row, entry.action, entry.reason) not in known]
+        if new:
+            self.examples.ledger.entries += new
+            write_lines(self.folder.ledger_file, self.examples.ledger.lines())
+            self.folder.update(data={**self.folder.record()["data"], "ledger": self.examples.ledger.counts()})
 
     def close(self) -> None:
         """Let go of Accelerate's process-wide state, so that another training with other settings can follow in this process."""

@@ -18,12 +18,12 @@ import torch
 from weitiao.config import TrainingSettings
 from weitiao.engine.batching import micro_batches, optimizer_batches
 from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
-from weitiao.engine.devices import is_out_of_memory, memory_in_use, seed_generators
+from weitiao.engine.devices import give_back_freed_memory, is_out_of_memory, memory_in_use, seed_generators
 from weitiao.engine.embeddings import KeptGradients
 from weitiao.engine.frozen import FrozenBackbone
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Example, Objective
-from weitiao.errors import ModelError, ResourceError
+from weitiao.errors import ModelError, ResourceError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.tasks.base import Headline
@@ -32,6 +32,7 @@ from weitiao.tasks.base import Headline
 # wide as the vocabulary: 5 GB for 8,192 tokens of 150,000 words.
 BOUNDED_TOKENS = 8192
 LOGGED_STEPS = 2000  # a longer training logs every so many steps
+TRIMMED = 16  # after so many steps what was freed goes back to the system
 
 
 @dataclass(frozen=True)
@@ -72,12 +73,17 @@ def learning_rate(step: int, steps: int, settings: TrainingSettings) -> float:
     >>> [learning_rate(s, 10, TrainingSettings(lr=1.0, warmup=0.2)) for s in (0, 1, 2, 6)]
     [0.5, 1.0, 1.0, 0.5]
     """
-    warmup = math.ceil(settings.warmup * steps)
+    warmup = warmup_steps(steps, settings)
     if step < warmup:
         return settings.peak_lr * (step + 1) / warmup
     done = (step - warmup) / max(1, steps - warmup)
     fall = {"linear": 1 - done, "cosine": (1 + math.cos(math.pi * done)) / 2, "constant": 1.0}
     return settings.peak_lr * fall[settings.schedule]
+
+
+def warmup_steps(steps: int, settings: TrainingSettings) -> int:
+    """Over how many of all steps the learning rate rises."""
+    return math.ceil(settings.warmup * steps)
 
 
 def make_optimizer(network: Any, settings: TrainingSettings) -> torch.optim.AdamW:
@@ -102,7 +108,11 @@ class Trainer:
         self.job, self.accelerator = job, accelerator
         network = job.loaded.network
         if job.settings.gradient_checkpointing:
-            network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            try:
+                network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            except ValueError as error:  # transformers' way to say that the family has none
+                message = _("--gradient-checkpointing is not made for {family} models. Leave it out, and set a --token-budget instead.")
+                raise UsageError(message.format(family=network.config.model_type)) from error
         # Before anything asks which weights are trained.
         self.backbone = FrozenBackbone(job.loaded, job.objective) if job.settings.method == "head" else None
         # On a GPU a table's zeros cost next to nothing.
@@ -152,12 +162,16 @@ class Trainer:
         self._training_mode()
         self._accumulate(rows[: max(1, len(rows) // 8)], 0)  # the first pass warms up allocators and kernels
         first = again = self._timed(rows)
+        later, share = 0, 1.0
         if self.backbone:
-            again = self._timed(rows)  # what the head is given is known by now, as it will be from the second epoch on
-        later, share = self.backbone.to_keep(sum(map(len, job.examples))) if self.backbone else (0, 1.0)
+            self.backbone.fill(rows)
+            again = self._timed(rows)  # what the head is given is known by now, as it will be in every epoch
+            later, share = self.backbone.to_keep(sum(map(len, job.examples)))
         seconds = job.steps_per_epoch * (first + (job.settings.epochs - 1) * (share * again + (1 - share) * first))
         moments = 2 * sum(p.numel() * p.element_size() for p in self.trained)
         memory = memory_in_use(job.loaded.machine.device) + moments + later
+        if self.backbone:
+            self.backbone.forget()
         self.kept.clear(self.optimizer)
         return seconds, memory
 
@@ -184,6 +198,7 @@ class Trainer:
             ModelError: the loss is no longer a number.
         """
         job, progress = self.job, self.progress
+        self._prepare()
         with _interrupts() as interrupted:
             while not progress.finished:
                 self._epoch(interrupted)
@@ -194,6 +209,16 @@ class Trainer:
             load_weights(job.loaded.network, job.store.best_file)
         self.kept.restore()
         return progress
+
+    def _prepare(self) -> None:
+        """Compute what a frozen backbone gives of every row, where there is one. It counts among the seconds of the training."""
+        if not self.backbone or self.progress.finished:
+            return
+        began = time.perf_counter()
+        self._training_mode()
+        # After a break as much as before it: memory may be freer or scarcer now.
+        self.progress.kept = self.backbone.fill(self.job.examples, self.progress.kept)
+        self.progress.prepared += time.perf_counter() - began
 
     def _epoch(self, interrupted: threading.Event) -> None:
         """The steps that are left of the current epoch."""
@@ -209,6 +234,8 @@ class Trainer:
             tokens = sum(map(job.objective.cost, rows))
             progress.position += 1
             progress.step += 1
+            if progress.step % TRIMMED == 0:
+                give_back_freed_memory()
             progress.loss_sum += loss
             progress.loss_steps += 1
             progress.seconds += elapsed
@@ -272,7 +299,13 @@ class Trainer:
         costs = [self.job.objective.cost(row) for row in rows]
         longest, tokens = max(costs), sum(costs)
         used = min(self.progress.token_budget or tokens, tokens)
-        if used <= longest or not self.job.objective.divisible:
+        if not self.job.objective.divisible and len(rows) > 1:
+            message = _(
+                "Memory ran out on a step of {rows} rows with {tokens} tokens, and this task compares all rows of a step with each other, "
+                "so that it cannot be cut. Lower --batch-size ({batch_size}) or --max-length, or switch on --gradient-checkpointing."
+            )
+            raise ResourceError(message.format(rows=len(rows), tokens=tokens, batch_size=self.job.settings.batch_size))
+        if used <= longest:
             message = _(
                 "Memory ran out on a single text of {tokens} tokens. Lower --max-length, switch on "
                 "--gradient-checkpointing, or choose a smaller --model."
@@ -303,6 +336,9 @@ class Trainer:
                 job.store.keep_best(job.loaded.network)
             else:
                 progress.waiting += 1
+                if progress.best and value == progress.best["value"] and not self._lost_more(entry):
+                    progress.best |= {"epoch": progress.epoch, "step": progress.step}
+                    job.store.keep_best(job.loaded.network)
             job.log({"step": progress.step, "epoch": progress.epoch, "validation": entry["validation"], "seconds": progress.seconds})
             job.tracker({f"validation/{name}": number for name, number in metrics.items()}, progress.step)
             job.observer.evaluated({"split": "validation", **entry, "metrics": metrics, "best": progress.best})
@@ -313,6 +349,14 @@ class Trainer:
             job.observer.note(message.format(count=progress.waiting, metric=job.headline.metric))
         progress.finished = stopped or progress.epoch >= job.settings.epochs
         self.save()
+
+    def _lost_more(self, entry: Mapping[str, Any]) -> bool:
+        """Whether an epoch that is as good as the best one has a higher validation loss: of few rows the metric is often the same."""
+        progress = self.progress
+        assert progress.best is not None
+        then = progress.history[progress.best["epoch"] - 1]["validation"]
+        pairs = ((entry["validation"].get(name), then.get(name)) for name in ("loss", "rmse"))  # a regression's, in the place of a loss
+        return next((loss > least for loss, least in pairs if loss is not None and least is not None), False)
 
     def save(self) -> None:
         """Write a checkpoint of this moment."""

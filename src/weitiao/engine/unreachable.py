@@ -45,11 +45,11 @@ class NotHad(Exception):
     def causes(self) -> str:
         """The network's part of it in one phrase; the cache's where no network was asked."""
         told = [attempt for attempt in self.attempts if attempt.hub] or self.attempts[-1:]
-        return "; ".join(f"{attempt.where}: {attempt.cause}" for attempt in told)
+        return _("; ").join(attempt.where + _(": ") + attempt.cause for attempt in told)
 
     def error(self, *, dataset: bool = False) -> NetworkError:
         """The error for people, with what to type next."""
-        tried = "; ".join(f"{attempt.where}: {attempt.cause}" for attempt in self.attempts)
+        tried = _("; ").join(attempt.where + _(": ") + attempt.cause for attempt in self.attempts)
         if dataset:
             said = _("The data set {name} could not be had. Tried: {tried}.")
         elif self.table:

@@ -69,7 +69,7 @@ def answered(answer: Mapping[str, Any]) -> dict[str, Any]:
     elif "value" in answer:
         main = figure(answer["value"])
     elif known := next((name for name in ("answer", "labels", "label") if name in answer), None):
-        said = ", ".join(answer["labels"]) if known == "labels" else str(answer[known])
+        said = _(", ").join(answer["labels"]) if known == "labels" else str(answer[known])
         score = answer.get("score") if known != "labels" else None
         main = " · ".join([said or _("no answer"), *([figure(score)] if score is not None else [])])
     else:

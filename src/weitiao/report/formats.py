@@ -1,12 +1,11 @@
-"""Numbers as people read them, in the language in force. Knows no run and no HTML."""
+"""Numbers as the report writes them, a dash where there is none, in the language in force. Knows no run and no HTML."""
 
 from datetime import datetime
 from pathlib import PurePath
 from typing import Any
 
-from weitiao.messages import _
-
-NONE = "–"
+from weitiao import quantities
+from weitiao.quantities import NONE
 
 
 def figure(value: float | None, digits: int = 3) -> str:
@@ -49,31 +48,21 @@ def percent(value: float | None) -> str:
 
 
 def size(value: float | None) -> str:
-    """Bytes, in powers of ten as disks and downloads count them.
+    """Bytes, or a dash.
 
-    >>> size(90_900_000), size(812)
-    ('90.9 MB', '812 B')
+    >>> size(90_900_000), size(None)
+    ('90.9 MB', '–')
     """
-    if value is None:
-        return NONE
-    power = min(4, max(0, (len(str(int(value))) - 1) // 3))
-    return f"{value / 1000**power:.{1 if power else 0}f} {('B', 'kB', 'MB', 'GB', 'TB')[power]}"
+    return NONE if value is None else quantities.size(value)
 
 
 def duration(seconds: float | None) -> str:
-    """A time span in its two largest units.
+    """A time span, or a dash.
 
-    >>> duration(7.25), duration(75), duration(7320)
-    ('7.2 s', '1 min 15 s', '2 h 2 min')
+    >>> duration(75), duration(None)
+    ('1 min 15 s', '–')
     """
-    if seconds is None:
-        return NONE
-    if seconds < 60:
-        return _("{seconds} s").format(seconds=f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return _("{minutes} min {seconds} s").format(minutes=minutes, seconds=rest)
-    return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
+    return NONE if seconds is None else quantities.duration(seconds)
 
 
 def moment(value: str | None) -> str:
@@ -96,8 +85,7 @@ def shorten(text: Any, characters: int = 240) -> str:
     >>> shorten("a\\nb"), shorten("abcdef", 4)
     ('a b', 'abc…')
     """
-    line = " ".join(str(text).split())
-    return line if len(line) <= characters else line[: characters - 1] + "…"
+    return quantities.one_line(text, characters)
 
 
 def file_name(source: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 from typing import Any
 
+from weitiao import asking
 from weitiao.config import ADAPTED
 from weitiao.messages import _
 from weitiao.report import advice, charts, learning, results
@@ -91,7 +92,7 @@ def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str,
         known = tasks.of_run(record, task_folder)
     except (UsageError, RunError):
         return {"name": task, "summary": "", "flags": "", "record": {}, "hub_tag": "", "pipeline": False}
-    more = [field for field in known.inputs[1:] if not field.optional]
+    more = [field for field in asking.needed(known, record.get("spec") or {}) if field is not known.inputs[0]]
     return {
         "name": task,
         "summary": _(known.summary),

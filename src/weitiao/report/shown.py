@@ -6,6 +6,7 @@ It makes plain values of the facts of ``Model.explain``; how they are drawn, and
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from weitiao.messages import _
 from weitiao.report.formats import plain
 from weitiao.report.tokens import visible
 
@@ -36,15 +37,15 @@ def label_rows(decode: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
 
 
 def settings(spec: Mapping[str, Any]) -> dict[str, str]:
-    """What of a spec fits on a line: numbers, switches, short texts.
+    """What of a spec fits on a line and says something: numbers, switches that are on, short texts.
 
     >>> settings({"labels": ["a", "b"], "mean": 3.25, "pair": False, "template": "", "chat_template": "x" * 1000})
-    {'mean': '3.25', 'pair': 'false'}
+    {'mean': '3.25'}
     """
     return {
         name: visible(f"{value:.6g}" if isinstance(value, float) else plain(value))
         for name, value in spec.items()
-        if isinstance(value, (bool, int, float)) or (isinstance(value, str) and 0 < len(value) <= LONGEST)
+        if (isinstance(value, (bool, int, float)) and value is not False) or (isinstance(value, str) and 0 < len(value) <= LONGEST)
     }
 
 
@@ -102,4 +103,4 @@ def _largest(words: Sequence[Mapping[str, Any]], at: int) -> float:
 def _said(answer: Any, figure: Callable[[float], str]) -> str:
     if isinstance(answer, float):
         return figure(answer)
-    return ", ".join(answer) or "–" if isinstance(answer, list) else str(answer)
+    return _(", ").join(answer) or "–" if isinstance(answer, list) else str(answer)

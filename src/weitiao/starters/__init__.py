@@ -10,11 +10,10 @@ import re
 from pathlib import Path
 from textwrap import indent
 
-from weitiao import tasks
-from weitiao.errors import DataError, UsageError
+from weitiao import asking, tasks
+from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.runs import write_text
-from weitiao.scope import as_flag, options_of
 from weitiao.task_files import ENDING, bad_name, is_task_file, module_name
 from weitiao.tasks.base import Task
 
@@ -100,32 +99,10 @@ def commands(task: Task, file: str) -> list[tuple[str, ...]]:
     >>> [" ".join(words) for words in commands(tasks.get("question-answering"), "mine.py")][2]
     'weitiao predict runs/mine your text --context your text'
     """
-    chosen, check = ("--task", file), ("weitiao", "check", "DATA", "--task", file)
+    chosen, check, asked = ("--task", file), ("weitiao", "check", "DATA", "--task", file), asking.words(task, {})
     if task.trainable:
-        return [check, ("weitiao", "train", "DATA", *chosen, "--out", "runs/mine"), ("weitiao", "predict", "runs/mine", *_asked(task))]
-    # Nothing is learned, so what there is to choose from must be told.
-    own = task.settings()
-    told = [word for name in options_of(task) if getattr(own, name) == () for word in (as_flag(name), "A,B")]
-    return [check, ("weitiao", "predict", "MODEL", *_asked(task), *chosen, *told)]
-
-
-def _asked(task: Task) -> list[str]:
-    """A text that the task takes, and a flag for each further input that it does not do without."""
-    first, *others = task.inputs
-    further = [field for field in others if field.flag and not field.optional]
-    given = {"choices": "A,B", "image": "picture.png", "number": "1"}
-    return [_text(task, first.name), *(word for one in further for word in (as_flag(one.flag), given.get(one.type, _("your text"))))]
-
-
-def _text(task: Task, name: str) -> str:
-    """A value of the first input; with a mask in it where there must be one."""
-    text = _("your text")
-    others = {field.name: task.example.get(field.name) for field in task.inputs}
-    try:
-        task.asked(task.prepare({**dict.fromkeys(task.fields), **others, name: text}))
-    except DataError:
-        return f"{text} [MASK]"
-    return text
+        return [check, ("weitiao", "train", "DATA", *chosen, "--out", "runs/mine"), ("weitiao", "predict", "runs/mine", *asked)]
+    return [check, ("weitiao", "predict", "MODEL", *asked, *chosen)]
 
 
 def _name(file: Path) -> str:

@@ -76,8 +76,8 @@ def refuse_strange(name: str) -> None:
 def _built_in(name: str) -> "Task":
     known, wanted = names(), name.replace("_", "-")
     if wanted not in known:
-        message = _('There is no task "{name}"; there are: {names}.').format(name=name, names=", ".join(sorted(known)))
-        raise UsageError(message + nearest(wanted, list(known)))
+        message = _('There is no task "{name}".').format(name=name) + nearest(wanted, list(known))
+        raise UsageError(message + " " + _("There are: {names}.").format(names=", ".join(sorted(all_tasks()))))
     return known[wanted]
 
 

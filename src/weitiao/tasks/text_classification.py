@@ -19,7 +19,17 @@ from weitiao.data.schema import Schema
 from weitiao.data.text_pairs import PAIR, TEXT, has_pairs, inputs_of, texts_of
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
-from weitiao.labels import flat_label, flat_probabilities, label_columns, label_config, likeliest, ordered, probability_columns, softmax
+from weitiao.labels import (
+    flat_label,
+    flat_probabilities,
+    label_columns,
+    label_config,
+    labels_of,
+    likeliest,
+    ordered,
+    probability_columns,
+    softmax,
+)
 from weitiao.messages import N_, _
 from weitiao.metrics import classification_scores, multi_label_scores
 from weitiao.metrics.multi_label import indicator, probability_matrix
@@ -182,15 +192,6 @@ class TextClassification(Task):
             "majority": majority_class(answers, len(test), labels),
             "tfidf_logistic_regression": tfidf_logistic_regression(texts, answers, asked, labels, spaces=spaces),
         }
-
-
-def labels_of(answer: str | Sequence[str]) -> list[str]:
-    """The labels of a row, each once, without those that are empty.
-
-    >>> labels_of("a"), labels_of(["b", "a", "b", ""])
-    (['a'], ['b', 'a'])
-    """
-    return [answer] if isinstance(answer, str) else list(dict.fromkeys(label for label in answer if label))
 
 
 task = TextClassification()

@@ -46,6 +46,7 @@ class Objective:
     Attributes:
         divisible: whether a step may be cut into micro-batches: a contrastive one may not.
         grouped: whether all features of a record make one example, as the options of a question do.
+        reads: what it reads of a training row beside inputs and target, of "offsets", "words" and "parts": the others are forgotten.
         honours: settings of the loss that it listens to: "class_weights", "label_smoothing". To set another is an error.
         squash: how logits become probabilities: "softmax" over the last axis, "sigmoid" each by itself, "rows" a softmax over a record's
             rows; "" where they are none.
@@ -53,6 +54,7 @@ class Objective:
 
     divisible = True
     grouped = False
+    reads: tuple[str, ...] = ()
     honours: tuple[str, ...] = ()
     squash = "softmax"
 

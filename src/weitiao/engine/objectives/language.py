@@ -92,6 +92,8 @@ class MaskedLM(_Language):
         top_k: answers to give for a mask.
     """
 
+    reads = ("words",)
+
     def __init__(self, mask: int, vocabulary: int, share: float = 0.15, top_k: int = 5, smoothing: float = 0.0) -> None:
         super().__init__(smoothing)
         self.mask, self.vocabulary, self.share, self.top_k = mask, vocabulary, share, top_k
@@ -128,9 +130,8 @@ class MaskedLM(_Language):
 
     def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
         """Of each row, at its masks only: "tokens" and their "log_probabilities", (masks, top_k), likeliest first; and of the token that
-        the
-        target names, its "log_probability" and "rank", (masks,), without meaning where it names none. All logits of a thousand texts would
-        be gigabytes.
+        the target names, its "log_probability" and "rank", (masks,), without meaning where it names none. All logits of a thousand texts
+        would be gigabytes.
         """
         masks = batch.inputs["input_ids"] == self.mask  # (rows, length)
         every = F.log_softmax(outputs.logits[masks].float(), dim=-1)  # (masks, vocabulary)

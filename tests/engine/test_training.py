@@ -18,7 +18,8 @@ from weitiao.engine.devices import Machine
 from weitiao.engine.models import load_model
 from weitiao.engine.objectives import Collated, Example
 from weitiao.engine.objectives.rows import Classification
-from weitiao.engine.training import Job, Trainer, learning_rate, make_optimizer
+from weitiao.engine.optimization import learning_rate, make_optimizer
+from weitiao.engine.training import Job, Trainer
 from weitiao.errors import ModelError, ResourceError
 from weitiao.observer import Observer
 from weitiao.processing import Features

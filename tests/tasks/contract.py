@@ -20,7 +20,7 @@ from weitiao.engine.blank import write_blank
 from weitiao.engine.devices import Machine, seed_generators
 from weitiao.engine.models import LoadedModel, class_for, load_model
 from weitiao.engine.objectives import OBJECTIVES, objective_for
-from weitiao.engine.training import make_optimizer
+from weitiao.engine.optimization import make_optimizer
 from weitiao.errors import ModelError
 from weitiao.tasks.base import Spec, Task
 

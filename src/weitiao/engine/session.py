@@ -194,7 +194,7 @@ class Session:
 
     def plan(self, *, measure: bool = True) -> dict[str, Any]:
         """What will be done, with an estimate of time and memory from measured steps."""
-        from weitiao.engine.training import warmup_steps
+        from weitiao.engine.optimization import warmup_steps
 
         settings, job = self.recipe.training, self.trainer.job
         seconds, memory = self.trainer.measure() if measure else (None, None)

@@ -15,6 +15,7 @@ from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.metrics.multi_label import indicator
 from weitiao.metrics.thresholds import one_threshold
+from weitiao.metrics.vectors import Rank, ranks_from
 
 Text = str | tuple[str, str]  # a text, or a pair of texts
 MOST_CHARACTERS = 20_000_000  # of training text: some 200,000 short rows; keeps the matrix under 1 GB
@@ -160,22 +161,23 @@ def tfidf_similarity(train_texts: Sequence[str], pairs: Sequence[tuple[str, str]
     return cosines
 
 
-def tfidf_ranks(train_texts: Sequence[str], pairs: Sequence[tuple[str, str]], *, spaces: bool = True) -> list[int]:
-    """How many second texts are nearer to each first one than its own is, by the cosine of TF-IDF vectors: 0 where its own is found first.
+def tfidf_ranks(train_texts: Sequence[str], pairs: Sequence[tuple[str, str]], *, spaces: bool = True) -> list[Rank]:
+    """How many second texts are nearer to each first one than its own is, and how many as near, by the cosine of TF-IDF vectors. Where
+    nothing can be counted, all are as near.
 
     >>> tfidf_ranks(["a red fox", "a blue sea"], [("the red fox", "a red fox"), ("the blue sea", "a blue sea")])
-    [0, 0]
+    [Rank(nearer=0, as_near=0), Rank(nearer=0, as_near=0)]
     """
     counts = _Counts.of([train_texts[i] for i in _sample(train_texts)], spaces, weights_each=1)
-    if counts is None or not pairs:
-        return [len(pairs) - 1] * len(pairs)  # nothing is known of any of them
-    first, second = (counts(list(side)) for side in zip(*pairs, strict=True))
-    ranks: list[int] = []
+    if not pairs:
+        return []
+    firsts, texts = zip(*pairs, strict=True)
+    sides = None if counts is None else (counts(list(firsts)), counts(list(texts)))
+    ranks: list[Rank] = []
     for start in range(0, len(pairs), 1000):
-        cosines = (first[start : start + 1000] @ second.T).toarray()  # (chunk, pairs)
-        own = cosines[np.arange(len(cosines)), start + np.arange(len(cosines))]
-        # Where nothing is shared, not even with its own text, every other one would do as well.
-        ranks += np.where(own > 0, (cosines > own[:, None] + 1e-6).sum(axis=1), len(pairs) - 1).tolist()
+        size = min(1000, len(pairs) - start)
+        near = np.zeros((size, len(pairs))) if sides is None else (sides[0][start : start + size] @ sides[1].T).toarray()  # (chunk, pairs)
+        ranks += ranks_from(near, start, texts)
     return ranks
 
 

@@ -73,6 +73,7 @@ def test_unknown_labels_can_only_be_missed_and_rows_without_labels_count():
 def test_nothing_true_and_nothing_given_is_no_division_by_zero():
     scores = multi_label_scores([[], []], [{"labels": [], "probabilities": {"joy": 0.2}}] * 2, ["joy"])
     assert scores["metrics"]["f1_micro"] == 0 and "average_precision" not in scores["metrics"]
+    assert scores["metrics"]["average_precision_micro"] == 0  # as scikit-learn has it; a training cannot choose by what is not there
     assert all(np.isfinite(value) for value in scores["metrics"].values())
     with pytest.raises(DataError, match="no rows"):
         multi_label_scores([], [], ["joy"])

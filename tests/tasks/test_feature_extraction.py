@@ -11,11 +11,20 @@ from tests.conftest import WORDS, make_model, sentences, write_csv
 from weitiao import tasks
 from weitiao.data.records import Records
 from weitiao.errors import DataError, ModelError
+from weitiao.observer import Observer
 from weitiao.pooling import pooling_files, pooling_of
 
 TASK = tasks.get("embeddings")
 TEXTS = ["the room was lovely", "so cold and dark , then late", "a"]
 QUICK = {"task": "feature-extraction", "epochs": 3, "batch_size": 16, "lr": 3e-3, "max_length": 32, "threads": 1}
+
+
+class Listener(Observer):
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
 
 
 def folder_with(model: Path, pooling: str, *, normalise: bool) -> Path:
@@ -71,7 +80,7 @@ def test_it_learns_pairs_that_belong_together(tmp_path: Path) -> None:
     library = pytest.importorskip("sentence_transformers")
     data = write_csv(tmp_path / "pairs.csv", pairs(160), ("query", "document"))
     model = folder_with(make_model(tmp_path / "m"), "cls", normalise=True)
-    run = weitiao.train(str(data), model=str(model), out=str(tmp_path / "run"), **QUICK)
+    run = weitiao.train(str(data), model=str(model), out=str(tmp_path / "run"), **{**QUICK, "epochs": 8})
     assert run.record["spec"] == {"scored": False, "pooling": "cls", "normalise": True}
     assert run.record["evaluation"]["headline"] == "recall_at_1"
     assert run.metrics["recall_at_5"] > 0.5
@@ -129,4 +138,51 @@ def test_recall_and_rank_agree_with_their_definition() -> None:
     unit = [v / np.linalg.norm(v, axis=1, keepdims=True) for v in (first, second)]
     near = unit[0] @ unit[1].T
     expected = [int(np.argsort(-near[i], kind="stable").tolist().index(i)) for i in range(40)]
-    assert ranks_of_pairs(first, second) == expected
+    assert ranks_of_pairs(first, second, list(map(str, range(40)))) == [(rank, 0) for rank in expected]
+
+
+def test_texts_that_are_as_near_share_the_first_place() -> None:
+    from weitiao.baselines import tfidf_ranks
+    from weitiao.metrics.vectors import ranks_of_pairs, retrieval_scores
+
+    texts = list(map(str, range(10)))
+    for same in (np.ones((10, 3)), np.zeros((10, 3))):
+        assert retrieval_scores(ranks_of_pairs(same, same, texts))["metrics"] == pytest.approx({"recall_at_1": 0.1, "recall_at_5": 0.5})
+    # The same text in two rows is right in both.
+    twice = np.eye(3)[[0, 0, 1, 2]]
+    assert retrieval_scores(ranks_of_pairs(twice, twice, ["a", "a", "b", "c"]))["metrics"]["recall_at_1"] == 1.0
+    shared = tfidf_ranks(["a room", "so late"], [("a room", f"a {number}") for number in range(4)])
+    assert shared == [(0, 3)] * 4
+    assert tfidf_ranks(["!"], [("!", "?"), ("!", ".")]) == [(0, 1)] * 2
+
+
+def write_pairs(path: Path, scores: list[float | None]) -> str:
+    rows = [{"text": a, "pair": b, "score": score} for (a, b), score in zip(pairs(len(scores)), scores, strict=True)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return str(path)
+
+
+def test_a_file_says_by_its_scores_what_is_measured(tmp_path: Path) -> None:
+    model = weitiao.load(make_model(tmp_path / "m"), task="feature-extraction")
+    for scores in ([None] * 10, [1.0] * 10):
+        found = model.evaluate(write_pairs(tmp_path / "p.jsonl", scores))
+        assert found["headline"] == "recall_at_1" and set(found["metrics"]) == {"recall_at_1", "recall_at_5"}
+    found = model.evaluate(write_pairs(tmp_path / "p.jsonl", [0.1 * at for at in range(10)]))
+    assert found["headline"] == "spearman" and set(found["metrics"]) == {"spearman", "pearson"}
+    with pytest.raises(DataError, match="1 of 10 pairs have no score"):
+        model.evaluate(write_pairs(tmp_path / "p.jsonl", [*(0.1 * at for at in range(9)), None]))
+
+
+def test_a_run_is_evaluated_on_pairs_of_the_other_kind(tmp_path: Path) -> None:
+    scored, plain = write_pairs(tmp_path / "s.jsonl", [0.1 * (at % 9) for at in range(20)]), write_pairs(tmp_path / "p.jsonl", [None] * 20)
+    quick = {**QUICK, "epochs": 1, "model": str(make_model(tmp_path / "m")), "valid": 0, "test": plain}
+    run = weitiao.train(scored, out=str(tmp_path / "run"), **quick)
+    assert run.record["spec"]["scored"] is True and run.record["evaluation"]["headline"] == "recall_at_1"
+    assert set(run.record["evaluation"]["baselines"]["tfidf_similarity"]["metrics"]) == {"recall_at_1", "recall_at_5"}
+    heard = Listener()
+    found = run.evaluate(write_pairs(tmp_path / "same.jsonl", [0.5] * 10), observer=heard)
+    assert found["metrics"] == {"spearman": 0.0, "pearson": 0.0}
+    assert any("all 10 pairs have the score 0.5" in warning for warning in heard.warnings)
+    # What picks the best epoch cannot be measured on pairs without scores, which is said before the first one.
+    with pytest.raises(DataError, match=r"p\.jsonl: 20 of 20 pairs have no score"):
+        weitiao.train(scored, out=str(tmp_path / "other"), **{**quick, "valid": plain})

@@ -1,6 +1,7 @@
 """Summarization: learning by heart, what is counted in which language, habits of pretrained models, and bad input."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,13 @@ def test_habits_of_a_pretrained_model_hold_only_where_nothing_was_learned() -> N
     learned = {**TASK.learn(records(), settings()), "code_at": None, "code": None}
     assert TASK.generation(learned)["min_length"] == 0
     assert "min_length" not in TASK.generation({**TASK.spec_from({}, settings()), "code_at": None, "code": None})
+
+
+def test_without_jieba_words_by_it_are_refused_before_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jieba", None)
+    TASK.check_judging(TASK.learn(records(), settings()), records())
+    with pytest.raises(UsageError, match=r"pip install 'weitiao\[zh\]'"):
+        TASK.check_judging(TASK.learn(records(), settings(segmenter="jieba")), records())
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,15 @@ def test_several_labels_from_file_to_answer(tmp_path):
     assert plain == pytest.approx(run.predict(["the lovely day"])[0]["probabilities"], abs=1e-5)
 
 
+def test_a_validation_split_without_any_label_stops_no_training(tmp_path):
+    data = mixed(tmp_path / "mixed.jsonl", 40)
+    held = tmp_path / "held.jsonl"
+    held.write_text('{"text": "the day", "label": []}\n{"text": "a box", "label": []}\n', encoding="utf-8")
+    quick = {"model": str(make_model(tmp_path / "tiny")), "batch_size": 16, "max_length": 32, "threads": 1, "epochs": 1, "test": 0}
+    run = weitiao.train(str(data), out=str(tmp_path / "run"), valid=str(held), **quick)
+    assert run.record["status"] == "finished" and run.metrics["average_precision_micro"] == 0.0
+
+
 def test_texts_with_commas_are_several_labels_where_it_is_said(tmp_path):
     data = mixed(tmp_path / "mixed.jsonl", 40, written=lambda labels: ",".join(labels) or "none")
     found = weitiao.check(str(data), multi_label=True)

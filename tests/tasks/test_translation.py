@@ -1,6 +1,7 @@
 """Translation: what each family's model sees of a pair, learning by heart, tables of languages, and bad input."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from weitiao.data.table import Table
 from weitiao.engine.architectures import ARCHITECTURES, Size
 from weitiao.engine.blank import write_blank
 from weitiao.engine.models import load_tokenizer, processor_for
+from weitiao.engine.prediction import Predictor
 from weitiao.errors import DataError, UsageError
 
 TASK: Any = tasks.get("translation")
@@ -186,3 +188,19 @@ def test_figures_name_the_tokeniser_of_the_language() -> None:
     assert scores["metrics"]["bleu"] > 30
     assert scores["side_by_side"][0]["reference"] == "他经常患糖尿病。"
     assert TASK.score([{"text": ""}], records, TASK.learn(records, settings()))["metrics"]["bleu"] == 0
+
+
+def test_without_sacrebleu_it_stops_before_the_training_where_rows_are_held_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_pairs(tmp_path / "pairs.jsonl", PAIRS)
+    told: dict[str, Any] = {"task": "translation", "model": "blank:t5", "epochs": 1, "max_length": 32, "max_new_tokens": 4, "threads": 1}
+    run = weitiao.train(str(data), out=str(tmp_path / "run"), valid=0, test=0, **told)
+    monkeypatch.setitem(sys.modules, "sacrebleu.metrics", None)
+    with pytest.raises(UsageError, match=r"pip install 'weitiao\[text\]'"):
+        weitiao.train(str(data), out=str(tmp_path / "held"), valid=0, test=str(data), **told)
+    assert not (tmp_path / "held").exists()
+    # What is only learned, checked or used is not judged.
+    assert weitiao.check(str(data), task="translation", test=str(data))["check"]["rows"]["test"] == len(PAIRS)
+    assert weitiao.load(run.path).predict([PAIRS[0][0]])[0].keys() == {"text"}
+    monkeypatch.setattr(Predictor, "predict", lambda *arguments: pytest.fail("it predicts what it cannot judge"))
+    with pytest.raises(UsageError, match="BLEU needs sacreBLEU"):
+        run.evaluate(str(data))

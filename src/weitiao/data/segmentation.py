@@ -53,6 +53,15 @@ def segment(text: str, segmenter: Segmenter) -> list[str]:
     return _WAYS[segmenter](text)
 
 
+def require_jieba() -> Any:
+    """The package. Raises UsageError where it is not installed."""
+    try:
+        import jieba
+    except ImportError as error:
+        raise UsageError(_("Chinese words need jieba. Install it: pip install 'weitiao[zh]'")) from error
+    return jieba
+
+
 def chinese_words(text: str) -> list[tuple[str, int, int]]:
     """Words by jieba, everything between them included: (word, start, end), in characters of the text.
 
@@ -65,10 +74,7 @@ def chinese_words(text: str) -> list[tuple[str, int, int]]:
 @cache
 def _jieba() -> Any:
     """jieba's own dictionary, read once. Its cache stands in our folder: in the machine's shared one anybody could have put it."""
-    try:
-        import jieba
-    except ImportError as error:
-        raise UsageError(_("Chinese words need jieba. Install it: pip install 'weitiao[zh]'")) from error
+    jieba = require_jieba()
     words = jieba.Tokenizer()
     jieba.setLogLevel(60)  # it reports every loading on standard error
     folder = cache_home() / "jieba"

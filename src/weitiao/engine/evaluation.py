@@ -30,6 +30,8 @@ def evaluate(
     """
     task, total = predictor.task, len(records)
     ledger = Ledger() if ledger is None else ledger
+    spec = task.judged_on(predictor.spec, records)
+    task.check_judging(spec, records)
     cut: dict[int, int] = {}
 
     def truncated(at: int, tokens: int) -> None:
@@ -38,17 +40,19 @@ def evaluate(
     began = time.perf_counter()
     predictions = list(predictor.predict(records, lambda rows: observer.progress("evaluate", rows, total, {}), truncated))
     rows_per_s = total / max(time.perf_counter() - began, 1e-9)
-    scores = task.score(predictions, records, predictor.spec)
+    scores = task.score(predictions, records, spec)
     if task.answers_by == "generate":
         scores = {**scores, "metrics": {**scores["metrics"], **teacher_forced(predictor, records, ledger, truncated)}}
     for at in sorted(cut):
         ledger.cut(records.source, records.rows[at], cut[at], predictor.max_length)
-    answers = task.baselines(train, records, predictor.spec) if train is not None else {}
-    baselines = {name: task.score(answer, records, predictor.spec) for name, answer in answers.items()}
-    headline = task.judged_by(predictor.spec)
+    answers = task.baselines(train, records, spec) if train is not None else {}
+    baselines = {name: task.score(answer, records, spec) for name, answer in answers.items()}
+    headline = task.judged_by(spec)
     scores["metrics"] = plain_numbers(task, scores["metrics"], headline.metric)
     for baseline in baselines.values():
         baseline["metrics"] = plain_numbers(task, baseline["metrics"])
+    for note in scores.get("notes", ()):
+        observer.warn(note)
     compared = compare(scores, baselines, *headline) | {"headline": headline.metric, "direction": headline.direction}
     return {"split": split, "rows": total, "source": records.source, **compared}, predictions, rows_per_s
 

@@ -71,6 +71,11 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
         observer=observer,
     )
     learned = task.learn(loaded.splits["train"], recipe.task)
+    if base_needed:
+        for name, held in loaded.splits.items():
+            if name != "train":
+                # A training is judged by what was learned; what it is evaluated on at the end may say otherwise.
+                task.check_judging(learned if name == "validation" else task.judged_on(learned, held), held)
     seen = {name: _as_text(task, records) for name, records in loaded.splits.items()}
     base = _base(recipe, task, learned, seen["train"], loaded.splits["train"], observer, needed=base_needed)
     check = checking.check(

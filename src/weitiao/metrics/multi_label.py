@@ -28,8 +28,8 @@ def multi_label_scores(truth: Sequence[Sequence[str]], predictions: Sequence[Map
 
     Returns:
         ``metrics``: f1_micro, f1_macro (over the labels that occur in truth or predictions), f1_weighted, subset_accuracy (all labels of a
-        row right), average_precision (mean over the known labels that some row has) and average_precision_micro (all labels in one
-        ranking), both left out where no row has a known label, and log_loss (binary, mean over rows and known labels);
+        row right), average_precision (mean over the known labels that some row has, left out where none has any),
+        average_precision_micro (all labels in one ranking; 0 where nothing is right) and log_loss (binary, over rows and known labels);
         ``intervals``: 95% bootstrap percentile intervals of the first four, and ``draws``, the resampled values behind them; ``per_class``.
 
     Raises:
@@ -49,7 +49,8 @@ def multi_label_scores(truth: Sequence[Sequence[str]], predictions: Sequence[Map
         metrics["average_precision"] = float(
             np.mean([average_precision(probabilities[:, at], known[:, at]) for at in np.flatnonzero(there)])
         )
-        metrics["average_precision_micro"] = average_precision(probabilities.ravel(), known.ravel())
+    # A training is judged by it, so it is always there: few validation rows may well have no label.
+    metrics["average_precision_micro"] = average_precision(probabilities.ravel(), known.ravel())
     # As scikit-learn: a probability of zero counts as the smallest step of float64.
     likelihoods = np.where(known, probabilities, 1 - probabilities)
     metrics["log_loss"] = float(-np.log(np.clip(likelihoods, np.finfo(np.float64).eps, 1.0)).mean())
@@ -88,7 +89,7 @@ def probability_matrix(predictions: Sequence[Mapping[str, Any]], labels: Sequenc
 
 
 def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
-    """Precision averaged over the right ones, going down the ranking; equal scores come in together. Both (rows,); one must be right.
+    """Precision averaged over the right ones, going down the ranking; equal scores come in together. Both (rows,); 0 where none is right.
 
     >>> average_precision(np.array([0.9, 0.8, 0.1]), np.array([True, False, True])) == (1 / 1 + 2 / 3) / 2
     True
@@ -97,7 +98,7 @@ def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # last place of each run of equal scores
     right = np.cumsum(truth[order])[ends]
     gained = np.diff(right, prepend=0)
-    return float((gained * right / (ends + 1)).sum() / truth.sum())
+    return float((gained * right / (ends + 1)).sum() / max(1, truth.sum()))
 
 
 class _Sums:

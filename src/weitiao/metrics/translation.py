@@ -63,6 +63,11 @@ def sentence_chrf(predictions: Sequence[str], references: Sequence[str]) -> list
     return [float(metric.sentence_score(answer, [right]).score) for answer, right in zip(predictions, references, strict=True)]
 
 
+def require_sacrebleu() -> None:
+    """Raises UsageError where sacreBLEU is not installed."""
+    _metrics("13a")
+
+
 def _resampled_sums(counts: np.ndarray) -> list[list[int]]:
     """Each resample's sums of the rows' (rows, counts)."""
     rows = len(counts)

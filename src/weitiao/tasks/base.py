@@ -160,6 +160,20 @@ class Task:
         """The headline, where it depends on what was learned (one label a text, or several)."""
         return self.headline
 
+    def judged_on(self, spec: Spec, records: Records) -> Spec:
+        """The spec by which an evaluation on these records scores, where they decide what can be measured (pairs with scores, or without).
+        Raises DataError where they say too little.
+        """
+        return spec
+
+    def check_judging(self, spec: Spec, records: Records) -> None:
+        """Asked before the work whose answers ``score`` will judge, with what ``score`` will be given: better heard now than hours later.
+
+        Raises:
+            UsageError: a package that judging needs is not installed.
+            DataError: the records lack what answers are judged by.
+        """
+
     def selected_by(self, spec: Spec) -> Headline:
         """What picks the best checkpoint."""
         return self.selection or self.judged_by(spec)

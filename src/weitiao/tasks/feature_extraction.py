@@ -19,7 +19,7 @@ from weitiao.data.text_pairs import has_pairs
 from weitiao.errors import DataError
 from weitiao.fields import Field
 from weitiao.messages import N_, _
-from weitiao.metrics.vectors import cosines, ranks_of_pairs, retrieval_scores, similarity_scores
+from weitiao.metrics.vectors import Rank, cosines, ranks_of_pairs, retrieval_scores, similarity_scores
 from weitiao.pooling import AUTO, POOLINGS, pooling_files, pooling_of
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
@@ -69,6 +69,15 @@ class FeatureExtraction(Task):
         """Pairs without scores are judged by what is found."""
         return Headline("recall_at_1", "max") if spec.get("scored") is False else self.headline
 
+    def judged_on(self, spec: Spec, records: Records) -> Spec:
+        """Whether the pairs have scores decides, whatever was learned; one score for all is compared with where scores were learned."""
+        scores = _scores(records)
+        return {**spec, "scored": len(set(scores)) > 1 or bool(scores and spec.get("scored"))}
+
+    def check_judging(self, spec: Spec, records: Records) -> None:
+        """There are scores where scores were learned."""
+        _scores(records, wanted=spec["scored"])
+
     def head(self, spec: Spec) -> Head:
         """None: the last hidden states, of an encoder-decoder those of its encoder."""
         return Head(("AutoModelForTextEncoding", "AutoModel"), "contrastive")
@@ -84,10 +93,7 @@ class FeatureExtraction(Task):
                 "with --pair NAME; without pairs a model can be used as it came: weitiao predict MODEL --task {task}"
             )
             raise DataError(message.format(file=records.source, task=self.name), file=records.source)
-        scores = [score for score in records.columns.get("score", ()) if score is not None]
-        if scores and len(scores) < len(records):
-            message = _("{file}: {count} of {rows} pairs have no score. Give every pair one, or none.")
-            raise DataError(message.format(file=records.source, count=len(records) - len(scores), rows=len(records)), file=records.source)
+        scores = _scores(records)
         chosen = {name: getattr(settings, name) for name in ("pooling", "normalise") if getattr(settings, name) != AUTO}
         if "normalise" in chosen:
             chosen["normalise"] = chosen["normalise"] == "yes"
@@ -147,22 +153,35 @@ class FeatureExtraction(Task):
         """
         if not predictions or not all("similarity" in prediction for prediction in predictions):
             raise DataError(_("Vectors are judged by pairs of texts, and there is no second text. Name its column with --pair NAME."))
-        scores = records.columns.get("score") or [None]
-        if None not in scores and len(set(scores)) > 1:
-            return similarity_scores(scores, [prediction["similarity"] for prediction in predictions])
+        if spec["scored"]:
+            scores = records.columns["score"]
+            figures = similarity_scores(scores, [prediction["similarity"] for prediction in predictions])
+            if len(set(scores)) > 1:
+                return figures
+            note = _("{file}: all {rows} pairs have the score {score}, and nothing goes together with what is always the same: 0.")
+            return {**figures, "notes": [note.format(file=records.source, rows=len(scores), score=scores[0])]}
         if "rank" in predictions[0]:
             return retrieval_scores([prediction["rank"] for prediction in predictions])
         first, second = (np.array([prediction[name] for prediction in predictions]) for name in ("vector", "pair_vector"))
-        return retrieval_scores(ranks_of_pairs(first, second))
+        return retrieval_scores(ranks_of_pairs(first, second, records.columns["pair"]))
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """Words, or runs of characters, that two texts share."""
         texts = [text for name in ("text", "pair") for text in train.columns[name] if text]
         pairs = list(zip(test.columns["text"], test.columns["pair"], strict=True))
         spaces = has_spaces(texts)
-        ranks = [0] * len(pairs) if spec["scored"] else tfidf_ranks(texts, pairs, spaces=spaces)
+        ranks = [Rank(0)] * len(pairs) if spec["scored"] else tfidf_ranks(texts, pairs, spaces=spaces)
         similar = tfidf_similarity(texts, pairs, spaces=spaces)
         return {"tfidf_similarity": [{"similarity": cosine, "rank": rank} for cosine, rank in zip(similar, ranks, strict=True)]}
+
+
+def _scores(records: Records, *, wanted: bool = False) -> list[float]:
+    """The scores of all pairs, or none. Raises DataError where only some have one, or none has and that is ``wanted``."""
+    scores = [score for score in records.columns.get("score", ()) if score is not None]
+    if len(scores) < len(records) and (scores or wanted):
+        message = _("{file}: {count} of {rows} pairs have no score. Give every pair one, or none.")
+        raise DataError(message.format(file=records.source, count=len(records) - len(scores), rows=len(records)), file=records.source)
+    return scores
 
 
 task = FeatureExtraction()

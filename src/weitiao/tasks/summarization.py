@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from weitiao.config import TaskSettings, setting
 from weitiao.data.language import has_spaces, language_of
 from weitiao.data.records import Records
-from weitiao.data.segmentation import segmenter_for
+from weitiao.data.segmentation import require_jieba, segmenter_for
 from weitiao.fields import Field
 from weitiao.language_codes import code_of, code_place, code_written, place_code
 from weitiao.messages import N_
@@ -91,6 +91,11 @@ class Summarization(Task):
             "code_at": place and place.at,
             "code": code[1] if code else place and place.own,
         }
+
+    def check_judging(self, spec: Spec, records: Records) -> None:
+        """ROUGE of Chinese words needs jieba."""
+        if spec["segmenter"] == "jieba":
+            require_jieba()
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
         """One Features; its target is the summary's ids, special tokens included. Each of the two is cut at ``max_length``."""

@@ -15,7 +15,7 @@ from weitiao.fields import Field
 from weitiao.language_codes import code_of, code_place, code_written, codes_in, place_code
 from weitiao.messages import N_, _
 from weitiao.metrics.side_by_side import side_by_side
-from weitiao.metrics.translation import sentence_chrf, tokeniser_for, translation_scores
+from weitiao.metrics.translation import require_sacrebleu, sentence_chrf, tokeniser_for, translation_scores
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
@@ -86,6 +86,10 @@ class Translation(Task):
         source, target = (_code(spec, side, processor) for side in ("source_lang", "target_lang")) if place else (None, None)
         beginning = _beginning(spec, processor) if place is None and spec["prefix"] == "auto" else spec["prefix"].removeprefix("auto")
         return {**spec, "beginning": beginning, "code_at": place and place.at, "source_code": source, "target_code": target}
+
+    def check_judging(self, spec: Spec, records: Records) -> None:
+        """BLEU needs sacreBLEU."""
+        require_sacrebleu()
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
         """One Features; its target is the translation's ids, special tokens included. Each of the two is cut at ``max_length``."""

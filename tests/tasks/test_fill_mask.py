@@ -99,7 +99,27 @@ def test_without_jieba_characters_stand_alone(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_token_without_characters_has_no_word() -> None:
-    assert word_numbers([(0, 2)], [(0, 0), (0, 2), (2, 3), (2, 2)], "ab ") == [None, 0, None, None]
+    assert word_numbers([(0, 2)], [(0, 0), (0, 2), (2, 3), (2, 2)]) == [None, 0, None, None]
+
+
+def test_a_window_looks_up_its_own_words_alone() -> None:
+    """A long text has many windows: going through all of its words for each would take their product."""
+
+    class Counted(list[tuple[int, int]]):
+        seen = 0
+
+        def __getitem__(self, at: Any) -> Any:
+            self.seen += 1
+            return super().__getitem__(at)
+
+        def __iter__(self) -> Any:
+            for word in super().__iter__():
+                self.seen += 1
+                yield word
+
+    words = Counted((4 * at, 4 * at + 3) for at in range(10_000))
+    assert word_numbers(words, [(0, 3), (20_000, 20_002), (20_002, 20_003), (20_003, 20_007)]) == [0, 5000, 5000, 5001]
+    assert words.seen < 100
 
 
 def test_an_evaluation_hides_whole_words_and_always_the_same() -> None:

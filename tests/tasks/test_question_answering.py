@@ -3,7 +3,7 @@
 import json
 import random
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -14,6 +14,7 @@ from weitiao import tasks
 from weitiao.data.loading import load
 from weitiao.engine.models import load_tokenizer, processor_for
 from weitiao.errors import DataError, UsageError
+from weitiao.observer import Observer
 from weitiao.processing import Processor
 from weitiao.tasks.base import Spec
 from weitiao.tasks.question_answering import task
@@ -190,6 +191,42 @@ def test_targets_point_at_the_answer_in_every_window_that_holds_it(processor: Pr
         else:
             assert (first, last) == (0, 0)
     assert held >= 1
+
+
+def test_of_several_right_answers_one_that_a_window_holds_is_learned(processor: Processor) -> None:
+    context = " ".join(["the day"] * 30) + " sunny"
+    answers = [{"text": context, "start": 0}, {"text": "sunny", "start": len(context) - 5}]
+    record = {"question": "what ?", "context": context, "answers": answers}
+    plain = task.encode(record, processor, SPEC, max_length=24, for_training=False)
+    taught = task.encode(record, processor, SPEC, max_length=24, for_training=True)
+    (first, last), nulls = taught[-1].target, [window.target for window in taught[:-1]]
+    assert context[plain[-1].offsets[first][0] : plain[-1].offsets[last][1]] == "sunny"
+    assert set(nulls) == {(0, 0)}
+
+
+def test_an_answer_that_no_window_holds_does_not_teach_that_there_is_none(tmp_path: Path) -> None:
+    class Listener(Observer):
+        warnings: ClassVar[list[str]] = []
+
+        def warn(self, text: str) -> None:
+            self.warnings.append(text)
+
+    rows = _questions(8, length=40)
+    rows[2]["answers"] = [{"text": rows[2]["context"], "answer_start": 0}]  # longer than a window
+    words = rows[5]["context"].split()
+    rows[5]["answers"] = [{"text": " ".join(words[:6]), "answer_start": 0}]  # longer than is ever given
+    data = str(_write(tmp_path / "qa.jsonl", rows))
+    told = {"task": "question-answering", "model": str(make_model(tmp_path / "tiny")), "valid": 0, "test": 0, "threads": 1}
+    settings: dict[str, Any] = {**told, "epochs": 1, "max_length": 32, "doc_stride": 8, "max_answer_length": 4}
+    run = weitiao.train(data, out=str(tmp_path / "run"), observer=Listener(), **settings)
+    assert run.record["data"]["ledger"] == {"dropped:answer_in_no_window": 1, "kept:long_answer": 1}
+    lines = {entry["reason"]: entry for entry in run.folder.ledger()}
+    assert lines["answer_in_no_window"]["row"] == 3 and "no window of 32 tokens" in lines["answer_in_no_window"]["detail"]
+    assert lines["long_answer"]["row"] == 6 and "6 tokens long" in lines["long_answer"]["detail"]
+    assert any("1 rows: 3." in warning and "--max-length" in warning for warning in Listener.warnings)
+    rows = [rows[2]]
+    with pytest.raises(DataError, match="Not one training row"):
+        weitiao.train(str(_write(tmp_path / "one.jsonl", rows)), out=str(tmp_path / "none"), **settings)
 
 
 def _outputs(windows: Any, context: str, text: str, null: float = 0.0) -> list[dict[str, np.ndarray]]:

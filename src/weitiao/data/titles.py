@@ -51,6 +51,8 @@ REASONS = {
     "exact_duplicate": N_("exact duplicate"),
     "too_long": N_("too long"),
     "not_in_loss": N_("not in the loss"),
+    "answer_in_no_window": N_("answer in no window"),
+    "long_answer": N_("answer longer than any that is given"),
     "answer_start": N_("start of an answer"),
     "text_from_tokens": N_("text made of the tokens"),
     "utf16_offsets": N_("offsets in UTF-16"),

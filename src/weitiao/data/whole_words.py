@@ -4,8 +4,10 @@ offsets, no tokenizer: so it holds for WordPiece, byte-level BPE and SentencePie
 
 import hashlib
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from importlib.util import find_spec
+from operator import itemgetter
 
 import numpy as np
 
@@ -48,24 +50,20 @@ def whole_words(text: str, segmenter: str) -> list[tuple[int, int]]:
     return _joined_chinese(text) if segmenter == "jieba" else words_in(text)
 
 
-def word_numbers(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]], text: str) -> list[int | None]:
+def word_numbers(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> list[int | None]:
     """The index of the word that each token begins in, None for a token of no characters or of white space only.
 
-    >>> word_numbers([(0, 3), (4, 8)], [(0, 0), (0, 2), (2, 3), (3, 8)], "the cats")
+    >>> word_numbers([(0, 3), (4, 8)], [(0, 0), (0, 2), (2, 3), (3, 8)])
     [None, 0, 0, 1]
 
     Args:
-        words: as ``whole_words`` gives them.
+        words: as ``whole_words`` gives them, of the whole text; those of a window are looked up, since a long text has many windows.
         offsets: (start, end) of each token in the text; one may begin with the space before its word, as byte-level BPE has it.
     """
-    word_at = np.full(len(text) + 1, -1, dtype=np.int64)
-    for number, (start, end) in enumerate(words):
-        word_at[start:end] = number
     numbers: list[int | None] = []
     for start, end in offsets:
-        inside = word_at[start:end]
-        inside = inside[inside >= 0]
-        numbers.append(int(inside[0]) if len(inside) else None)
+        number = bisect_right(words, start, key=itemgetter(1))  # the first word that ends behind where the token begins
+        numbers.append(number if start < end and number < len(words) and words[number][0] < end else None)
     return numbers
 
 

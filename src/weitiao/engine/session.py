@@ -11,6 +11,7 @@ from weitiao import tasks
 from weitiao.config import ADAPTED, BLANK_LEARNING_RATE, Recipe
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
+from weitiao.data.titles import reason_title
 from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
 from weitiao.engine.finished import save_finished
@@ -20,7 +21,7 @@ from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.processing import check_pictures
 from weitiao.runs import RunFolder, atomic, prediction_line, write_lines, write_text
-from weitiao.tasks.base import Spec, Task
+from weitiao.tasks.base import Remark, Spec, Task
 
 if TYPE_CHECKING:
     from weitiao.engine.devices import Machine
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from weitiao.engine.objectives import Example, Objective
     from weitiao.engine.training import Trainer
 
+NAMED = 10  # rows that a warning names
 LITTLE = 100_000  # tokens over all epochs, for a blank model
 
 
@@ -87,8 +89,10 @@ class Session:
         self.spec = self.task.fit(self.spec, self.loaded.processor)
         self.rows: list[Example] = []
         self.truncated = 0
+        self.remarked: set[str] = set()
         for name, records in examples.splits.items():
             self._encode(records, keep=name == "train")
+        self._warn_of(self.train_records)
         if not self.rows:
             raise DataError(_("Not one training row gives the model anything to learn. Look at them: weitiao check DATA"))
         self.objective: Objective = objective_for(self.head.objective, self.spec, recipe.training, self.rows)
@@ -129,9 +133,22 @@ class Session:
                 self.truncated += 1
                 self.examples.ledger.cut(records.source, row, cut, self.max_length)
             if keep:
+                remark = self.task.remark(record, features, self.spec, max_length=self.max_length)
+                remark = remark or (None if features else Remark("dropped", "not_in_loss", ""))
+                if remark:
+                    self.examples.ledger.add(records.source, row, *remark)
+                    self.remarked |= {f"{remark.action}:{remark.reason}"}
                 for one in features:
                     one.forget(kind.reads)
-                self.rows += [features] if kind.grouped else [[one] for one in features]
+                self.rows += [[one] for one in features] if not kind.grouped else [features] if features else []
+
+    def _warn_of(self, records: Records) -> None:
+        """Say which rows the task had to remark on: a few by their number, all of them in the ledger."""
+        for what in sorted(self.remarked):
+            entries = list(self.examples.ledger.of(what))
+            rows = ", ".join(str(entry.row) for entry in entries[:NAMED]) + (", …" if len(entries) > NAMED else "")
+            words = {"file": records.source, "what": reason_title(what), "count": len(entries), "rows": rows}
+            self.observer.warn(f"{_('{file}: {what}, {count} rows: {rows}.').format(**words)} {entries[0].detail}".strip())
 
     def _trainer(self) -> "Trainer":
         from accelerate import Accelerator

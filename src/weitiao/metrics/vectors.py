@@ -70,7 +70,7 @@ def ranks_from(near: np.ndarray, start: int, texts: Sequence[str]) -> list[Rank]
 
 
 def similarity_scores(wanted: Sequence[float], similarities: Sequence[float]) -> dict[str, Any]:
-    """Spearman's and Pearson's correlation of cosines with the scores that people gave, with intervals; 0 where either is always the same."""
+    """Spearman's and Pearson's correlation of cosines with scores that people gave, with intervals; 0 where either is always the same."""
     scores = regression_scores(wanted, similarities)
     kept = ("spearman", "pearson")
     return {part: {name: scores[part][name] for name in kept} for part in ("metrics", "intervals", "draws")}

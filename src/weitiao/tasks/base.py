@@ -41,6 +41,14 @@ class Headline(NamedTuple):
         return than is None or (value > than if self.direction == "max" else value < than)
 
 
+class Remark(NamedTuple):
+    """A line for the row ledger, see ``data.ledger.Entry``: dropped, where the row has no features."""
+
+    action: Literal["dropped", "kept"]
+    reason: str
+    detail: str
+
+
 class Head(NamedTuple):
     """What sits on the pretrained layers, and how it learns.
 
@@ -196,8 +204,14 @@ class Task:
         return spec
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
-        """A record's features: one, or several where the task works in windows. Targets are set when ``for_training``."""
+        """A record's features: one, or several where the task works in windows. Targets are set when ``for_training``; none at all leave a
+        row out of the training, and ``remark`` says why.
+        """
         raise NotImplementedError
+
+    def remark(self, record: Record, features: Sequence[Features], spec: Spec, *, max_length: int) -> Remark | None:
+        """What the ledger should say of a training row beside what was cut: why nothing of it is learned, or not as it looks."""
+        return None
 
     def decode(
         self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor

@@ -94,7 +94,7 @@ class FillMask(Task):
         unknown = processor.special("unk")
         unlearnable = {spec["mask_id"], unknown[1] if unknown else None}
         for features in windows:
-            numbers = word_numbers(words, features.offsets, text)
+            numbers = word_numbers(words, features.offsets)
             ids = features.inputs["input_ids"]
             features.words = [None if token in unlearnable else number for token, number in zip(ids, numbers, strict=True)]
         if for_training:

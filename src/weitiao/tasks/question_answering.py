@@ -20,7 +20,7 @@ from weitiao.fields import Field
 from weitiao.messages import N_, _
 from weitiao.metrics.answers import answer_scores, best_of
 from weitiao.processing import Features, Processor
-from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
+from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Remark, Spec, Task
 
 QUESTION_HINTS = ("question", "query", "q", "问题", "提问", "问句")
 CONTEXT_HINTS = ("context", "passage", "paragraph", "document", "article", "text", "上下文", "文章", "段落", "篇章", "原文", "正文")
@@ -129,19 +129,37 @@ class QuestionAnswering(Task):
         return {**super().adjusted(spec, given), **kept}
 
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
-        """Windows of the context, the question before each. A target is (first, last) token of the answer; in a window that does not hold
-        the whole of it, and where there is none, it is twice the position that stands for no answer.
+        """Windows of the context, the question before each. A target is (first, last) token of the answer (of several right ones, the first
+        that a window holds); in a window that does not hold the whole of it, and where there is none, it is twice the position that stands
+        for no answer. None for training where no window holds an answer that there is: they would teach that there is none.
         """
         question = record["question"].strip()
         windows = processor.windows(question, record["context"], max_length=max_length, stride=spec["doc_stride"])
         if not for_training:
             return windows
-        answer = next((span for span in record["answers"] or () if span["start"] is not None), None)
-        for window in windows:
-            window.target = (_target(window, answer) if answer else None) or (_null(window, processor),) * 2
-            # Only ``decode`` needs these, and a training set's would fill the memory.
-            window.offsets, window.words, window.parts = [], [], []
+        there = _located(record)
+        held = ([_target(window, answer) for window in windows] for answer in there)
+        targets = next((found for found in held if any(found)), None)
+        if there and targets is None:
+            return []
+        for window, target in zip(windows, targets or [None] * len(windows), strict=True):
+            window.target = target or (_null(window, processor),) * 2
         return windows
+
+    def remark(self, record: Record, features: Sequence[Features], spec: Spec, *, max_length: int) -> Remark | None:
+        """An answer that no window holds, or one longer than any that ``decode`` gives."""
+        there = _located(record)
+        if there and not features:
+            message = _(
+                'The answer "{answer}" stands whole in no window of {limit} tokens, so the question is not learned. A larger '
+                "--max-length or --doc-stride keeps it."
+            )
+            return Remark("dropped", "answer_in_no_window", message.format(answer=there[0]["text"][:60], limit=max_length))
+        longest = max((last - first + 1 for first, last in (window.target for window in features)), default=0)
+        if there and longest > spec["max_answer_length"]:
+            message = _("The answer is {count} tokens long, and none over --max-answer-length {limit} is ever given.")
+            return Remark("kept", "long_answer", message.format(count=longest, limit=spec["max_answer_length"]))
+        return None
 
     def decode(
         self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor
@@ -249,6 +267,11 @@ def _null(window: Features, processor: Processor) -> int:
 def _inside(window: Features) -> np.ndarray:
     """(length,) whether a token is of the context, and of some of its characters."""
     return np.array([part == 1 and end > start for part, (start, end) in zip(window.parts, window.offsets, strict=True)], dtype=bool)
+
+
+def _located(record: Record) -> list[Mapping[str, Any]]:
+    """The answers of which it is known where they stand."""
+    return [span for span in record["answers"] or () if span["start"] is not None]
 
 
 def _target(window: Features, answer: Mapping[str, Any]) -> tuple[int, int] | None:

@@ -43,6 +43,10 @@ def test_it_learns_which_candidates_people_choose(tmp_path: Path) -> None:
     # Three of six words are right, so the first five hold them all at best: 2 * 3 / (3 + 5).
     assert before < 0.68 < run.metrics["f1_at_5"] <= 0.75
     assert run.record["evaluation"]["baselines"]["tfidf_keywords"]["metrics"]["f1_at_5"] < run.metrics["f1_at_5"]
+    # The first five are judged however many are shown.
+    evaluation = run.evaluate(str(data))
+    few = weitiao.load(run.path, top_k=1).evaluate(str(data))
+    assert few["metrics"] == evaluation["metrics"] and few["baselines"] == evaluation["baselines"]
     answer = weitiao.load(run.path, top_k=2).predict(["a lovely day and a rude room"])[0]
     assert len(answer["keywords"]) == 2 and answer["keywords"][0]["score"] >= answer["keywords"][1]["score"]
     assert run.predict(["the of and"])[0] == {"keywords": []}

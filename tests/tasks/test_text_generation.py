@@ -1,5 +1,6 @@
 """Text generation: what is learned is what is answered, in any chat template; whatever a row lacks is said with its number."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -169,6 +170,9 @@ def test_of_plain_text_every_token_is_learned_in_pieces() -> None:
     pieces = encode([{"role": "text", "content": "a" * 100}], made, 40)
     assert [len(piece) for piece in pieces] == [40, 40, 22] and all(piece.target == piece.inputs["input_ids"] for piece in pieces)
     assert pieces[0].target[0] == 1 and pieces[-1].target[-1] == 2
+    # A last token alone would follow nothing.
+    pieces = encode([{"role": "text", "content": "a" * 79}], made, 40)
+    assert [len(piece) for piece in pieces] == [40, 40, 2] and seen(made, pieces[-1]) == "a</s>" and pieces[-1].target[-1] == 2
     (asked,) = encode([{"role": "text", "content": "abc"}], made, training=False)
     assert seen(made, asked) == "<s>abc"
 
@@ -276,6 +280,33 @@ def test_a_pretrained_model_is_used_as_it_came(family: str, tmp_path: Path) -> N
     assert "".join(model.stream("hello")) == answer["text"]
     with pytest.raises(UsageError, match="empty"):
         model.predict([" "])
+
+
+def test_a_models_own_penalty_of_repetitions_holds_and_the_help_says_so(tmp_path: Path) -> None:
+    """As transformers' pipeline has it: small models that were published with one loop without it."""
+    folder = tiny(tmp_path / "m", "gpt2", None)
+    plain = weitiao.load(folder, task="chat", max_new_tokens=12).predict(["hello"])
+    own = json.loads((folder / "generation_config.json").read_text()) | {"repetition_penalty": 50.0}
+    (folder / "generation_config.json").write_text(json.dumps(own))
+    assert weitiao.load(folder, task="chat", max_new_tokens=12).predict(["hello"]) != plain
+    fields = {field.name: field for field in dataclasses.fields(TASK.settings)}
+    assert "the model's own repetition penalty counts" in fields["temperature"].metadata["help"]
+
+
+def test_the_check_counts_answers_with_their_questions(tmp_path: Path) -> None:
+    rows = [{"prompt": "hi", "response": "x" * 100}, {"prompt": "hi", "response": "x"}]
+    (tmp_path / "talk.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows * 4))
+    told = {"task": "chat", "model": str(tiny(tmp_path / "m", "llama", TEMPLATES["chatml"])), "valid": 0, "test": 0, "max_length": 64}
+    lengths = weitiao.check(str(tmp_path / "talk.jsonl"), **told)["check"]["lengths"]
+    assert (lengths["limit"], lengths["truncated_rows"], lengths["max"]) == (64, 4, 103)
+    assert plan(str(tmp_path / "talk.jsonl"), out=str(tmp_path / "run"), threads=1, **told)["truncated_rows"] == 4
+    asked = weitiao.check(str(tmp_path / "talk.jsonl"), **told, system="Be kind.")["check"]["lengths"]
+    assert asked["max"] == 112
+    # Plain text is learned in pieces, so nothing of it is cut.
+    (tmp_path / "texts.txt").write_text("".join(f"{at} birds sing. {'x' * 100}\n" for at in range(4)))
+    lengths = weitiao.check(str(tmp_path / "texts.txt"), **told)["check"]["lengths"]
+    assert (lengths["limit"], lengths["truncated_rows"]) == (None, 0) and lengths["max"] > 64
+    assert plan(str(tmp_path / "texts.txt"), out=str(tmp_path / "run"), threads=1, **told)["truncated_rows"] == 0
 
 
 def test_it_writes_no_further_than_the_model_has_positions(tmp_path: Path) -> None:

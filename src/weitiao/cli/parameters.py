@@ -79,5 +79,9 @@ System = Annotated[str | None, Option(metavar="<text>", help=N_("What the model 
 NewTokens = Annotated[str | None, Option("--max-new-tokens", metavar="<int>", help=N_("Longest reply, in tokens."), rich_help_panel=TALK)]
 Temperature = Annotated[
     str | None,
-    Option(metavar="<number>", help=N_("How freely replies are drawn (0 = always the likeliest token)."), rich_help_panel=TALK),
+    Option(
+        metavar="<number>",
+        help=N_("How freely replies are drawn (0 = always the likeliest token; the model's own repetition penalty counts)."),
+        rich_help_panel=TALK,
+    ),
 ]

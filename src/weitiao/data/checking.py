@@ -40,6 +40,7 @@ def check(
     *,
     token_lengths: Callable[[list[str]], list[int]] | None = None,
     limit: int | None = None,
+    measured: Sequence[str] | None = None,
     seed: int = 42,
     ledger: Ledger | None = None,
 ) -> dict[str, Any]:
@@ -57,6 +58,7 @@ def check(
         labels: the labels in their fixed order; others follow in order of appearance.
         token_lengths: texts -> their lengths in tokens, special tokens included; without it lengths are in characters.
         limit: tokens that the model sees of a text.
+        measured: what lengths are counted of, one text a row of all splits, where it is more than the texts.
         seed: of the samples.
         ledger: what reading did to rows.
 
@@ -67,7 +69,7 @@ def check(
     corpus = Corpus.of(splits, text_field)
     texts = [text for records in corpus.records for text in records.columns[text_field]]
     counts = _label_counts(splits, label_field, labels)
-    lengths = _lengths(texts, token_lengths, limit if token_lengths else None, seed)
+    lengths = _lengths(texts if measured is None else measured, token_lengths, limit if token_lengths else None, seed)
     searched, near = _near_findings(corpus, texts, seed)
     findings = [
         *(ledger_findings(ledger) if ledger else ()),

@@ -2,7 +2,7 @@
 torch only where there is to be a training.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -84,7 +84,8 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
         labels=learned.get("labels", []),
         ledger=loaded.ledger,
         token_lengths=_token_lengths(base.path) if base else None,
-        limit=_limit(recipe, task, base.path) if base and not task.windowed else None,
+        limit=_limit(recipe, task, base.path) if base and not task.in_windows(learned) else None,
+        measured=_measured(task, learned, loaded.splits),
         seed=recipe.training.seed,
     )
     observer.checked(check, loaded.plan.as_dict(), loaded.ledger.counts())
@@ -105,6 +106,13 @@ def _as_text(task: Task, records: Records) -> Records:
     choices = (field.name for field in task.outputs if field.type == "choice" and not field.varied)
     choice = next((name for name in choices if name in records.columns), None)
     return Records({"text": texts} | ({"label": records.columns[choice]} if choice else {}), records.rows, records.source)
+
+
+def _measured(task: Task, learned: Spec, splits: Mapping[str, Records]) -> list[str] | None:
+    """What the check counts the tokens of, where that is more than it looks at (questions with their answers)."""
+    if type(task).measured is Task.measured:
+        return None
+    return [task.measured(record, learned) for records in splits.values() for record in records]
 
 
 def _base(

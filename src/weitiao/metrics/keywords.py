@@ -9,7 +9,7 @@ from weitiao.messages import _
 from weitiao.metrics.resampling import mean_scores
 from weitiao.metrics.side_by_side import side_by_side
 
-FIRST = 5
+FIRST = 5  # answers that are judged, however many people want to see
 
 
 def keyword_scores(texts: Sequence[str], truth: Sequence[Sequence[str]], answers: Sequence[Sequence[str]]) -> dict[str, Any]:

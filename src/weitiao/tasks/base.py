@@ -77,7 +77,7 @@ class Task:
         selection: the metric that picks the best checkpoint; the headline where None. Generating tasks choose by "loss", which needs no
             writing.
         max_length: tokens of a text, where the user says nothing.
-        windowed: whether long texts are read in windows, so that nothing of them is cut.
+        windowed: whether long texts are read in windows, so that nothing of them is cut; see ``in_windows``.
         trainable: False where there is nothing to train.
         hub_tag: what the hub calls the task, "" where it has no name for it.
         pipeline: whether plain transformers offers it, as ``pipeline(hub_tag)``, and answers as we do.
@@ -137,6 +137,14 @@ class Task:
     def plain(self, record: Record) -> str:
         """What people would read in a record's inputs, as one text: for the data check, for finding duplicates, for a tokenizer."""
         return "\n".join(str(record[field.name]) for field in self.inputs if field.type == "text" and record.get(field.name))
+
+    def measured(self, record: Record, spec: Spec) -> str:
+        """The text whose tokens ``max_length`` limits, for the data check."""
+        return self.plain(record)
+
+    def in_windows(self, spec: Spec) -> bool:
+        """``windowed``, where it depends on what was learned (plain text, or conversations)."""
+        return self.windowed
 
     def targets(self, record: Record) -> list[str]:
         """The texts a generating model must learn to write, for the tokenizer of a blank model; [] elsewhere."""

@@ -22,7 +22,7 @@ from weitiao.data.whole_words import seed_of
 from weitiao.errors import DataError
 from weitiao.fields import Field
 from weitiao.messages import N_, _
-from weitiao.metrics.keywords import keyword_scores
+from weitiao.metrics.keywords import FIRST, keyword_scores
 from weitiao.metrics.vectors import unit
 from weitiao.pooling import pooling_files, pooling_of
 from weitiao.processing import Features, Processor
@@ -119,12 +119,13 @@ class KeywordExtraction(Task):
         self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor
     ) -> Prediction:
         """{"keywords": [{"keyword", "score"}, ...]}, best first; the score is the cosine with the text. There are fewer than
-        ``top_k``, or none, where the text has no more candidates.
+        ``top_k``, or none, where the text has no more candidates. Where ``top_k`` is below five, "next" has those that follow, for
+        ``score`` alone.
         """
         vectors = unit(np.stack([output["vector"] for output in outputs]))  # (1 + candidates, width)
         text, others = vectors[0], vectors[1:]
-        chosen = _diverse(others @ text, others @ others.T, spec["top_k"], spec["diversity"])
-        return {"keywords": [{"keyword": features[1 + at].notes["keyword"], "score": float(others[at] @ text)} for at in chosen]}
+        chosen = _diverse(others @ text, others @ others.T, max(spec["top_k"], FIRST), spec["diversity"])
+        return _prediction([(features[1 + at].notes["keyword"], float(others[at] @ text)) for at in chosen], spec["top_k"])
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The keywords as one text, and with their scores as JSON."""
@@ -136,15 +137,21 @@ class KeywordExtraction(Task):
         return {"keywords": "; ".join(scores), "keyword_scores": json.dumps(scores, ensure_ascii=False)}
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
-        """Precision, recall and F1 of the first five."""
-        answers = [[one["keyword"] for one in prediction["keywords"]] for prediction in predictions]
+        """Precision, recall and F1 of the first five, shown or not."""
+        answers = [[one["keyword"] for one in (*prediction["keywords"], *prediction.get("next", ()))] for prediction in predictions]
         return keyword_scores(records.columns["text"], records.columns["keywords"], answers)
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """Candidates that are frequent in the text and rare elsewhere."""
         seen, asked = ([{one.text: one.count for one in candidates(text)} for text in rows.columns["text"]] for rows in (train, test))
-        answers = tfidf_keywords(seen, asked, most=spec["top_k"])
-        return {"tfidf_keywords": [{"keywords": [{"keyword": word, "score": weight} for word, weight in words]} for words in answers]}
+        answers = tfidf_keywords(seen, asked, most=max(spec["top_k"], FIRST))
+        return {"tfidf_keywords": [_prediction(words, spec["top_k"]) for words in answers]}
+
+
+def _prediction(ranked: Sequence[tuple[str, float]], top_k: int) -> Prediction:
+    """The first ``top_k`` of the keywords with their scores, and what else is judged."""
+    keywords = [{"keyword": word, "score": score} for word, score in ranked]
+    return {"keywords": keywords[:top_k]} | ({"next": keywords[top_k:]} if len(keywords) > top_k else {})
 
 
 def _diverse(near: np.ndarray, alike: np.ndarray, most: int, diversity: float) -> list[int]:

@@ -37,7 +37,13 @@ class GenerationSettings(TaskSettings):
     answer: tuple[str, ...] = setting((), N_("Columns that hold the answer, joined (found by themselves)."), column=True)
     system: str = setting("", N_("System message of conversations that have none."))
     max_new_tokens: int = setting(256, N_("Longest answer that is written, in tokens."), low=1, high=100_000)
-    temperature: float = setting(0.0, N_("How freely answers are drawn (0 = always the likeliest token)."), low=0.0, high=10.0)
+    # What the model's makers set holds, as in transformers' own pipeline: Qwen's penalty of repetitions keeps small models from looping.
+    temperature: float = setting(
+        0.0,
+        N_("How freely answers are drawn (0 = always the likeliest token; the model's own repetition penalty counts)."),
+        low=0.0,
+        high=10.0,
+    )
     top_p: float = setting(1.0, N_("Draw from the likeliest tokens that together have this probability."), low=0.01, high=1.0)
     num_beams: int = setting(1, N_("Answers that are followed side by side while writing."), low=1, high=64)
 
@@ -84,6 +90,15 @@ class TextGeneration(Task):
     def plain(self, record: Record) -> str:
         """What was said to the model."""
         return "\n".join(message["content"] for message in record["messages"] if message["role"] != "assistant")
+
+    def measured(self, record: Record, spec: Spec) -> str:
+        """All that is said, the answers too: they are cut at one length together. What the chat template writes around it comes on top."""
+        system = spec["system"] if record["messages"][0]["role"] not in ("system", PASSAGE) else ""
+        return "\n".join(filter(None, [system, *(message["content"] for message in record["messages"])]))
+
+    def in_windows(self, spec: Spec) -> bool:
+        """Plain text is learned in pieces; a conversation is cut."""
+        return bool(spec["form"] == "text")
 
     def targets(self, record: Record) -> list[str]:
         """The answers."""
@@ -296,10 +311,12 @@ def _cut(features: Features, start: int, end: int, bos: int | None) -> Features:
 
 
 def _windows(features: Features, max_length: int) -> list[Features]:
-    """A long text in pieces; a last piece of a single token, which follows nothing, is none."""
-    starts = range(0, max(1, len(features) - 1), max_length)
+    """A long text in pieces. A single token that would be the last piece has the one before it again, which it follows."""
     if len(features) < 2:
         raise DataError(_("a text of a single token has nothing that could be predicted. Remove the row."))
+    starts = list(range(0, len(features), max_length))
+    if starts[-1] == len(features) - 1:
+        starts[-1] -= 1
     return [
         Features(
             {name: values[at : at + max_length] for name, values in features.inputs.items()}, target=features.target[at : at + max_length]

@@ -147,8 +147,9 @@ class Session:
         for what in sorted(self.remarked):
             entries = list(self.examples.ledger.of(what))
             rows = ", ".join(str(entry.row) for entry in entries[:NAMED]) + (", …" if len(entries) > NAMED else "")
-            words = {"file": records.source, "what": reason_title(what), "count": len(entries), "rows": rows}
-            self.observer.warn(f"{_('{file}: {what}, {count} rows: {rows}.').format(**words)} {entries[0].detail}".strip())
+            said = _("{file}: {what}, {count} rows: {rows}.")
+            said = said.format(file=records.source, what=reason_title(what), count=len(entries), rows=rows)
+            self.observer.warn(" ".join(filter(None, [said, entries[0].detail])))  # the first one's, as an example
 
     def _trainer(self) -> "Trainer":
         from accelerate import Accelerator

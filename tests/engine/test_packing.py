@@ -134,8 +134,8 @@ def test_a_family_with_its_own_attention_is_left_alone(tmp_path: Path) -> None:
 def test_outputs_that_disagree_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from weitiao.engine import packing
 
-    honest = packing._attend
-    monkeypatch.setattr(packing, "_attend", lambda *args: honest(*args) * 1.01)
+    honest = packing.attend
+    monkeypatch.setattr(packing, "attend", lambda *args: honest(*args) * 1.01)
     loaded = load(make_model(tmp_path / "m"), packed=True)
     assert loaded.packing is None
     plain = load(tmp_path / "m", packed=False)

@@ -1,11 +1,13 @@
-"""Dropout that is cheap on a CPU: one draw of a 64-bit integer decides over four elements. The mathematics is ``nn.Dropout``'s.
+"""Dropout that is cheap on a CPU: 16 random bits decide over an element. The mathematics is ``nn.Dropout``'s.
 
-torch draws a number for every element, which takes up to a quarter of a training step. It knows no family of models and no loop.
+torch draws a number for every element, one after the other, which takes up to a quarter of a training step. It knows no family of models
+and no loop.
 """
 
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -13,27 +15,31 @@ _LANES = 1 << 16  # values of the 16 bits that decide over an element
 
 
 def draw(x: torch.Tensor, p: float) -> tuple[torch.Tensor, float]:
-    """Which elements stay, as booleans in the shape of ``x``, and what they are then multiplied by. Needs 0 < p < 1."""
+    """Ones where elements stay and zeros where not, in the shape and type of ``x``, and what those that stay are then multiplied by. Needs
+    0 < p < 1.
+    """
     dropped = round(p * _LANES)  # of 65,536: the probability is exact to 1/131,072, and the scale is that of the exact value
-    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64, device=x.device).random_(-(2**63), None)
-    kept = words.view(torch.int16)[: x.numel()] >= dropped - _LANES // 2
-    return kept.view(x.shape), _LANES / (_LANES - dropped)
+    # numpy's SFC64 takes a quarter of the time of torch's own generator, which gives the seed, so that whoever seeds torch seeds this.
+    seed = int(torch.empty((), dtype=torch.int64).random_())
+    words = torch.from_numpy(np.random.SFC64(seed).random_raw((x.numel() + 3) // 4).view(np.int16))[: x.numel()]
+    kept = torch.empty(x.numel(), dtype=x.dtype)
+    # A comparison written as numbers: as booleans it would have to be converted, which takes four times as long.
+    return torch.ge(words, dropped - _LANES // 2, out=kept).view(x.shape), _LANES / (_LANES - dropped)
 
 
 class _Dropout(torch.autograd.Function):
-    """x times a mask of 0 and 1 / (1 - p); the mask is kept for the way back."""
+    """x times a mask of 0 and 1, times 1 / (1 - p); the mask is kept for the way back."""
 
     @staticmethod
     def forward(context: Any, x: torch.Tensor, p: float) -> torch.Tensor:
-        kept, scale = draw(x, p)
-        mask = kept.to(x.dtype).mul_(scale)
-        context.save_for_backward(mask)
-        return x * mask
+        kept, context.scale = draw(x, p)
+        context.save_for_backward(kept)
+        return torch.addcmul(x.new_zeros(()), x, kept, value=context.scale)
 
     @staticmethod
     def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        (mask,) = context.saved_tensors
-        return gradient * mask, None
+        (kept,) = context.saved_tensors
+        return torch.addcmul(gradient.new_zeros(()), gradient, kept, value=context.scale), None
 
 
 def dropout(x: torch.Tensor, p: float, training: bool = True) -> torch.Tensor:

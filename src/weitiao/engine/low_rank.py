@@ -1,8 +1,8 @@
 """LoRA's products at the price of their few numbers: PEFT's layers, computed on a CPU with fewer passes over the hidden states.
 
 Written out, y = W x + b + s B A drop(x) reads and writes tensors as large as x or y some fifteen times each way, which takes as long as
-the gradients of W that LoRA saves. Here the second product is added into the first where it stands, and of the dropout only booleans are
-kept. The mathematics is PEFT's. It knows PEFT's layers; it knows no family of models and no loop.
+the gradients of W that LoRA saves. Here the second product is added into the first where it stands, and what dropout left is computed
+again on the way back. The mathematics is PEFT's. It knows PEFT's layers; it knows no family of models and no loop.
 """
 
 from functools import partial
@@ -45,7 +45,7 @@ class _Adapted(torch.autograd.Function):
             if kept is None:
                 of_x.addmm_(narrow, a)
             else:
-                of_x.addcmul_(narrow @ a, kept.to(x.dtype))
+                of_x.addcmul_(narrow @ a, kept)
         return of_x, narrow.t() @ _dropped(x, kept), (gradient.t() @ low).mul_(context.scale), None, None, None, None
 
 

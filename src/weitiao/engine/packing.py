@@ -12,21 +12,17 @@ It knows nothing of tasks, losses or training.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 
-from weitiao.engine.dropout import dropout as drop
+from weitiao.engine.buckets import Plan
+from weitiao.engine.packed_attention import Selected, attend
 
 ATTENTION = "weitiao_packed"
 PACKING = "_weitiao_packing"  # where an attention module finds its model's packing
-# How much shorter than its longest a row of a bucket may be: so many tokens, or this share of the longest, whichever is more. Only
-# attention sees the difference; more buckets are more small products, each with its own cost.
-BUCKET_TOKENS, BUCKET_SHARE = 16, 0.25
 TOLERANCE = 1e-4  # largest difference from the unpacked model's logits, as a share of the largest of them
 # Model type -> the attribute of its base model that holds the layer stack. Left out on purpose: DeBERTa, whose attention ignores the
 # registry, and MPNet and T5, whose stacks add a position bias computed for the padded shape.
@@ -37,68 +33,6 @@ STACKS = {
 # Model types without a stack apart, whose base model takes position ids.
 DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma")
 WHOLE = (*DECODERS, "modernbert")
-_Wanted = tuple[bool, int | None]  # causal, window
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Rows of similar length, padded to the longest of them: ``rows * length`` places from ``start``.
-
-    Attributes:
-        ended: (rows, length), where a row has ended; None where all rows are equally long.
-    """
-
-    start: int
-    rows: int
-    length: int
-    ended: torch.Tensor | None
-
-    def mask(self, causal: bool, window: int | None) -> torch.Tensor | None:
-        """(rows or 1, 1, length or 1, length), minus infinity where a place is not seen from another; None where all is seen.
-
-        Args:
-            causal: a place sees only those before it and itself.
-            window: it sees only those nearer than this, where there is one.
-        """
-        narrow = window is not None and window < self.length
-        # What stands behind a row's end comes later than all of it: causal attention never looks there.
-        hidden = None if causal or self.ended is None else self.ended[:, None, None]  # (rows, 1, 1, length)
-        if causal or narrow:
-            places = torch.arange(self.length)
-            distance = places[:, None] - places  # (length, length), from the one that looks back to the one that is seen
-            far = distance < 0 if causal else torch.zeros_like(distance, dtype=torch.bool)
-            if window is not None:
-                far = far | (distance.abs() >= window)
-            # A place always sees itself: behind a row's end there may be nothing else, and a softmax over nothing is not a number.
-            hidden = far[None, None] if hidden is None else (hidden | far) & (distance != 0)
-        return None if hidden is None else torch.zeros(hidden.shape).masked_fill_(hidden, float("-inf"))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one padded batch is packed.
-
-    Attributes:
-        keep: (tokens,) the real tokens' places in the flattened batch.
-        positions: (1, tokens) each token's position in its own row.
-        spread: (places,) which token stands at each place of the buckets; behind a row's end any token, which attention leaves out.
-        collect: (tokens,) the place of each token.
-        buckets: longest first.
-        masks: what ``Bucket.mask`` gave, so that all layers share it.
-    """
-
-    keep: torch.Tensor
-    positions: torch.Tensor
-    spread: torch.Tensor
-    collect: torch.Tensor
-    buckets: tuple[Bucket, ...]
-    masks: dict[_Wanted, list[torch.Tensor | None]] = field(default_factory=dict)
-
-    def masked(self, causal: bool, window: int | None) -> list[tuple[Bucket, torch.Tensor | None]]:
-        """The buckets with their masks."""
-        if (causal, window) not in self.masks:
-            self.masks[causal, window] = [bucket.mask(causal, window) for bucket in self.buckets]
-        return list(zip(self.buckets, self.masks[causal, window], strict=True))
 
 
 class Packing:
@@ -118,24 +52,7 @@ class Packing:
 
     def plan(self, lengths: Sequence[int]) -> None:
         """Plan the next forward pass from the rows' lengths in tokens, longest first. While the model is paused it waits."""
-        every = torch.tensor(lengths)  # (rows,)
-        firsts = every.cumsum(0) - every  # (rows,) each row's first token among the kept
-        spread, real, buckets = [], [], []
-        start = first = 0
-        while first < len(lengths):
-            longest, last = lengths[first], first
-            shortest = min(longest - BUCKET_TOKENS, int(longest * (1 - BUCKET_SHARE)))
-            while last < len(lengths) and lengths[last] >= shortest:
-                last += 1
-            positions = torch.arange(longest)
-            ended = positions >= every[first:last, None]  # (rows, length)
-            spread.append(torch.where(ended, 0, firsts[first:last, None] + positions).flatten())
-            real.append(~ended.flatten())
-            buckets.append(Bucket(start, last - first, longest, None if lengths[last - 1] == longest else ended))
-            start += (last - first) * longest
-            first = last
-        keep = (torch.arange(lengths[0]) < every[:, None]).flatten().nonzero()[:, 0]
-        plan = Plan(keep, (keep % lengths[0])[None], torch.cat(spread), torch.cat(real).nonzero()[:, 0], tuple(buckets))
+        plan = Plan.of(lengths)
         with self._writing:
             self.current = plan
 
@@ -248,7 +165,8 @@ def _packed_whole(forward: Any, packing: Packing) -> Any:
 
 def _kept(padded: torch.Tensor, plan: Plan) -> torch.Tensor:
     """(rows, length, ...) -> (1, tokens, ...)"""
-    return padded.flatten(0, 1).index_select(0, plan.keep)[None]
+    kept: torch.Tensor = Selected.apply(padded.flatten(0, 1), plan.keep)
+    return kept[None]
 
 
 def _laid_back(outputs: Any, plan: Plan, shape: torch.Size) -> Any:
@@ -277,57 +195,8 @@ def _attention(
     assert plan is not None
     if softcap is not None:
         raise ValueError("capped attention scores are not packed")
-    heads, tokens, width = query.shape[1:]  # (1, heads, tokens, width); keys and values may have fewer heads, each for several of the query
-    scale = width**-0.5 if scaling is None else scaling
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     causal = bool(getattr(module, "is_causal", False))
-    spread: list[torch.Tensor] = [_Spread.apply(x[0].transpose(0, 1).flatten(1), plan) for x in (query, key, value)]  # (places, hidden)
-    out = []
-    for bucket, hidden in plan.masked(causal, sliding_window):
-        end = bucket.start + bucket.rows * bucket.length
-        # (rows, heads, length, width)
-        q, k, v = (x[bucket.start : end].view(bucket.rows, bucket.length, -1, width).transpose(1, 2) for x in spread)
-        if k.shape[1] != heads:
-            k, v = (x.repeat_interleave(heads // x.shape[1], dim=1) for x in (k, v))
-        mixed = _attend(q, k, v, hidden, dropout, scale)
-        out.append(mixed.transpose(1, 2).reshape(end - bucket.start, heads * width))
-    collected: torch.Tensor = _Collect.apply(torch.cat(out), plan)
-    return collected.view(1, tokens, heads, width), None
-
-
-class _Spread(torch.autograd.Function):
-    """(tokens, hidden) -> (places, hidden). Attention leaves out the places behind a row's end, so no gradient comes back from them, and
-    the way back is a selection and not a sum.
-    """
-
-    @staticmethod
-    def forward(context: Any, x: torch.Tensor, plan: Plan) -> torch.Tensor:
-        context.plan = plan
-        return x.index_select(0, plan.spread)
-
-    @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return gradient.index_select(0, context.plan.collect), None
-
-
-class _Collect(torch.autograd.Function):
-    """(places, hidden) -> (tokens, hidden): ``_Spread`` the other way round."""
-
-    @staticmethod
-    def forward(context: Any, x: torch.Tensor, plan: Plan) -> torch.Tensor:
-        context.plan = plan
-        return x.index_select(0, plan.collect)
-
-    @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
-        plan = context.plan
-        return gradient.new_zeros(len(plan.spread), gradient.shape[1]).index_copy_(0, plan.collect, gradient), None
-
-
-def _attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, dropout: float, scale: float) -> torch.Tensor:
-    if not dropout:
-        return F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask.to(q.dtype), scale=scale)
-    # torch's fused attention cannot drop probabilities on a CPU, so with dropout the three steps are written out.
-    scores = torch.matmul(q * scale, k.transpose(-1, -2))  # (rows, heads, length, length)
-    if mask is not None:
-        scores = scores + mask.to(scores.dtype)
-    return torch.matmul(drop(torch.softmax(scores, dim=-1), dropout), v)
+    # (1, heads, tokens, width) -> (tokens, heads, width)
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    return attend(q, k, v, plan, plan.masked(causal, sliding_window), dropout, scale)[None], None

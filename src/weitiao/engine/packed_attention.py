@@ -1,0 +1,140 @@
+"""Attention over the rows of a packed batch, none of which sees another. It knows plans of batches, and no model.
+
+Scaled dot-product attention (Vaswani et al., 2017). With dropout of the probabilities, which torch's fused attention has not on a CPU,
+the steps are written out, forward and back, so that heads are gathered once into the order that matrix products want, and only the
+probabilities and booleans are kept for the way back.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from weitiao.engine.buckets import Bucket, Plan
+from weitiao.engine.dropout import draw
+
+Masked = Sequence[tuple[Bucket, torch.Tensor | None]]  # see ``Plan.masked``
+
+
+def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, masked: Masked, dropout: float, scale: float) -> torch.Tensor:
+    """What each token gathers from its row.
+
+    Args:
+        q, k, v: (tokens, heads, width); keys and values may have fewer heads, each for several of the queries'.
+        dropout: the probability with which an attention weight is dropped.
+        scale: of the products of queries and keys.
+
+    Returns:
+        (tokens, heads, width)
+    """
+    heads = q.shape[1]
+    if k.shape[1] != heads:
+        k, v = (x.repeat_interleave(heads // x.shape[1], dim=1) for x in (k, v))
+    if dropout:
+        dropped: torch.Tensor = _Dropped.apply(q, k, v, plan, masked, dropout, scale)
+        return dropped
+    width = q.shape[-1]
+    spread, collect = plan.by_head(heads)
+    # Pieces of a split, and not slices: the gradients of slices are each as large as the whole, and added up.
+    sizes = [bucket.rows * bucket.length * heads for bucket in plan.buckets]
+    pieces = [_Spread.apply(x.reshape(-1, width), spread, collect).split(sizes) for x in (q, k, v)]
+    out = []
+    for (bucket, mask), *parts in zip(masked, *pieces, strict=True):
+        own_q, own_k, own_v = (x.view(bucket.rows, heads, bucket.length, width) for x in parts)
+        wanted = None if mask is None else mask.to(q.dtype)
+        mixed = F.scaled_dot_product_attention(own_q, own_k, own_v, attn_mask=wanted, scale=scale)
+        out.append(mixed.reshape(-1, width))
+    collected: torch.Tensor = Selected.apply(torch.cat(out), collect)
+    return collected.view(q.shape)
+
+
+class _Spread(torch.autograd.Function):
+    """The rows ``there`` of a tensor, some of them more than once; ``back`` says where each row of it has gone first. From all places but
+    those no gradient comes, since attention leaves them out: so the way back is a selection as well, and not a sum.
+    """
+
+    @staticmethod
+    def forward(context: Any, x: torch.Tensor, there: torch.Tensor, back: torch.Tensor) -> torch.Tensor:
+        context.back = back
+        return x.index_select(0, there)
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        return gradient.index_select(0, context.back), None, None
+
+
+class Selected(torch.autograd.Function):
+    """Rows of a tensor, each at most once. torch, which cannot know that, adds their gradients up one by one."""
+
+    @staticmethod
+    def forward(context: Any, x: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        context.rows, context.size = rows, len(x)
+        return x.index_select(0, rows)
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return gradient.new_zeros(context.size, *gradient.shape[1:]).index_copy_(0, context.rows, gradient), None
+
+
+class _Dropped(torch.autograd.Function):
+    """``attend`` with dropout."""
+
+    @staticmethod
+    def forward(
+        context: Any,
+        q: torch.Tensor,
+        k: torch.Tensor,
+        v: torch.Tensor,
+        plan: Plan,
+        masked: Masked,
+        dropout: float,
+        scale: float,
+    ) -> torch.Tensor:
+        heads, width = q.shape[1:]
+        spread, collect = plan.by_head(heads)
+        q, k, v = (x.reshape(-1, width).index_select(0, spread) for x in (q, k, v))  # (places * heads, width)
+        out = torch.empty_like(v)
+        kept, probabilities = [], []
+        factor = 1.0
+        for bucket, mask in masked:
+            own_q, own_k, own_v, own_out = (_of(x, bucket, heads) for x in (q, k, v, out))
+            scores = torch.bmm(own_q, own_k.transpose(1, 2)).mul_(scale)  # (rows * heads, length, length)
+            if mask is not None:
+                scores.view(bucket.rows, heads, bucket.length, bucket.length).add_(mask)
+            own = torch.softmax(scores, dim=-1, dtype=torch.float32).to(q.dtype)
+            stays, factor = draw(own, dropout)
+            torch.bmm(own * stays, own_v, out=own_out)
+            probabilities.append(own)
+            kept.append(stays)
+        context.plan, context.factor, context.scale, context.heads = plan, factor, scale, heads
+        context.save_for_backward(q, k, v, *probabilities, *kept)
+        return out.mul_(factor).index_select(0, collect).view(-1, heads, width)
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        q, k, v, *saved = context.saved_tensors
+        plan, heads, width = context.plan, context.heads, q.shape[1]
+        _spread, collect = plan.by_head(heads)
+        # Nothing comes back from the places behind a row's end.
+        placed = torch.zeros_like(v).index_copy_(0, collect, gradient.reshape(-1, width))
+        of_q, of_k, of_v = (torch.empty_like(x) for x in (q, k, v))
+        count = len(plan.buckets)
+        for bucket, own, stays in zip(plan.buckets, saved[:count], saved[count:], strict=True):
+            parts = (_of(x, bucket, heads) for x in (q, k, v, placed, of_q, of_k, of_v))
+            own_q, own_k, own_v, given, out_q, out_k, out_v = parts
+            torch.bmm((own * stays).transpose(1, 2), given, out=out_v)
+            of_own = torch.bmm(given, own_v.transpose(1, 2)).mul_(stays)
+            # torch's own derivative of the softmax, with the factors of dropout and scale that the products left out.
+            of_scores = torch.ops.aten._softmax_backward_data(of_own, own, -1, own.dtype).mul_(context.factor * context.scale)
+            torch.bmm(of_scores, own_k, out=out_q)
+            torch.bmm(of_scores.transpose(1, 2), own_q, out=out_k)
+        of_v.mul_(context.factor)
+        back = (x.index_select(0, collect).view(-1, heads, width) for x in (of_q, of_k, of_v))
+        return (*back, None, None, None, None)
+
+
+def _of(x: torch.Tensor, bucket: Bucket, heads: int) -> torch.Tensor:
+    """A bucket's part of all places, (rows * heads, length, width)."""
+    end = (bucket.start + bucket.rows * bucket.length) * heads
+    return x[bucket.start * heads : end].view(bucket.rows * heads, bucket.length, -1)

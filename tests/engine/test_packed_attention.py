@@ -1,0 +1,64 @@
+"""Attention over packed rows beside the same written out row by row: answers, and gradients against finite differences."""
+
+import pytest
+import torch
+
+from weitiao.engine import packed_attention
+from weitiao.engine.buckets import Plan
+
+LENGTHS = (40, 33, 31, 12, 5, 3)
+HEADS, WIDTH, SCALE = 2, 3, 0.4
+
+
+def inputs(kv_heads: int = HEADS) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    tokens = sum(LENGTHS)
+    return [torch.randn(tokens, heads, WIDTH, dtype=torch.float64, requires_grad=True) for heads in (HEADS, kv_heads, kv_heads)]
+
+
+def row_by_row(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> torch.Tensor:
+    group = q.shape[1] // k.shape[1]
+    out = []
+    for own_q, own_k, own_v in zip(*(x.split(LENGTHS) for x in (q, k, v)), strict=True):
+        scores = torch.einsum("qhw,khw->hqk", own_q, own_k.repeat_interleave(group, 1)) * SCALE
+        if causal:
+            scores = scores.masked_fill(torch.ones_like(scores).triu(1).bool(), -torch.inf)
+        out.append(torch.einsum("hqk,khw->qhw", scores.softmax(-1), own_v.repeat_interleave(group, 1)))
+    return torch.cat(out)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("kv_heads", [2, 1])
+@pytest.mark.parametrize("dropout", [0.0, 0.25])
+def test_each_row_for_itself(causal: bool, kv_heads: int, dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout that happens to drop nothing is none: its way of computing is another one."""
+    monkeypatch.setattr(packed_attention, "draw", lambda x, p: (torch.ones_like(x), 1.0))
+    plan = Plan.of(LENGTHS)
+    assert len(plan.buckets) > 1
+    attended = []
+    for way in ("packed", "rows"):
+        q, k, v = inputs(kv_heads)
+        if way == "packed":
+            out = packed_attention.attend(q, k, v, plan, plan.masked(causal, None), dropout, SCALE)
+        else:
+            out = row_by_row(q, k, v, causal)
+        (out * torch.arange(out.numel(), dtype=torch.float64).view_as(out).cos()).sum().backward()
+        attended.append((out.detach(), q.grad, k.grad, v.grad))
+    # Probabilities are single precision.
+    for got, wanted in zip(*attended, strict=True):
+        torch.testing.assert_close(got, wanted, atol=1e-6, rtol=1e-5)
+
+
+def test_gradients_know_which_weights_were_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, plan = packed_attention.draw, Plan.of((5, 4, 2))
+
+    def same(x: torch.Tensor, p: float) -> tuple[torch.Tensor, float]:
+        torch.manual_seed(x.numel())
+        return honest(x, p)
+
+    monkeypatch.setattr(packed_attention, "draw", same)
+    monkeypatch.setattr(torch, "float32", torch.float64)  # finite differences need more digits than the probabilities have
+    torch.manual_seed(1)
+    q, k, v = (torch.randn(11, HEADS, WIDTH, dtype=torch.float64, requires_grad=True) for _ in range(3))
+    masked = plan.masked(False, None)
+    assert torch.autograd.gradcheck(lambda *x: packed_attention.attend(*x, plan, masked, 0.5, SCALE), (q, k, v))

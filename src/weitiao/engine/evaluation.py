@@ -49,7 +49,7 @@ def evaluate(
     scores["metrics"] = plain_numbers(task, scores["metrics"], headline.metric)
     for baseline in baselines.values():
         baseline["metrics"] = plain_numbers(task, baseline["metrics"])
-    compared = compare(scores, baselines, *headline) | {"headline": headline.metric, "direction": headline.direction}
+    compared = compare(scores, baselines, *headline, rows=total) | {"headline": headline.metric, "direction": headline.direction}
     return {"split": split, "rows": total, "source": records.source, **compared}, predictions, rows_per_s
 
 

@@ -27,6 +27,7 @@ MOST_NEAR_TEXTS = 200_000
 MOST_NEAR_CHARACTERS = 20_000_000
 MOST_MEASURED = 100_000  # texts whose tokens are counted
 VERY_LONG = 20_000  # characters
+SEARCHED = "searched"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # U+FFFD, and what UTF-8, GBK and Mac Roman turn into when they are read as one another; nobody writes U+0080 to U+009F.
 _DAMAGED = re.compile("[\ufffd\x80-\x84\x86-\x9f]|锟斤拷|Ã[\xa0-\xbf]|â€")
@@ -53,7 +54,7 @@ def check(
     Args:
         splits: "train", and where there are such, "validation" and "test".
         label_field: the field of the labels; None where there are none.
-        text_field: the field of the texts.
+        text_field: the field of the texts. Where a field ``SEARCHED`` stands beside it, near-duplicates are told by that.
         labels: the labels in their fixed order; others follow in order of appearance.
         token_lengths: texts -> their lengths in tokens, special tokens included; without it lengths are in characters.
         limit: tokens that the model sees of a text.
@@ -68,7 +69,8 @@ def check(
     texts = [text for records in corpus.records for text in records.columns[text_field]]
     counts = _label_counts(splits, label_field, labels)
     lengths = _lengths(texts, token_lengths, limit if token_lengths else None, seed)
-    searched, near = _near_findings(corpus, texts, seed)
+    told = [text for records in corpus.records for text in records.columns.get(SEARCHED, records.columns[text_field])]
+    searched, near = _near_findings(corpus, told, seed)
     findings = [
         *(ledger_findings(ledger) if ledger else ()),
         *(label_findings(counts, rows, lambda label: _example(splits, label_field, text_field, label)) if label_field else ()),

@@ -12,6 +12,7 @@ from weitiao import tasks
 from weitiao.config import Recipe, TrainingSettings
 from weitiao.data import checking, language, loading
 from weitiao.data.ledger import Ledger
+from weitiao.data.near_duplicates import told_apart
 from weitiao.data.records import Records
 from weitiao.engine import blank, hub
 from weitiao.engine.devices import machine_for
@@ -99,7 +100,18 @@ def _as_text(task: Task, records: Records) -> Records:
     # A choice among a row's own options is no class: "0" means another thing in every row.
     choices = (field.name for field in task.outputs if field.type == "choice" and not field.varied)
     choice = next((name for name in choices if name in records.columns), None)
-    return Records({"text": texts} | ({"label": records.columns[choice]} if choice else {}), records.rows, records.source)
+    label = {"label": records.columns[choice]} if choice else {}
+    return Records({"text": texts, **label, **_told_apart(task, records)}, records.rows, records.source)
+
+
+def _told_apart(task: Task, records: Records) -> dict[str, list[Any]]:
+    """By what near-duplicates are told where rows share a text on purpose: two questions about one text are no duplicates."""
+    there = [field for field in task.inputs if field.type == "text" and field.name in records.columns]
+    own, shared = ([field.name for field in there if field.shared is common] for common in (False, True))
+    if not own or not shared:
+        return {}
+    sides = [["\n".join(str(record[name] or "") for name in names) for record in records] for names in (own, shared)]
+    return {checking.SEARCHED: [told_apart(*texts) for texts in zip(*sides, strict=True)]}
 
 
 def _base(

@@ -105,7 +105,7 @@ def plan_columns(
             spoken = {hint for other in (*inputs, *outputs) if other is not one for hint in other.hints}
             column, reason = _by_name(one, table, seen, found, spoken, needed=needed)
             if column:
-                found[one.name], why[one.name] = (column,), reason
+                found[one.name], why[one.name] = (column,), _made_of(column, table) or reason
     wanting = [one for one in (*inputs, *(outputs if need_outputs else ())) if one.name not in found and not one.optional]
     if wanting:
         _need_header(table, seen, found)
@@ -113,12 +113,12 @@ def plan_columns(
             column, reason = _by_content(one, table, seen, found)
             found[one.name], why[one.name] = (column,), reason
     order = [one for one in (*inputs, *outputs) if one.name in found]
-    taken = _taken(found)
+    used = table.read_from(_taken(found))
     return ColumnPlan(
         fields={one.name: found[one.name] for one in order},
         why={one.name: why[one.name] for one in order},
         types={one.name: _type(one, [seen[column] for column in found[one.name]]) for one in order},
-        unused=tuple(name for name in table.names if name not in taken),
+        unused=tuple(name for name in table.names if name not in used),
         text_separator=text_separator,
         optional=_roles(inputs, outputs)[0],
         outputs=_roles(inputs, outputs)[1],
@@ -159,6 +159,12 @@ def require_columns(table: Table, plan: ColumnPlan) -> None:
         for column in columns:
             if column not in table.columns:
                 raise _no_column(column, table, name)
+
+
+def _made_of(column: str, table: Table) -> str:
+    """A sentence that says of which of the file's columns one was made, "" where it stands in the file itself."""
+    of = table.made.get(column, ())
+    return _("It was made from {columns}.").format(columns=_(", ").join(f'"{name}"' for name in of)) if of and column not in of else ""
 
 
 def why_empty(table: Table, columns: Iterable[str]) -> str:

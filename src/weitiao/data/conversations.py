@@ -183,9 +183,10 @@ def _turns(table: Table, asked: Sequence[str], answered: Sequence[str], system: 
         earlier = _earlier(before)
         at = 1 if not is_blank(said) else 0
         rows.append(None if is_blank(texts["user"] + texts["assistant"]) else _dumped([*messages[:at], *earlier, *messages[at:]]))
-    learned = ", ".join(f'"{name}"' for name in answered) or _("none")
+    learned = _(", ").join(f'"{name}"' for name in answered) or _("none")
     note = _("Each row is read as a conversation: asked in {asked}, answered in {answered}.")
-    return table.with_column("messages", rows, note.format(asked=", ".join(f'"{name}"' for name in asked), answered=learned))
+    note = note.format(asked=_(", ").join(f'"{name}"' for name in asked), answered=learned)
+    return table.with_column("messages", rows, note, made_of=(*asked, *answered, *filter(None, (system, history))))
 
 
 def _earlier(history: str | None) -> list[dict[str, str]]:
@@ -211,7 +212,7 @@ def _passages(table: Table, column: str) -> Table:
     note = _(
         'No column holds answers, so every row of "{column}" is plain text, all of which is learned. Name others with --prompt, --answer.'
     )
-    return table.with_column("messages", rows, note.format(column=column))
+    return table.with_column("messages", rows, note.format(column=column), made_of=(column,))
 
 
 def _with_system(table: Table, listed: str, system: str) -> Table:
@@ -227,7 +228,7 @@ def _with_system(table: Table, listed: str, system: str) -> Table:
             _dumped([{"role": "system", "content": said}, *messages]) if isinstance(messages, list) and not is_blank(said) else text
         )
     note = _('The system message of "{column}" stands in "{system}".').format(column=listed, system=system)
-    return table.with_column(listed, rows, note)
+    return table.with_column(listed, rows, note, made_of=(listed, system))
 
 
 def _first(hints: Sequence[str], free: Mapping[str, str]) -> str | None:

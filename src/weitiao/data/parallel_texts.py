@@ -5,6 +5,7 @@ They get the columns "source" and "target". It knows tables and languages, and n
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weitiao.data.languages import Language, language_named
@@ -43,7 +44,8 @@ def with_source_and_target(table: Table, source: str = "", target: str = "") -> 
     made = Table.of(list(added), list(zip(*added.values(), strict=True)), table.rows)
     note = _("{file}: translated from {source} into {target}; --source-lang and --target-lang turn it round.")
     note = note.format(file=table.source, source=first, target=second or "?")
-    return Table({**table.columns, **made.columns}, table.rows, table.source, (*table.notes, note))
+    of = {name: (nested or column,) for name, column in zip(added, (first, second), strict=False)}
+    return replace(table, columns={**table.columns, **made.columns}, notes=(*table.notes, note), made={**table.made, **of})
 
 
 def _direction(languages: Mapping[str, Language], source: str, target: str, table: Table) -> tuple[str, str]:

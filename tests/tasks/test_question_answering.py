@@ -102,7 +102,12 @@ def test_questions_about_one_text_stay_on_one_side_of_a_split(tmp_path: Path) ->
 
 def test_questions_about_one_text_are_no_duplicates(tmp_path: Path) -> None:
     draw = random.Random(0)
-    asked = ("Who built the bridge?", "When was it opened to the public?", "How long is the river there?", "Why did nobody like the colour?")
+    asked = (
+        "Who built the bridge?",
+        "When was it opened to the public?",
+        "How long is the river there?",
+        "Why did nobody like the colour?",
+    )
     contexts = [" ".join(draw.choice(FILLER) + str(draw.randint(0, 999)) for _word in range(200)) + f" The end {at}." for at in range(10)]
     rows = [{"question": question, "context": context, "answers": "The end"} for context in contexts for question in asked]
     data = _write(tmp_path / "qa.jsonl", rows)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from weitiao.data.duplicates import Corpus, brief, drop_duplicates, first_of
+from weitiao.data.duplicates import SHOWN, Corpus, drop_duplicates, first_of
 from weitiao.data.findings import EXAMPLES, Finding, by_severity, label_findings, ledger_findings
 from weitiao.data.language import has_spaces, language_of, scripts_of
 from weitiao.data.ledger import Ledger
@@ -20,6 +20,7 @@ from weitiao.data.normalising import normalise
 from weitiao.data.records import Records
 from weitiao.data.titles import script_title, split_title
 from weitiao.messages import _
+from weitiao.quantities import one_line
 
 __all__ = ["check", "drop_duplicates"]
 
@@ -110,7 +111,7 @@ def _example(splits: Mapping[str, Records], label_field: str, text_field: str, l
         (records, at) for records in splits.values() for at, answer in enumerate(records.columns[label_field]) if label in _each(answer)
     )
     records, at = next(found)
-    text = brief(str(records.columns[text_field][at]))
+    text = one_line(str(records.columns[text_field][at]), SHOWN)
     return {"source": records.source, "rows": [int(records.rows[at])], "text": text, "labels": [label]}
 
 
@@ -185,7 +186,7 @@ def _near_findings(corpus: Corpus, texts: Sequence[str], seed: int) -> tuple[dic
 def _near_example(corpus: Corpus, second: int, first: int, overlap: float) -> dict[str, Any]:
     return {
         **corpus.example([second]),
-        "other": {"source": corpus.source(first), "row": corpus.row(first), "text": brief(corpus.text(first))},
+        "other": {"source": corpus.source(first), "row": corpus.row(first), "text": one_line(corpus.text(first), SHOWN)},
         "similarity": round(overlap, 3),
     }
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from weitiao.config import nearest
 from weitiao.data.column_content import LOOKS_LIKE, Profile, cannot_be, clearest, profiles
-from weitiao.data.delimited import shorten
 from weitiao.data.table import Table
 from weitiao.errors import DataError, UsageError
 from weitiao.fields import Field, FieldType
 from weitiao.messages import _
+from weitiao.quantities import quoted, some
 
 _PARTS = re.compile(r"[\W_]+")
 
@@ -173,7 +173,7 @@ def why_empty(table: Table, columns: Iterable[str]) -> str:
     if not unsaved:
         return ""
     message = _("The formulas in {columns} were saved without their values: open the file in Excel or LibreOffice, save it, and try again.")
-    return " " + message.format(columns=", ".join(f'"{column}"' for column in unsaved))
+    return " " + message.format(columns=_(", ").join(f'"{column}"' for column in unsaved))
 
 
 def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, found: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -184,7 +184,7 @@ def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, 
         if column not in table.columns:
             raise _no_column(column, table, _flag(one))
     if len(columns) > 1 and one.type not in ("text", "choices"):
-        message = _("--{flag} takes one column; given are {columns}.").format(flag=_flag(one), columns=", ".join(columns))
+        message = _("--{flag} takes one column; given are {columns}.").format(flag=_flag(one), columns=_(", ").join(columns))
         raise UsageError(message)
     again = [column for column in columns if column in _taken(found) or columns.count(column) > 1]
     if again:
@@ -242,7 +242,7 @@ def _by_content(one: Field, table: Table, seen: Mapping[str, Profile], found: Ma
         message = _("{file}: no column looks like the {field}. There are: {columns}. Name it with --{flag} NAME.")
         columns = _listed(seen[name] for name in table.names)
         message = message.format(file=table.source, field=_(one.title), columns=columns, flag=_flag(one))
-        raise DataError(message + why_empty(table, table.names), file=table.source)
+        raise DataError(message + why_empty(table, table.names), file=table.source, unfit=True)
     if one.type == "choice":
         return best.name, _("It is the only other column with few different values ({count}).").format(count=best.distinct)
     return best.name, _("It holds the longest texts ({count} characters on average).").format(count=round(best.mean_length))
@@ -256,12 +256,12 @@ def _need_header(table: Table, seen: Mapping[str, Profile], found: Mapping[str, 
                 '{file} seems to have no header: "{name}", in its first row, is also a value of that column. Add a first row such as'
             )
             example = "«" + ",".join("label" if other == name else "text" for other in table.names) + "»."
-            raise DataError(f"{message.format(file=table.source, name=name)} {example}", file=table.source, row=1, column=name)
+            raise DataError(f"{message.format(file=table.source, name=name)} {example}", file=table.source, row=1, column=name, unfit=True)
 
 
 def _no_column(column: str, table: Table, flag: str) -> DataError:
     message = _('{file} has no column "{column}".').format(file=table.source, column=column) + nearest(column, table.names)
-    there = shorten(", ".join(table.names), 300)
+    there = quoted(_(", ").join(table.names), 300)
     message += " " + _("Its columns are {columns}; name one with --{flag} NAME.").format(columns=there, flag=flag)
     return DataError(message, file=table.source, column=column)
 
@@ -276,14 +276,12 @@ def _ambiguous(one: Field, table: Table, candidates: Sequence[Profile]) -> DataE
         if one.second and len(candidates) == 2:  # see ``as_pairs``
             hint = _('(or take both as a pair: --{flag} "{names}"; or joined, with --text-separator " " beside it)')
         message += " " + hint.format(flag=_flag(one), names=names)
-    return DataError(message, file=table.source)
+    return DataError(message, file=table.source, unfit=True)
 
 
 def _listed(columns: Iterable[Profile]) -> str:
     """The columns, each with one of its values."""
-    shown = list(columns)
-    listed = [f'"{column.name}" ({shorten(column.example, 40)})' for column in shown[:12]]
-    return ", ".join(listed) + (", ..." if len(shown) > 12 else "")
+    return some((f'"{column.name}" ({quoted(column.example, 40)})' for column in columns), 12)
 
 
 def _first_hints(hints: Sequence[str]) -> list[str]:

@@ -43,7 +43,9 @@ def with_spans(
     for column, flag in ((tokens, "tokens"), (tags, "tags")):
         if column and column not in table.columns:
             message = _('{file} has no column "{column}".').format(file=table.source, column=column) + nearest(column, table.names)
-            message += " " + _("Its columns are {columns}; name one with --{flag} NAME.").format(columns=", ".join(table.names), flag=flag)
+            message += " " + _("Its columns are {columns}; name one with --{flag} NAME.").format(
+                columns=_(", ").join(table.names), flag=flag
+            )
             raise DataError(message, file=table.source, column=column)
     if {"data", "annotations"} <= set(table.columns):
         return _extended(table, (_label_studio(*cells) for cells in _rows(table, "data", "annotations")), ("data", "annotations"))

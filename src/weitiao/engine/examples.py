@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from weitiao import tasks
+from weitiao import meant, tasks
 from weitiao.config import Recipe, TrainingSettings
 from weitiao.data import checking, language, loading
 from weitiao.data.ledger import Ledger
@@ -17,7 +17,7 @@ from weitiao.data.records import Records
 from weitiao.engine import blank, hub
 from weitiao.engine.devices import machine_for
 from weitiao.engine.model_folder import longest_read
-from weitiao.errors import ModelError, NetworkError, UsageError
+from weitiao.errors import DataError, ModelError, NetworkError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.tasks.base import Spec, Task
@@ -63,14 +63,15 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
     if not recipe.source:
         raise UsageError(_("Which data? Name a file, such as: weitiao train reviews.csv"))
     task = tasks.get(recipe.model.task)
-    loaded = loading.load(
-        recipe.source,
-        recipe.data,
-        task.schema(recipe.task),
-        seed=recipe.training.seed,
-        offline=recipe.model.offline,
-        observer=observer,
-    )
+    schema = task.schema(recipe.task)
+    try:
+        loaded = loading.load(
+            recipe.source, recipe.data, schema, seed=recipe.training.seed, offline=recipe.model.offline, observer=observer
+        )
+    except DataError as error:
+        if any(schema.columns.values()):  # whoever names columns means this task
+            raise
+        raise meant.advised(error, task, recipe.data) from error
     learned = task.learn(loaded.splits["train"], recipe.task)
     seen = {name: _as_text(task, records) for name, records in loaded.splits.items()}
     base = _base(recipe, task, learned, seen["train"], loaded.splits["train"], observer, needed=base_needed)

@@ -32,8 +32,8 @@ def compare(
     Returns:
         ``scores`` without ``draws``, plus ``baselines`` {name: {"metrics", "intervals"}} and ``verdict``: ``beats_baselines`` (None where
         there is nothing to compare with), ``best_baseline``, ``difference`` (above zero where the model is better, whichever way the
-        metric points), ``interval`` of the difference (None where there are no draws), ``clear`` (that interval leaves zero out, and the rows are no handful), ``text``. What they come
-        to says ``standing``.
+        metric points), ``interval`` of the difference (None where there are no draws), ``clear`` (that interval leaves zero out, and the
+        rows are no handful), ``text``. What they come to says ``standing``.
 
     >>> result = compare({"metrics": {"f1_macro": 0.893}}, {"tfidf_logistic_regression": {"metrics": {"f1_macro": 0.905}}}, "f1_macro")
     >>> result["verdict"]["beats_baselines"], round(result["verdict"]["difference"], 3)

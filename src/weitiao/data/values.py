@@ -75,7 +75,7 @@ def _image(text: str, folder: Path) -> str:
         raise ValueError(_("the image {path} does not exist (paths count from the data file's folder).").format(path=path))
     try:
         with opened(path) as picture:
-            picture.verify()
+            picture.convert("RGB")  # to its last pixel, as it will be read: a picture that is cut short has a whole header
     except DataError as error:
         raise ValueError(str(error)) from error
     return str(path)

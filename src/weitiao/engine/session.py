@@ -18,7 +18,6 @@ from weitiao.engine.pretrained import read_config
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
-from weitiao.processing import check_pictures
 from weitiao.runs import RunFolder, atomic, prediction_line, write_lines, write_text
 from weitiao.tasks.base import Spec, Task
 
@@ -120,8 +119,6 @@ class Session:
         for row, record in zip(records.rows, records, strict=True):
             try:
                 features = self.task.encode(record, self.loaded.processor, self.spec, max_length=self.max_length, for_training=targets)
-                if not targets:  # where there are, the task has looked
-                    check_pictures(features)
             except DataError as error:
                 raise records.blamed(row, error) from error
             cut = sum(f.cut for f in features)

@@ -53,7 +53,7 @@ def compare(
     draws = [each.get("draws", {}).get(metric) for each in (scores, baselines[best])]
     bounds = None if None in draws else interval(sign * (np.asarray(draws[0]) - np.asarray(draws[1])))
     clear = None if bounds is None else (bounds[0] > 0 or bounds[1] < 0) and (rows is None or rows >= FEW)
-    verdict = {
+    verdict: dict[str, Any] = {
         "beats_baselines": difference > 0,
         "best_baseline": best,
         "difference": difference,

@@ -173,7 +173,7 @@ class Session:
         predictor = self.predictor()
         metrics: dict[str, float] = {}
         if self.task.answers_by == "generate" or self.job_metric == "loss":
-            metrics |= teacher_forced(predictor, records)
+            metrics |= teacher_forced(predictor, records)["metrics"]
         if self.job_metric not in metrics:
             metrics |= self.task.score(list(predictor.predict(records)), records, self.spec)["metrics"]
         return plain_numbers(self.task, metrics, self.job_metric)

@@ -46,14 +46,21 @@ def compare(
     value = scores["metrics"].get(metric)
     if value is None or not rivals:
         text = _("There is no baseline to compare with.")
-        verdict = {"beats_baselines": None, "best_baseline": None, "difference": None, "interval": None, "clear": None, "text": text}
+        verdict: dict[str, Any] = {
+            "beats_baselines": None,
+            "best_baseline": None,
+            "difference": None,
+            "interval": None,
+            "clear": None,
+            "text": text,
+        }
         return result | {"verdict": verdict}
     best = max(rivals, key=lambda name: sign * rivals[name])
     difference = sign * (value - rivals[best])
     draws = [each.get("draws", {}).get(metric) for each in (scores, baselines[best])]
     bounds = None if None in draws else interval(sign * (np.asarray(draws[0]) - np.asarray(draws[1])))
     clear = None if bounds is None else (bounds[0] > 0 or bounds[1] < 0) and (rows is None or rows >= FEW)
-    verdict: dict[str, Any] = {
+    verdict = {
         "beats_baselines": difference > 0,
         "best_baseline": best,
         "difference": difference,

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+import weitiao
 from weitiao import tasks
 from weitiao.config import Recipe, read_config, setting_fields
 from weitiao.errors import UsageError
+from weitiao.other_tools import WORDS
 
 
 def test_every_setting_has_help_and_a_sane_default() -> None:
@@ -80,3 +82,20 @@ def test_broken_configs_are_refused(content: str, tmp_path: Path) -> None:
         read_config(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_config(tmp_path / "missing.yaml")
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [("learning_rate", "lr"), ("per_device_train_batch_size", "batch_size"), ("num-train-epochs", "epochs"), ("train_file", "data")],
+)
+def test_what_other_tools_call_a_setting_is_told_in_a_file_and_in_python_too(theirs: str, ours: str, tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(f"{theirs}: 1\n", encoding="utf-8")
+    for use in (lambda: tasks.recipe(read_config(file)), lambda: weitiao.train("a.csv", **{theirs.replace("-", "_"): 1})):
+        with pytest.raises(UsageError, match=f'no setting "{theirs.replace("-", "_")}". Did you mean "{ours}"\\?'):
+            use()
+
+
+def test_every_word_of_other_tools_stands_for_one_of_ours() -> None:
+    known = {"data"} | {name for task in tasks.all_tasks().values() for name in setting_fields(tasks.settings_of(task))}
+    assert set(WORDS.values()) <= known and not set(WORDS) & known

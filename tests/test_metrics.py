@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from weitiao.errors import DataError
-from weitiao.metrics import classification, classification_scores, compare, resamples, resampling
+from weitiao.metrics import classification, classification_scores, compare, resamples, resampling, standing
 from weitiao.metrics.classification import HEADLINES
 
 
@@ -184,7 +184,7 @@ def test_pairing_sees_what_separate_intervals_hide():
     assert verdict["difference"] == pytest.approx(0.03) and verdict["clear"] is True
 
 
-@pytest.mark.parametrize(("wrong", "clear", "words"), [(60, True, "use the baseline"), (22, False, "as good or better")])
+@pytest.mark.parametrize(("wrong", "clear", "words"), [(60, True, "use the baseline"), (22, False, "within noise")])
 def test_a_model_below_the_baseline_is_told_so(wrong, clear, words):
     model, rival = np.arange(200) >= wrong, np.arange(200) < 180
     verdict = compare(scores_of(TRUTH, model), {"tfidf_logistic_regression": scores_of(TRUTH, rival)}, "accuracy")["verdict"]
@@ -196,11 +196,20 @@ def test_a_tie_does_not_beat():
     same = scores_of(TRUTH, np.arange(200) >= 40)
     verdict = compare(same, {"majority": same}, "accuracy")["verdict"]
     assert verdict["beats_baselines"] is False and verdict["clear"] is False
+    assert standing(verdict) == "even" and "do not tell them apart" in verdict["text"]
+
+
+def test_a_handful_of_rows_proves_nothing():
+    truth, right, wrong = TRUTH[:5], np.full(5, True), np.full(5, False)  # the bootstrap of these has no width
+    verdict = compare(scores_of(truth, right), {"majority": scores_of(truth, wrong)}, "accuracy", rows=5)["verdict"]
+    assert standing(verdict) == "even" and "So few test rows" in verdict["text"]
+    assert standing(compare(scores_of(truth, right), {"majority": scores_of(truth, wrong)}, "accuracy", rows=6)["verdict"]) == "better"
 
 
 def test_metrics_that_should_be_small_and_scores_without_draws():
     verdict = compare({"metrics": {"mae": 0.4}}, {"mean": {"metrics": {"mae": 0.9}}}, "mae", "min")["verdict"]
     assert verdict["beats_baselines"] is True and verdict["difference"] == pytest.approx(0.5) and verdict["interval"] is None
+    assert standing(verdict) == "better"
     assert verdict["text"] == "This model reaches 0.400 mean absolute error; the best simple baseline (the mean, always) 0.900."
 
 

@@ -297,12 +297,15 @@ class Runs(Mapping[str, Run]):
 
     def __getitem__(self, name: str) -> Run:
         if name not in self._runs:
-            message = _('There is no run "{name}" among them; there are: {names}.').format(name=name, names=", ".join(self._runs))
+            message = _('There is no run "{name}" among them; there are: {names}.').format(name=name, names=_(", ").join(self._runs))
             raise UsageError(message + nearest(name, list(self._runs)))
         return self._runs[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._runs)
+
+    def __repr__(self) -> str:
+        return f"Runs({[run.name for run in self._runs.values()]!r})"
 
     def __len__(self) -> int:
         return len(self._runs)

@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
+from weitiao.other_tools import ours
 from weitiao.task_files import is_task_file
 
 
@@ -194,7 +195,7 @@ class Recipe:
         known = setting_fields(task)
         for name in values:
             if name != "data" and name not in known:
-                raise UsageError(_('There is no setting "{name}".').format(name=name) + nearest(name, [*known, "data"]))
+                raise UsageError(_('There is no setting "{name}".').format(name=name) + _meant(name, [*known, "data"]))
         groups = {
             group: kind(**{f.name: _checked(f, values[f.name], get_type_hints(kind)[f.name]) for f in fields(kind) if f.name in values})
             for group, kind in kinds.items()
@@ -212,6 +213,12 @@ class Recipe:
 def setting_fields(task: type = TaskSettings) -> dict[str, "dataclasses.Field[Any]"]:
     """Every setting by its flat name, those of a task included."""
     return {f.name: f for kind in (*GROUPS.values(), task) for f in fields(kind)}
+
+
+def _meant(name: str, known: list[str]) -> str:
+    """What follows an unknown setting: ours, where another tool's is given, else the nearest."""
+    word = ours(name)
+    return " " + _('Did you mean "{name}"?').format(name=word) if word in known else nearest(name, known)
 
 
 def nearest(name: str, known: list[str]) -> str:

@@ -51,13 +51,17 @@ class UsageError(WeitiaoError):
 
 
 class DataError(WeitiaoError):
-    """Something in the user's data: where it is known, the file, the row number in it and the column are attributes."""
+    """Something in the user's data: where it is known, the file, the row number in it and the column are attributes. ``unfit`` says that
+    no row of the file is what the task needs, so that it may be meant for another.
+    """
 
     exit_code = 3
 
-    def __init__(self, message: str, *, file: str | None = None, row: int | None = None, column: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, file: str | None = None, row: int | None = None, column: str | None = None, unfit: bool = False
+    ) -> None:
         super().__init__(message)
-        self.file, self.row, self.column = file, row, column
+        self.file, self.row, self.column, self.unfit = file, row, column, unfit
 
 
 class ModelError(WeitiaoError):

@@ -73,6 +73,15 @@ def one_line(text: object, width: int) -> str:
     return flat if len(flat) <= width else flat[: width - 1].rstrip() + "…"
 
 
+def quoted(text: str, most: int = 60) -> str:
+    """What a file holds, for a message: on one line, not too long, and told apart from the words around it.
+
+    >>> quoted("one\\ntwo " + "x" * 99, 12)
+    '«one two xxx…»'
+    """
+    return f"«{one_line(text, most)}»"
+
+
 def some(values: Iterable[object], most: int) -> str:
     """The first few of many, separated by commas.
 

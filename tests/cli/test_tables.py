@@ -60,9 +60,12 @@ def test_a_plan_without_an_estimate_is_drawn() -> None:
     assert "memory" not in page
 
 
-@pytest.mark.parametrize(("beats", "mark"), [(True, "✓"), (False, "✗"), (None, "!")])
-def test_the_verdict_carries_its_mark(beats: bool | None, mark: str) -> None:
-    assert drawn(figures.verdict({"beats_baselines": beats, "text": "So it is."})).strip() == f"{mark} So it is."
+@pytest.mark.parametrize(
+    ("beats", "clear", "mark"),
+    [(True, None, "✓"), (True, True, "✓"), (True, False, "·"), (False, True, "✗"), (False, False, "·"), (None, None, "!")],
+)
+def test_the_verdict_carries_its_mark(beats: bool | None, clear: bool | None, mark: str) -> None:
+    assert drawn(figures.verdict({"beats_baselines": beats, "clear": clear, "text": "So it is."})).strip() == f"{mark} So it is."
 
 
 def test_missing_figures_are_dashes() -> None:

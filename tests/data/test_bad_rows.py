@@ -68,3 +68,19 @@ def test_pieces_count_together(write: Callable[..., str], limit: int) -> None:
     else:
         with pytest.raises(DataError, match="4 rows cannot be read"):
             scores()
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1500])
+@pytest.mark.parametrize("row", ["a good text,high\n", "ragged\n"])
+def test_rows_are_not_to_be_left_out_where_none_would_be_left(write: Callable[..., str], row: str, rows: int) -> None:
+    path = write("a.csv", "text,score\n" + row * rows)
+    with pytest.raises(DataError, match=rf"No row could be read \({min(rows, 1000)} were tried\)") as caught:
+        load(path, DataSettings(**NOTHING_HELD), NUMBERS)
+    assert "--max-bad-rows" not in str(caught.value)
+
+
+@pytest.mark.parametrize("row", ["a good text,high\n", "ragged\n"])
+def test_of_very_many_bad_rows_no_number_is_made_up(write: Callable[..., str], row: str) -> None:
+    path = write("a.csv", "text,score\na good text,1\n" + row * 1500)
+    with pytest.raises(DataError, match=r"1000 rows or more cannot be read \(.*say with --max-bad-rows how many"):
+        load(path, DataSettings(**NOTHING_HELD), NUMBERS)

@@ -6,6 +6,7 @@ import pytest
 
 from weitiao.data.cleaning import to_records
 from weitiao.data.columns import ColumnPlan, plan_columns
+from weitiao.data.conversations import with_messages
 from weitiao.data.ledger import Ledger
 from weitiao.data.loading import fit_plan
 from weitiao.data.schema import Schema
@@ -235,3 +236,11 @@ def test_blanks_in_lists_are_no_labels() -> None:
     ]
     options = replace(TEXT, name="options", type="choices", flag="options", hints=("label",))  # an index counts these: all stay
     assert to_records(given, plan_columns(given, [options], []), Ledger()).columns["options"][0] == ["a", "null", "nan", ""]
+
+
+def test_columns_that_others_are_made_from_are_used() -> None:
+    names = ["id", "instruction", "input", "output"]
+    table = with_messages(Table.of(names, [["1", "Add.", "1 and 2", "3"], ["2", "Add.", "2 and 2", "4"]], [2, 3], "a.csv"))
+    plan = plan_columns(table, [Field("messages", "messages", "Conversation", "messages", ("messages",))], [])
+    assert plan.fields == {"messages": ("messages",)} and plan.unused == ("id",)
+    assert plan.why["messages"] == 'It was made from "instruction", "input", "output".'

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from weitiao.engine.fitting import fitting_tasks, open_run
+from weitiao.engine.catalog import TABLE
+from weitiao.engine.fitting import fitting_tasks, open_run, tasks_of
 from weitiao.errors import RunError
 
 LABELS = {"0": "bad", "1": "good"}
@@ -26,6 +27,13 @@ def test_what_fits_a_config(architecture: str, fits: str, not_fit: str) -> None:
     fitting = fitting_tasks({"architectures": [architecture], "id2label": LABELS, "model_type": "bert"})
     assert fits in fitting
     assert not_fit not in fitting
+
+
+def test_a_model_that_translates_is_for_nothing_else() -> None:
+    translators = [choice for choice in TABLE if choice.writes]
+    assert translators and all(tasks_of(choice) == ["translation"] for choice in translators)
+    others = [choice for choice in TABLE if choice.kind == "encoder-decoder" and not choice.writes]
+    assert any("summarization" in tasks_of(choice) for choice in others)
 
 
 def test_no_run_says_what_it_is_instead(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import weitiao
 from tests.engine.hub_stand_in import NAME, Ear, HubStandIn, closed_port, hub_stand_in, model_files, write
 from weitiao.engine import endpoint, hub, modelscope_hub, refusals
 from weitiao.errors import ModelError, NetworkError, ResourceError, UsageError
@@ -336,6 +337,24 @@ def test_what_the_hub_says_is_told_in_chinese_too(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(NetworkError) as caught:
         hub.resolve(NAME)
     assert NAME in caught.value.message and "--model offline" in caught.value.message
+
+
+def test_no_other_model_is_advised_where_only_this_one_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", closed_port())
+
+    def said(use: Callable[[], object]) -> str:
+        with pytest.raises(NetworkError) as caught:
+            use()
+        return caught.value.message
+
+    record = {"source": "hub", "id": NAME, "revision": "", "sha256": "0" * 64}
+    assert "--model" not in said(lambda: hub.fetch(NAME)) and "--model" not in said(lambda: hub.found_again(record, NAME))
+    # The packaged base has no head: it gives vectors as it is, and neither labels nor texts.
+    for task in ("text-classification", "text-generation", "summarization", "translation", "question-answering"):
+        assert "--model" not in said(lambda task=task: weitiao.load(NAME, task=task))
+    labels = {"zero-shot-classification": {"labels": ["a", "b"]}}
+    for task in ("feature-extraction", "zero-shot-classification"):
+        assert "--model offline" in said(lambda task=task: weitiao.load(NAME, task=task, **labels.get(task, {})))
 
 
 def test_nothing_heavy_is_imported() -> None:

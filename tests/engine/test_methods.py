@@ -250,6 +250,7 @@ def test_several_adapters_share_one_base(trained: Callable[..., Any], tmp_path: 
     texts = ["the lovely day", "it was awful"]
     alone = [run.predict(texts) for run in (first, second)]
     together = weitiao.load([first.path, second.path])
+    assert repr(together) == f"Runs({[str(first.path), str(second.path)]!r})"
     assert list(together) == ["first", "second"]
     for name, before in zip(together, alone, strict=True):
         for one, again in zip(before, together.predict(texts, run=name), strict=True):

@@ -26,6 +26,17 @@ def test_a_held_out_picture_is_read_before_the_training(split: str, tmp_path: Pa
     assert not (data.parent / "run").exists()
 
 
+def test_broken_pictures_are_bad_rows(tmp_path: Path) -> None:
+    data = draw_shapes(tmp_path / "train", 24)
+    cut_short(data.parent)
+    (data.parent / "5.png").write_bytes((data.parent / "5.png").read_bytes()[:-40])
+    with pytest.raises(DataError, match=r"shapes\.jsonl, row 4: .*3\.png cannot be read.*2 rows cannot be read \(4, 6\).*--max-bad-rows 2"):
+        train(data)
+    run = train(data, max_bad_rows=2, valid=0, test=0)
+    assert run.record["data"]["splits"]["train"]["rows"] == 22
+    assert run.record["data"]["ledger"]["dropped:bad_image"] == 2
+
+
 def test_a_prediction_names_the_row(tmp_path: Path) -> None:
     data, asked = draw_shapes(tmp_path / "train", 24), draw_shapes(tmp_path / "asked", 12, seed=1)
     run = train(data, valid=0, test=0)

@@ -89,6 +89,8 @@ def test_the_loss_is_transformers_own(writer: LoadedModel) -> None:
             total += float(writer.network(**encoded).loss) * len(features.target)
         terms += len(features.target)
     assert backend.loss(examples)["loss"] == pytest.approx(total / terms, rel=1e-5)
+    losses, each = backend.losses(examples)
+    assert each and losses == pytest.approx([backend.loss([one])["loss"] * len(one[0].target) for one in examples], rel=1e-4)
 
 
 def test_no_more_is_written_than_there_are_positions(writer: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,8 +166,9 @@ def test_few_labels_are_a_matrix(make_run, labels):
 @pytest.mark.parametrize(
     ("verdict", "words"),
     [
-        ({"beats_baselines": False, "text": "The simple baseline is better."}, "A simple baseline does as well or better"),
-        ({"beats_baselines": True, "clear": False, "text": "Within noise."}, "Perhaps better than a simple baseline"),
+        ({"beats_baselines": False, "text": "The simple baseline is better."}, "A simple baseline does better"),
+        ({"beats_baselines": True, "clear": False, "text": "Within noise."}, "Not told apart from a simple baseline"),
+        ({"beats_baselines": False, "clear": False, "text": "Within noise too."}, "Not told apart from a simple baseline"),
         ({"beats_baselines": None, "text": "There is no baseline to compare with."}, "Tested, with nothing to compare with"),
     ],
 )

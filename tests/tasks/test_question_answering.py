@@ -101,6 +101,25 @@ def test_questions_about_one_text_stay_on_one_side_of_a_split(tmp_path: Path) ->
     assert not texts["train"] & texts["test"] and not texts["train"] & texts["validation"] and not texts["validation"] & texts["test"]
 
 
+def test_questions_about_one_text_are_no_duplicates(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    asked = (
+        "Who built the bridge?",
+        "When was it opened to the public?",
+        "How long is the river there?",
+        "Why did nobody like the colour?",
+    )
+    contexts = [" ".join(draw.choice(FILLER) + str(draw.randint(0, 999)) for _word in range(200)) + f" The end {at}." for at in range(10)]
+    rows = [{"question": question, "context": context, "answers": "The end"} for context in contexts for question in asked]
+    data = _write(tmp_path / "qa.jsonl", rows)
+    codes = {finding["code"] for finding in weitiao.check(str(data), task="qa", valid="0", test="0")["check"]["findings"]}
+    assert not codes & {"near_duplicates", "exact_duplicates"}
+    # One that is asked twice about one text, in nearly the same words, still is.
+    data = _write(tmp_path / "twice.jsonl", [*rows, {**rows[1], "question": "When was it opened to the public ?"}])
+    found = {finding["code"]: finding for finding in weitiao.check(str(data), task="qa", valid="0", test="0")["check"]["findings"]}
+    assert found["near_duplicates"]["count"] == 1
+
+
 def test_squad_files_of_both_versions(tmp_path: Path) -> None:
     questions = [
         {

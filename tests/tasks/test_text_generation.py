@@ -218,6 +218,8 @@ def run(numbers: Path, tmp_path_factory: pytest.TempPathFactory) -> weitiao.Run:
 def test_it_learns_by_heart_and_says_what_it_was_judged_by(run: weitiao.Run) -> None:
     assert run.metrics["rougeL"] > 0.9 and run.metrics["perplexity"] < 1.3
     assert math.isclose(run.metrics["perplexity"], math.exp(run.metrics["loss"]), rel_tol=1e-6)
+    low, high = run.record["evaluation"]["intervals"]["perplexity"]
+    assert low < run.metrics["perplexity"] < high
     assert run.record["spec"]["template_name"] == "alpaca"
     assert run.predict(["Say three."]) == [{"text": "I say three, three!"}]
 
@@ -350,6 +352,8 @@ def test_plain_text_trains_and_is_judged_by_perplexity_alone(tmp_path: Path) -> 
     settings = {"epochs": 1, "max_length": 64, "max_new_tokens": 4, "threads": 1, "batch_size": 4}
     run = weitiao.train(str(tmp_path / "texts.txt"), task="text-generation", model=str(model), out=str(tmp_path / "run"), **settings)
     assert set(run.metrics) == {"loss", "perplexity"} and run.spec["form"] == "text"
+    low, high = run.record["evaluation"]["intervals"]["perplexity"]
+    assert low <= run.metrics["perplexity"] <= high
     assert run.predict(["The one"])[0].keys() == {"text"}
 
 

@@ -4,7 +4,7 @@
     verbs         one function a verb        progress             long work on a terminal
     screen        where words go             tables, figures      results as tables
     failures      exceptions -> paragraphs   surroundings         other packages kept quiet
-    line_breaks   also between characters    other_tools          what others call our flags
+    line_breaks   also between characters
 
 Importing it imports neither torch, transformers, numpy nor pyarrow, so that ``weitiao --help`` is instant.
 """

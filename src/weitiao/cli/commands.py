@@ -12,10 +12,10 @@ from typer.core import TyperCommand, TyperGroup
 
 from weitiao.cli.helppage import help_page
 from weitiao.cli.options import OWN, Callback
-from weitiao.cli.other_tools import ours
 from weitiao.config import nearest
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
+from weitiao.other_tools import ours
 
 HELP = N_("Show this help.")
 
@@ -176,11 +176,12 @@ def _usage_message(error: Any) -> str:
 def _meant(flag: str, known: list[str], ctx: Any) -> str:
     """What is asked behind an unknown flag: whether ours for another tool's is meant, or the nearest."""
     word = ours(flag)
-    if word in known:
-        return " " + _('Did you mean "{name}"?').format(name=word)
-    if word and any(p.metavar == word for p in ctx.command.params):  # an argument, which stands without a flag
+    ours_as_flag, argument = "--" + word.replace("_", "-"), word.upper()
+    if ours_as_flag in known:
+        return " " + _('Did you mean "{name}"?').format(name=ours_as_flag)
+    if word and any(p.metavar == argument for p in ctx.command.params):  # an argument, which stands without a flag
         return " " + _("What {flag} says elsewhere stands here without a flag: {usage}.").format(
-            flag=flag, usage=f"{ctx.command_path} {word}"
+            flag=flag, usage=f"{ctx.command_path} {argument}"
         )
     return nearest(flag, known)
 

@@ -12,13 +12,14 @@ from rich.text import Text
 from weitiao.cli.tables import heading, marked, pairs
 from weitiao.data.titles import SPLITS, split_title
 from weitiao.messages import N_, _
-from weitiao.metrics import TITLES, smaller_is_better
+from weitiao.metrics import TITLES, smaller_is_better, standing
 from weitiao.metrics import title as spoken
 from weitiao.quantities import number, one_line
 
 MANY_LABELS = 30
 WORST = 3  # answers beside their references
 EPOCH_FIGURES = 3
+VERDICTS = {"better": "ok", "worse": "error", "even": "info", "alone": "warning"}  # the marks; what is within noise is neither won nor lost
 SEGMENTERS = {
     "words": N_("English words"),
     "unicode": N_("words of any script"),
@@ -60,8 +61,7 @@ def evaluated(evaluation: Mapping[str, Any]) -> Iterator[RenderableType]:
 
 def verdict(judged: Mapping[str, Any]) -> RenderableType:
     """Whether the model is worth more than a simple method."""
-    beats = judged.get("beats_baselines")
-    return marked("warning" if beats is None else "ok" if beats else "error", judged["text"])
+    return marked(VERDICTS[standing(judged)], judged["text"])
 
 
 def epoch_line(evaluation: Mapping[str, Any]) -> Text:

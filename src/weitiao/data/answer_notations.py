@@ -33,7 +33,7 @@ def answer_spans(value: Any, context: str) -> tuple[list[Span], list[Span]]:
     spans = [{"text": text, "start": _place(text, start, context)} for text, start in given]
     if spans and all(span["start"] is None for span in spans):
         message = _("The answer was not found in the context: {texts}. It must stand there letter by letter; leave it empty for none.")
-        raise DataError(message.format(texts=", ".join(f'"{text[:60]}"' for text, _start in given[:3])), column="answers")
+        raise DataError(message.format(texts=_(", ").join(f'"{text[:60]}"' for text, _start in given[:3])), column="answers")
     moved = [span for span, (_text, start) in zip(spans, given, strict=True) if start is not None and span["start"] not in (None, start)]
     return spans, moved
 

@@ -1,11 +1,11 @@
 """Rows that cannot be read: each goes to the ledger until there are more than may be left out. It knows no format."""
 
-from collections.abc import Sequence
-
 from weitiao.data.ledger import Ledger
 from weitiao.errors import DataError
 from weitiao.messages import _
+from weitiao.quantities import some
 
+NAMED = 5  # of them in an error
 _COUNTED = 1000  # bad rows that are looked for, so that the error can say how many there are
 
 
@@ -23,17 +23,21 @@ class BadRows:
         source: the file.
         limit: how many may be left out (``--max-bad-rows``).
         ledger: where those are listed.
+
+    Attributes:
+        fine: how many rows this stage could read: where there are none, leaving rows out helps nobody.
     """
 
     def __init__(self, source: str, limit: int, ledger: Ledger) -> None:
         self.source, self.limit, self.ledger = source, limit, ledger
         self._found: list[tuple[str, int, str]] = []  # file, row, problem; shared by all stages
         self._begin = 0  # where this stage's begin
+        self.fine = 0
 
     def stage(self, source: str = "") -> "BadRows":
         """The same count for the next stage, whose ``rows`` are only its own: rows may have been numbered anew, under another name."""
         after = BadRows(source or self.source, self.limit, self.ledger)
-        after._found, after._begin = self._found, len(self._found)
+        after._found, after._begin, after.fine = self._found, len(self._found), self.fine
         return after
 
     @property
@@ -41,13 +45,16 @@ class BadRows:
         """How many there are, of all stages."""
         return len(self._found)
 
-    def add(self, row: int, reason: str, problem: str) -> None:
-        """A row that cannot be read; ``problem`` is a sentence. Raises DataError once there is no point in counting on."""
+    def add(self, row: int, reason: str, problem: str, seen: int = 0) -> None:
+        """A row that cannot be read; ``problem`` is a sentence. Raises DataError once there is no point in counting on.
+
+        ``seen`` is how many rows have been looked at, where ``fine`` is counted only at the end.
+        """
         self._found.append((self.source, row, problem))
         if len(self._found) <= self.limit:
             self.ledger.add(self.source, row, "dropped", reason, problem)
         elif len(self._found) >= max(_COUNTED, self.limit + 1):
-            self.check()
+            self.check(fine=max(self.fine, seen - len(self.rows)))
 
     @property
     def rows(self) -> list[int]:
@@ -59,31 +66,33 @@ class BadRows:
         """Whether there are more than may be left out: rows are then only counted."""
         return len(self._found) > self.limit
 
-    def check(self) -> None:
-        """Raises DataError, about the first row and the number of all, if there are more than may be left out."""
+    def check(self, fine: int | None = None) -> None:
+        """Raises DataError, about the first row and the number of all, if there are more than may be left out.
+
+        ``fine`` is how many rows could be read so far, where that is not yet ``self.fine``.
+        """
         if not self.exceeded:
             return
         source, row, problem = self._found[0]
-        count = len(self._found)
-        if count == 1:
+        count, unfit = len(self._found), not (self.fine if fine is None else fine)
+        if unfit:
+            cure = _(
+                "No row could be read ({count} were tried), so leaving rows out is no help: repair them, or check the task and its columns."
+            )
+            cure = cure.format(count=count)
+        elif count == 1:
             cure = _("Repair the row, or leave it out with --max-bad-rows 1.")
         else:
-            rows = some(sorted(row for _source, row, _problem in self._found))
-            cure = _("{count} rows cannot be read ({rows}): repair them, or leave them out with --max-bad-rows {count}.")
-            cure = cure.format(count=f"{count}+" if count >= _COUNTED else count, rows=rows)
-        raise self.error(row, problem, cure, source)
+            rows = some(sorted(row for _source, row, _problem in self._found), NAMED)
+            if count < _COUNTED:
+                cure = _("{count} rows cannot be read ({rows}): repair them, or leave them out with --max-bad-rows {count}.")
+            else:
+                cure = _("{count} rows or more cannot be read ({rows}): repair them, or say with --max-bad-rows how many may be left out.")
+            cure = cure.format(count=count, rows=rows)
+        raise self.error(row, problem, cure, source, unfit=unfit)
 
-    def error(self, row: int, problem: str, cure: str, source: str = "") -> DataError:
+    def error(self, row: int, problem: str, cure: str, source: str = "", *, unfit: bool = False) -> DataError:
         """The error about one row."""
         source = source or self.source
         message = _("{file}, row {row}: {problem}").format(file=source, row=row, problem=problem)
-        return DataError(f"{message} {cure}", file=source, row=row)
-
-
-def some(rows: Sequence[int], most: int = 5) -> str:
-    """The first few numbers of a long list.
-
-    >>> some([1, 2, 3, 4, 5, 6])
-    '1, 2, 3, 4, 5, ...'
-    """
-    return ", ".join(map(str, rows[:most])) + (", ..." if len(rows) > most else "")
+        return DataError(f"{message} {cure}", file=source, row=row, unfit=unfit)

@@ -203,7 +203,7 @@ def _refuse_empty(book: Any, source: str) -> None:
     filled = [other.title for other in others if next(_filled_rows(other), None)]
     if filled:
         message = _('{file}: the first sheet, "{sheet}", has no rows, and that is the one that is read; others do: {sheets}.')
-        message = message.format(file=source, sheet=sheet.title, sheets=", ".join(filled))
+        message = message.format(file=source, sheet=sheet.title, sheets=_(", ").join(filled))
         raise DataError(message + " " + _("Move the right one to the front, or save it as a file of its own."), file=source)
 
 
@@ -211,7 +211,7 @@ def _noted(table: Table, sheet: str, sheets: list[str]) -> Table:
     if len(sheets) < 2:
         return table
     message = _('{file} has {count} sheets ({sheets}): the first, "{sheet}", is read. Save another one as a file of its own to read it.')
-    note = message.format(file=table.source, count=len(sheets), sheets=", ".join(sheets), sheet=sheet)
+    note = message.format(file=table.source, count=len(sheets), sheets=_(", ").join(sheets), sheet=sheet)
     return dataclasses.replace(table, notes=(note,))
 
 

@@ -56,7 +56,7 @@ def render(template: str, messages: Sequence[Message], tokens: Mapping[str, str]
         return compiled.render(messages=copies, tools=None, documents=None, add_generation_prompt=prompt, **tokens)
     except (TemplateError, TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         message = _("the model's chat template refuses this conversation ({roles}): {reason}.")
-        roles = ", ".join(message["role"] for message in messages)
+        roles = _(", ").join(message["role"] for message in messages)
         raise DataError(message.format(roles=roles, reason=str(error).rstrip("."))) from error
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from weitiao.data.duplicates import Corpus, brief, drop_duplicates, first_of
+from weitiao.data.duplicates import SHOWN, Corpus, drop_duplicates, first_of
 from weitiao.data.findings import EXAMPLES, Finding, by_severity, label_findings, ledger_findings
 from weitiao.data.language import has_spaces, language_of, scripts_of
 from weitiao.data.ledger import Ledger
@@ -20,6 +20,7 @@ from weitiao.data.normalising import normalise
 from weitiao.data.records import Records
 from weitiao.data.titles import script_title, split_title
 from weitiao.messages import _
+from weitiao.quantities import one_line
 
 __all__ = ["check", "drop_duplicates"]
 
@@ -27,6 +28,7 @@ MOST_NEAR_TEXTS = 200_000
 MOST_NEAR_CHARACTERS = 20_000_000
 MOST_MEASURED = 100_000  # texts whose tokens are counted
 VERY_LONG = 20_000  # characters
+SEARCHED = "searched"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # U+FFFD, and what UTF-8, GBK and Mac Roman turn into when they are read as one another; nobody writes U+0080 to U+009F.
 _DAMAGED = re.compile("[\ufffd\x80-\x84\x86-\x9f]|锟斤拷|Ã[\xa0-\xbf]|â€")
@@ -54,7 +56,7 @@ def check(
     Args:
         splits: "train", and where there are such, "validation" and "test".
         label_field: the field of the labels; None where there are none.
-        text_field: the field of the texts.
+        text_field: the field of the texts. Where a field ``SEARCHED`` stands beside it, near-duplicates are told by that.
         labels: the labels in their fixed order; others follow in order of appearance.
         token_lengths: texts -> their lengths in tokens, special tokens included; without it lengths are in characters.
         limit: tokens that the model sees of a text.
@@ -70,7 +72,8 @@ def check(
     texts = [text for records in corpus.records for text in records.columns[text_field]]
     counts = _label_counts(splits, label_field, labels)
     lengths = _lengths(texts if measured is None else measured, token_lengths, limit if token_lengths else None, seed)
-    searched, near = _near_findings(corpus, texts, seed)
+    told = [text for records in corpus.records for text in records.columns.get(SEARCHED, records.columns[text_field])]
+    searched, near = _near_findings(corpus, told, seed)
     findings = [
         *(ledger_findings(ledger) if ledger else ()),
         *(label_findings(counts, rows, lambda label: _example(splits, label_field, text_field, label)) if label_field else ()),
@@ -110,7 +113,7 @@ def _example(splits: Mapping[str, Records], label_field: str, text_field: str, l
         (records, at) for records in splits.values() for at, answer in enumerate(records.columns[label_field]) if label in _each(answer)
     )
     records, at = next(found)
-    text = brief(str(records.columns[text_field][at]))
+    text = one_line(str(records.columns[text_field][at]), SHOWN)
     return {"source": records.source, "rows": [int(records.rows[at])], "text": text, "labels": [label]}
 
 
@@ -185,7 +188,7 @@ def _near_findings(corpus: Corpus, texts: Sequence[str], seed: int) -> tuple[dic
 def _near_example(corpus: Corpus, second: int, first: int, overlap: float) -> dict[str, Any]:
     return {
         **corpus.example([second]),
-        "other": {"source": corpus.source(first), "row": corpus.row(first), "text": brief(corpus.text(first))},
+        "other": {"source": corpus.source(first), "row": corpus.row(first), "text": one_line(corpus.text(first), SHOWN)},
         "similarity": round(overlap, 3),
     }
 

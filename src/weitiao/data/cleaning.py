@@ -60,7 +60,8 @@ def to_records(
     """
     require_columns(table, plan)
     keep = np.ones(len(table), dtype=bool)
-    bad = (BadRows(table.source, max_bad_rows, ledger) if bad is None else bad).stage(table.source)
+    whole = BadRows(table.source, max_bad_rows, ledger) if bad is None else bad
+    bad = whole.stage(table.source)
     fields: dict[str, list[Any]] = {}
     for name, columns in plan.fields.items():
         kind = plan.types.get(name)
@@ -82,16 +83,17 @@ def to_records(
                 gone &= ~np.isin(table.rows, bad.rows)  # these have their line already
             for index in np.flatnonzero(gone):
                 if kind == "text" and name in plan.outputs:  # a text that is to be written cannot be left out by oversight alone
-                    problem = _('the column "{column}" is empty: there is nothing to learn to write.').format(column=", ".join(columns))
+                    problem = _('the column "{column}" is empty: there is nothing to learn to write.').format(column=_(", ").join(columns))
                     bad.add(int(table.rows[index]), reason, problem)
                 else:
                     ledger.add(table.source, table.rows[index], "dropped", reason, _spelling(table, columns, int(index)))
             keep &= ~gone
     if prepare is not None:
         _prepare(fields, keep, table, bad, ledger, prepare)
-    bad.check()
     if bad.rows:
         keep &= ~np.isin(table.rows, bad.rows)
+    whole.fine = bad.fine = whole.fine + int(keep.sum())
+    bad.check()
     if keep.all():
         return Records(fields, table.rows, table.source)
     chosen = np.flatnonzero(keep)
@@ -103,14 +105,15 @@ def _parsed(table: Table, columns: tuple[str, ...], name: str, kind: str, bad: B
     parse = parser(kind, Path(table.source).parent)
     values: list[Any] = []
     known = set(bad.rows)  # a row is listed, and counted, once
-    for row, *cells in zip(table.rows, *(table.texts(column) for column in columns), strict=True):
+    for seen, (row, *cells) in enumerate(zip(table.rows, *(table.texts(column) for column in columns), strict=True), 1):
         if int(row) in known:
             values.append(None)
             continue
         try:
             values.append(parse(cells))
         except ValueError as error:
-            bad.add(int(row), f"bad_{name}", _('column "{column}": {problem}').format(column=", ".join(columns), problem=error))
+            problem = _('column "{column}": {problem}').format(column=_(", ").join(columns), problem=error)
+            bad.add(int(row), f"bad_{name}", problem, seen)
             values.append(None)
     return values
 
@@ -136,14 +139,14 @@ def _prepare(
 ) -> None:
     """Brings every record that is kept into the task's own form, in place; what a record says was "repaired" goes into the ledger."""
     unreadable = set(bad.rows)
-    for index in np.flatnonzero(keep):
+    for seen, index in enumerate(np.flatnonzero(keep), 1):
         row = int(table.rows[index])
         if row in unreadable:
             continue
         try:
             record = prepare({name: values[index] for name, values in fields.items()})
         except DataError as error:
-            bad.add(row, "bad_record", str(error))
+            bad.add(row, "bad_record", str(error), seen)
             continue
         for reason, detail in record.pop("repaired", {}).items():
             ledger.add(table.source, row, "repaired", reason, detail)
@@ -157,7 +160,7 @@ def require_rows(records: Records, table: Table, plan: ColumnPlan, fields: Seque
     if len(records) or not len(table):
         return
     needed = [one for one in fields if one.name in plan.fields and one.name not in plan.optional]
-    columns = {one.name: ", ".join(plan.fields[one.name]) for one in needed}
+    columns = {one.name: _(", ").join(plan.fields[one.name]) for one in needed}
     empty = next((one for one in needed if all(_is_missing(text) for name in plan.fields[one.name] for text in table.texts(name))), None)
     if empty:
         message = _('{file}: the {field} is empty in all {rows} rows (column "{column}"). Name another column with --{flag} NAME.')
@@ -165,12 +168,13 @@ def require_rows(records: Records, table: Table, plan: ColumnPlan, fields: Seque
             file=table.source, field=_(empty.title), rows=len(table), column=columns[empty.name], flag=empty.flag or empty.name
         )
         message += why_empty(table, plan.fields[empty.name])
-        raise DataError(message, file=table.source, column=plan.fields[empty.name][0])
+        raise DataError(message, file=table.source, column=plan.fields[empty.name][0], unfit=True)
     message = _("{file}: none of its {rows} rows has all that is needed: {fields}. Name other columns with {flags}.")
-    listed = ", ".join(f'{_(one.title)} ("{columns[one.name]}")' for one in needed)
-    flags = ", ".join(f"--{one.flag or one.name} NAME" for one in needed)
+    listed = _(", ").join(f'{_(one.title)} ("{columns[one.name]}")' for one in needed)
+    flags = _(", ").join(f"--{one.flag or one.name} NAME" for one in needed)
     message = message.format(file=table.source, rows=len(table), fields=listed, flags=flags)
-    raise DataError(message + why_empty(table, (column for one in needed for column in plan.fields[one.name])), file=table.source)
+    message += why_empty(table, (column for one in needed for column in plan.fields[one.name]))
+    raise DataError(message, file=table.source, unfit=True)
 
 
 def _is_missing(text: str | None) -> bool:

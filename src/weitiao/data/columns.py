@@ -11,11 +11,11 @@ from typing import Any
 
 from weitiao.config import nearest
 from weitiao.data.column_content import LOOKS_LIKE, Profile, cannot_be, clearest, profiles
-from weitiao.data.delimited import shorten
 from weitiao.data.table import Table
 from weitiao.errors import DataError, UsageError
 from weitiao.fields import Field, FieldType
 from weitiao.messages import _
+from weitiao.quantities import quoted, some
 
 _PARTS = re.compile(r"[\W_]+")
 
@@ -105,7 +105,7 @@ def plan_columns(
             spoken = {hint for other in (*inputs, *outputs) if other is not one for hint in other.hints}
             column, reason = _by_name(one, table, seen, found, spoken, needed=needed)
             if column:
-                found[one.name], why[one.name] = (column,), reason
+                found[one.name], why[one.name] = (column,), _made_of(column, table) or reason
     wanting = [one for one in (*inputs, *(outputs if need_outputs else ())) if one.name not in found and not one.optional]
     if wanting:
         _need_header(table, seen, found)
@@ -113,12 +113,12 @@ def plan_columns(
             column, reason = _by_content(one, table, seen, found)
             found[one.name], why[one.name] = (column,), reason
     order = [one for one in (*inputs, *outputs) if one.name in found]
-    taken = _taken(found)
+    used = table.read_from(_taken(found))
     return ColumnPlan(
         fields={one.name: found[one.name] for one in order},
         why={one.name: why[one.name] for one in order},
         types={one.name: _type(one, [seen[column] for column in found[one.name]]) for one in order},
-        unused=tuple(name for name in table.names if name not in taken),
+        unused=tuple(name for name in table.names if name not in used),
         text_separator=text_separator,
         optional=_roles(inputs, outputs)[0],
         outputs=_roles(inputs, outputs)[1],
@@ -161,13 +161,19 @@ def require_columns(table: Table, plan: ColumnPlan) -> None:
                 raise _no_column(column, table, name)
 
 
+def _made_of(column: str, table: Table) -> str:
+    """A sentence that says of which of the file's columns one was made, "" where it stands in the file itself."""
+    of = table.made.get(column, ())
+    return _("It was made from {columns}.").format(columns=_(", ").join(f'"{name}"' for name in of)) if of and column not in of else ""
+
+
 def why_empty(table: Table, columns: Iterable[str]) -> str:
     """A sentence, with a space before it, where some of the columns have no values for want of calculating them; else ""."""
     unsaved = [column for column in columns if column in table.unsaved]
     if not unsaved:
         return ""
     message = _("The formulas in {columns} were saved without their values: open the file in Excel or LibreOffice, save it, and try again.")
-    return " " + message.format(columns=", ".join(f'"{column}"' for column in unsaved))
+    return " " + message.format(columns=_(", ").join(f'"{column}"' for column in unsaved))
 
 
 def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, found: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -178,7 +184,7 @@ def _named(one: Field, chosen: Mapping[str, str | Sequence[str]], table: Table, 
         if column not in table.columns:
             raise _no_column(column, table, _flag(one))
     if len(columns) > 1 and one.type not in ("text", "choices"):
-        message = _("--{flag} takes one column; given are {columns}.").format(flag=_flag(one), columns=", ".join(columns))
+        message = _("--{flag} takes one column; given are {columns}.").format(flag=_flag(one), columns=_(", ").join(columns))
         raise UsageError(message)
     again = [column for column in columns if column in _taken(found) or columns.count(column) > 1]
     if again:
@@ -236,7 +242,7 @@ def _by_content(one: Field, table: Table, seen: Mapping[str, Profile], found: Ma
         message = _("{file}: no column looks like the {field}. There are: {columns}. Name it with --{flag} NAME.")
         columns = _listed(seen[name] for name in table.names)
         message = message.format(file=table.source, field=_(one.title), columns=columns, flag=_flag(one))
-        raise DataError(message + why_empty(table, table.names), file=table.source)
+        raise DataError(message + why_empty(table, table.names), file=table.source, unfit=True)
     if one.type == "choice":
         return best.name, _("It is the only other column with few different values ({count}).").format(count=best.distinct)
     return best.name, _("It holds the longest texts ({count} characters on average).").format(count=round(best.mean_length))
@@ -250,12 +256,12 @@ def _need_header(table: Table, seen: Mapping[str, Profile], found: Mapping[str, 
                 '{file} seems to have no header: "{name}", in its first row, is also a value of that column. Add a first row such as'
             )
             example = "«" + ",".join("label" if other == name else "text" for other in table.names) + "»."
-            raise DataError(f"{message.format(file=table.source, name=name)} {example}", file=table.source, row=1, column=name)
+            raise DataError(f"{message.format(file=table.source, name=name)} {example}", file=table.source, row=1, column=name, unfit=True)
 
 
 def _no_column(column: str, table: Table, flag: str) -> DataError:
     message = _('{file} has no column "{column}".').format(file=table.source, column=column) + nearest(column, table.names)
-    there = shorten(", ".join(table.names), 300)
+    there = quoted(_(", ").join(table.names), 300)
     message += " " + _("Its columns are {columns}; name one with --{flag} NAME.").format(columns=there, flag=flag)
     return DataError(message, file=table.source, column=column)
 
@@ -270,14 +276,12 @@ def _ambiguous(one: Field, table: Table, candidates: Sequence[Profile]) -> DataE
         if one.second and len(candidates) == 2:  # see ``as_pairs``
             hint = _('(or take both as a pair: --{flag} "{names}"; or joined, with --text-separator " " beside it)')
         message += " " + hint.format(flag=_flag(one), names=names)
-    return DataError(message, file=table.source)
+    return DataError(message, file=table.source, unfit=True)
 
 
 def _listed(columns: Iterable[Profile]) -> str:
     """The columns, each with one of its values."""
-    shown = list(columns)
-    listed = [f'"{column.name}" ({shorten(column.example, 40)})' for column in shown[:12]]
-    return ", ".join(listed) + (", ..." if len(shown) > 12 else "")
+    return some((f'"{column.name}" ({quoted(column.example, 40)})' for column in columns), 12)
 
 
 def _first_hints(hints: Sequence[str]) -> list[str]:

@@ -10,10 +10,10 @@ from typing import Any
 
 from weitiao.data.cleaning import MISSING, is_blank
 from weitiao.data.columns import ColumnPlan, require_columns
-from weitiao.data.delimited import shorten
 from weitiao.data.table import Table
 from weitiao.errors import DataError
 from weitiao.messages import _
+from weitiao.quantities import quoted
 
 ROLES = ("system", "user", "assistant")
 PASSAGE = "text"  # the role of plain text: all of it is learned
@@ -89,7 +89,7 @@ def messages_of(value: Any) -> list[dict[str, str]]:
         value = [{"role": "user", "content": value}]
     if not isinstance(value, list) or not value or not all(isinstance(message, Mapping) for message in value):
         message = _('a conversation is a list of messages such as {{"role": "user", "content": "..."}}, and this one is {text}.')
-        raise DataError(message.format(text=shorten(json.dumps(value, ensure_ascii=False, default=str))))
+        raise DataError(message.format(text=quoted(json.dumps(value, ensure_ascii=False, default=str))))
     messages = [_message(message, number) for number, message in enumerate(value, 1)]
     late = next((number for number, message in enumerate(messages, 1) if message["role"] == "system" and number > 1), None)
     if late:
@@ -131,7 +131,7 @@ def _message(message: Mapping[str, Any], number: int) -> dict[str, str]:
     """{"role", "content"} from OpenAI's or ShareGPT's spelling."""
     if UNREAD in message:
         text = _('the history is not a list of questions with their answers, such as [["Hi", "Hello"]]: {text}.')
-        raise DataError(text.format(text=shorten(str(message[UNREAD]))))
+        raise DataError(text.format(text=quoted(str(message[UNREAD]))))
     said = message.get("role", message.get("from"))
     role = _SPOKEN.get(str(said).strip().lower())
     if role is None:
@@ -153,7 +153,7 @@ def _content(content: Any, number: int) -> str:
     if all(isinstance(part, Mapping) and part.get("type", "text") == "text" and isinstance(part.get("text"), str) for part in parts):
         return "".join(part["text"] for part in parts)
     message = _("message {number} holds {text}; only texts can be learned.")
-    raise DataError(message.format(number=number, text=shorten(json.dumps(content, ensure_ascii=False, default=str))))
+    raise DataError(message.format(number=number, text=quoted(json.dumps(content, ensure_ascii=False, default=str))))
 
 
 def _roles() -> str:
@@ -183,9 +183,10 @@ def _turns(table: Table, asked: Sequence[str], answered: Sequence[str], system: 
         earlier = _earlier(before)
         at = 1 if not is_blank(said) else 0
         rows.append(None if is_blank(texts["user"] + texts["assistant"]) else _dumped([*messages[:at], *earlier, *messages[at:]]))
-    learned = ", ".join(f'"{name}"' for name in answered) or _("none")
+    learned = _(", ").join(f'"{name}"' for name in answered) or _("none")
     note = _("Each row is read as a conversation: asked in {asked}, answered in {answered}.")
-    return table.with_column("messages", rows, note.format(asked=", ".join(f'"{name}"' for name in asked), answered=learned))
+    note = note.format(asked=_(", ").join(f'"{name}"' for name in asked), answered=learned)
+    return table.with_column("messages", rows, note, made_of=(*asked, *answered, *filter(None, (system, history))))
 
 
 def _earlier(history: str | None) -> list[dict[str, str]]:
@@ -211,7 +212,7 @@ def _passages(table: Table, column: str) -> Table:
     note = _(
         'No column holds answers, so every row of "{column}" is plain text, all of which is learned. Name others with --prompt, --answer.'
     )
-    return table.with_column("messages", rows, note.format(column=column))
+    return table.with_column("messages", rows, note.format(column=column), made_of=(column,))
 
 
 def _with_system(table: Table, listed: str, system: str) -> Table:
@@ -227,7 +228,7 @@ def _with_system(table: Table, listed: str, system: str) -> Table:
             _dumped([{"role": "system", "content": said}, *messages]) if isinstance(messages, list) and not is_blank(said) else text
         )
     note = _('The system message of "{column}" stands in "{system}".').format(column=listed, system=system)
-    return table.with_column(listed, rows, note)
+    return table.with_column(listed, rows, note, made_of=(listed, system))
 
 
 def _first(hints: Sequence[str], free: Mapping[str, str]) -> str | None:

@@ -21,6 +21,7 @@ from weitiao.data.ledger import Ledger
 from weitiao.data.table import Table
 from weitiao.errors import UsageError
 from weitiao.messages import _
+from weitiao.quantities import quoted
 
 DELIMITERS = (",", "\t", ";", "|")
 NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|", "space": " "}
@@ -54,7 +55,7 @@ def wanted_delimiter(given: str) -> str:
     delimiter = NAMED.get(given.lower(), given)
     if len(delimiter) > 1 or delimiter in ("\n", "\r", '"'):
         message = _('--delimiter is "{given}"; it must be one character, or one of {names}. Try --delimiter ";".')
-        raise UsageError(message.format(given=given, names=", ".join(NAMED)))
+        raise UsageError(message.format(given=given, names=_(", ").join(NAMED)))
     return delimiter
 
 
@@ -104,6 +105,7 @@ def delimited_tables(
                 continue
             if record.repaired:
                 ledger.add(source, record.row, "repaired", "stray_quote")
+            bad.fine += 1
             if bad.exceeded:
                 continue
             cells.append(record.cells)
@@ -138,22 +140,22 @@ def _ragged_sentence(record: "_Record", names: list[str]) -> str:
     message = _(
         "it has {found} cells where the header has {wanted} ({names}): {text}. A text that holds the delimiter must stand in quotes."
     )
-    return message.format(found=len(record.cells), wanted=len(names), names=shorten(", ".join(names)), text=shorten(record.written))
+    return message.format(found=len(record.cells), wanted=len(names), names=quoted(_(", ").join(names)), text=quoted(record.written))
 
 
 def _quote_sentence(record: "_Record", names: list[str]) -> str:
     message = _('a double quote opens here and is never closed: {text}. Close it, and write a quote inside a quoted text twice ("").')
-    return message.format(text=shorten(record.written))
+    return message.format(text=quoted(record.written))
 
 
 def _stray_sentence(record: "_Record", names: list[str]) -> str:
     message = _('a double quote stands in the middle of a quoted text: {text}. Write it twice ("").')
-    return message.format(text=shorten(record.written))
+    return message.format(text=quoted(record.written))
 
 
 def _bytes_sentence(record: "_Record", names: list[str]) -> str:
     text = record.written.encode("utf-8", "replace").decode("utf-8")
-    return _("it holds bytes that are not UTF-8, unlike the rest of the file: {text}.").format(text=shorten(text))
+    return _("it holds bytes that are not UTF-8, unlike the rest of the file: {text}.").format(text=quoted(text))
 
 
 _RAGGED = _Problem("ragged_row", _ragged_sentence)
@@ -267,13 +269,3 @@ def _quotes_enclose(path: Path, encoding: Encoding, above: int) -> bool:
 def _allow_long_cells() -> None:
     # The module's own limit of 131,072 characters a cell is process-wide; raising it harms nobody, and long texts are ordinary here.
     csv.field_size_limit(max(csv.field_size_limit(), 2**31 - 1))
-
-
-def shorten(text: str, most: int = 60) -> str:
-    """A text on one line and not too long, for a message.
-
-    >>> shorten("one\\ntwo " + "x" * 99, 12)
-    '«one two xxx…»'
-    """
-    flat = " ".join(text.split())
-    return "«" + (flat if len(flat) <= most else flat[: most - 1] + "…") + "»"

@@ -11,6 +11,9 @@ from weitiao.data.normalising import text_keys
 from weitiao.data.records import Records
 from weitiao.data.titles import split_title
 from weitiao.messages import _
+from weitiao.quantities import one_line
+
+SHOWN = 160  # characters of a text in an example
 
 
 def record_keys(records: Records, fields: Sequence[str] = ("text",)) -> np.ndarray:
@@ -113,7 +116,7 @@ class Corpus:
         at = int(positions[0])
         sources = list(dict.fromkeys(self.source(other) for other in positions))
         rows = [[self.row(other) for other in positions if self.source(other) == source][:10] for source in sources]
-        shown: dict[str, Any] = {"source": sources[0], "rows": rows[0], "text": brief(self.text(at)), "labels": list(labels)}
+        shown: dict[str, Any] = {"source": sources[0], "rows": rows[0], "text": one_line(self.text(at), SHOWN), "labels": list(labels)}
         if len(sources) > 1:
             shown["also"] = [{"source": source, "rows": found} for source, found in zip(sources[1:], rows[1:], strict=True)]
         return shown
@@ -148,9 +151,3 @@ class Corpus:
         at = np.searchsorted(self.keys[order], self.keys[held])
         found = (at < len(order)) & (self.keys[order[np.minimum(at, len(order) - 1)]] == self.keys[held])
         return list(zip(held[found].tolist(), order[at[found]].tolist(), strict=True))
-
-
-def brief(text: str, most: int = 160) -> str:
-    """A text on one line, cut where it is long."""
-    flat = " ".join(text[: 4 * most].split())
-    return flat if len(flat) <= most else flat[: most - 1] + "…"

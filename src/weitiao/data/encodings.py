@@ -156,7 +156,7 @@ def codec(name: str) -> str:
     # "base64" and the like are codecs too, but not of text; codecs offers no public way to tell.
     if info is None or not getattr(info, "_is_text_encoding", True):
         message = _('--encoding is "{encoding}", which is no encoding. Common ones: {known}.').format(
-            encoding=name, known=", ".join(_KNOWN)
+            encoding=name, known=_(", ").join(_KNOWN)
         )
         raise UsageError(message + nearest(name, _KNOWN))
     return {"gbk": "gb18030", "gb2312": "gb18030", "utf-8": "utf-8-sig"}.get(info.name, info.name)

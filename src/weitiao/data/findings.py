@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from weitiao.data.bad_rows import some
+from weitiao.data.bad_rows import NAMED
 from weitiao.data.ledger import Entry, Ledger
 from weitiao.data.normalising import normalise
 from weitiao.data.titles import split_title
 from weitiao.messages import _
+from weitiao.quantities import some
 
 Severity = Literal["info", "warning", "error"]
 Example = dict[str, Any]
@@ -60,7 +61,7 @@ def ledger_findings(ledger: Ledger) -> list[Finding]:
     for code, entries in groups.items():
         if code not in _LEDGER_SEVERITY:
             continue
-        message = _ledger_message(code).format(count=len(entries), rows=some([entry.row for entry in entries]))
+        message = _ledger_message(code).format(count=len(entries), rows=some((entry.row for entry in entries), NAMED))
         if code == "missing_label":
             spelled = Counter(entry.detail for entry in entries if entry.detail).most_common(3)
             message = " ".join([message, *(detail for detail, _count in spelled)])
@@ -186,7 +187,7 @@ def _similar(counts: Mapping[str, Mapping[str, int]], example: Callable[[str], E
     message = _(
         "Labels that seem to be spelled in several ways: {count} ({labels}); they are learned as different labels, so use one spelling."
     )
-    message = message.format(count=len(pairs), labels="; ".join(" / ".join(map(_quoted, labels)) for labels in pairs[:3]))
+    message = message.format(count=len(pairs), labels=_("; ").join(" / ".join(map(_quoted, labels)) for labels in pairs[:3]))
     return [Finding("similar_labels", "warning", len(pairs), message, [example(label) for labels in pairs for label in labels][:EXAMPLES])]
 
 
@@ -208,7 +209,7 @@ def _unmeasured(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int]
 
 
 def _names(labels: Sequence[str]) -> str:
-    return ", ".join(map(_quoted, labels[:5])) + (", ..." if len(labels) > 5 else "")
+    return some(map(_quoted, labels), NAMED)
 
 
 def _quoted(label: str) -> str:

@@ -40,4 +40,4 @@ def empty(source: str) -> DataError:
 def no_rows(source: str, names: Sequence[str]) -> DataError:
     """The error for a header without rows."""
     message = _("{file} has a header ({names}) but no rows below it. Add one row an example.")
-    return DataError(message.format(file=source, names=", ".join(names)), file=source, row=1)
+    return DataError(message.format(file=source, names=_(", ").join(names)), file=source, row=1)

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.data.bad_rows import BadRows
-from weitiao.data.delimited import shorten
 from weitiao.data.encodings import Encoding, is_damaged
 from weitiao.data.headers import column_names
 from weitiao.data.ledger import Ledger
 from weitiao.data.table import Table
 from weitiao.errors import DataError
 from weitiao.messages import _
+from weitiao.quantities import quoted
 
 _SPACE = re.compile(r"[\s\ufeff]*")
 _LONG = 1 << 25  # characters after which a piece ends, however few rows it has
@@ -95,7 +95,7 @@ def _objects_by_line(path: Path, encoding: Encoding, bad: BadRows, lists: str) -
                 continue
             if encoding.damaged and is_damaged(line):
                 readable = line.encode("utf-8", "replace").decode("utf-8")
-                bad.add(row, "undecodable", _("it holds bytes that are not UTF-8: {text}.").format(text=shorten(readable)))
+                bad.add(row, "undecodable", _("it holds bytes that are not UTF-8: {text}.").format(text=quoted(readable)))
                 continue
             try:
                 value = _DECODER.decode(stripped)
@@ -108,7 +108,7 @@ def _objects_by_line(path: Path, encoding: Encoding, bad: BadRows, lists: str) -
                 yield row, value, len(line)
             else:
                 message = _('it holds {text}, not an object such as {{"text": "...", "label": "..."}}.')
-                bad.add(row, "not_an_object", message.format(text=shorten(stripped)))
+                bad.add(row, "not_an_object", message.format(text=quoted(stripped)))
 
 
 def _objects_in_list(text: str, source: str, bad: BadRows) -> Iterator[tuple[int, dict[str, Any], int]]:
@@ -129,7 +129,7 @@ def _objects_in_list(text: str, source: str, bad: BadRows) -> Iterator[tuple[int
             yield row, value, at - start
         else:
             message = _('it holds {text}, not an object such as {{"text": "...", "label": "..."}}.')
-            bad.add(row, "not_an_object", message.format(text=shorten(text[start:at])))
+            bad.add(row, "not_an_object", message.format(text=quoted(text[start:at])))
         at = _skip(text, at)
         if text[at : at + 1] == ",":
             at = _skip(text, at + 1)
@@ -139,7 +139,7 @@ def _objects_in_list(text: str, source: str, bad: BadRows) -> Iterator[tuple[int
     if after < len(text):
         line = text.count("\n", 0, after) + 1
         message = _("{file}, line {line}: the list has ended, and {text} stands behind it. A file holds one list: join them into one,")
-        message = message.format(file=source, line=line, text=shorten(text[after : after + 200])) + " "
+        message = message.format(file=source, line=line, text=quoted(text[after : after + 200])) + " "
         raise DataError(message + _("or write one object a line (.jsonl)."), file=source, row=line)
 
 
@@ -152,9 +152,9 @@ def _listed(text: str, at: int, source: str) -> list[dict[str, Any]]:
     if isinstance(value, dict) and isinstance(value.get("data"), list) and all(isinstance(item, dict) for item in value["data"]):
         return list(value["data"])
     if isinstance(value, dict):
-        held = _("one object with the keys {keys}").format(keys=shorten(", ".join(value)))
+        held = _("one object with the keys {keys}").format(keys=quoted(_(", ").join(value)))
     else:
-        held = shorten(text[at : at + 200])
+        held = quoted(text[at : at + 200])
     message = _('{file} is not a list of objects; it holds {held}. Allowed are [{{"text": "...", "label": "..."}}, ...],')
     message = message.format(file=source, held=held) + " " + _('{{"data": [...]}}, or one object a line (.jsonl).').format()
     raise DataError(message, file=source)
@@ -171,6 +171,7 @@ def _tables(
     for row, value, length in objects:
         if not value.keys() <= names.keys():
             names |= {key: key for key in value}
+        bad.fine += 1
         values.append(value)
         rows.append(row)
         size += length
@@ -211,7 +212,7 @@ def _skip(text: str, at: int) -> int:
 
 def _broken(error: Exception, text: str) -> str:
     if isinstance(error, json.JSONDecodeError):
-        near = shorten(text[max(0, error.pos - 20) : error.pos + 20])
+        near = quoted(text[max(0, error.pos - 20) : error.pos + 20])
         return _("it is not valid JSON: {problem} near {text}.").format(problem=error.msg, text=near)
     return _("it is not valid JSON: {problem}.").format(problem=error)
 

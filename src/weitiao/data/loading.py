@@ -239,7 +239,9 @@ def _tables(
         found = {_split_of(name): reshape(table) for name, table in hub_splits(source, offline=reading.offline).items()}
         known = {name: table for name, table in found.items() if name and name not in skip and len(table)}
         if not known or (need_train and "train" not in known):
-            message = _("{source} has no train split; it has {splits}.").format(source=source, splits=", ".join(filter(None, found)) or "-")
+            message = _("{source} has no train split; it has {splits}.").format(
+                source=source, splits=_(", ").join(filter(None, found)) or "-"
+            )
             raise DataError(message, file=source)
         return {name: (table, BadRows(source, reading.max_bad_rows, ledger)) for name, table in known.items()}
     folder = Path(source).expanduser()
@@ -262,10 +264,10 @@ def _split_files(folder: Path, source: str, endings: Collection[str], *, need_tr
                 "{folder} holds several files for {split}: {names}. Keep one of them, or give the files: FILE --valid FILE --test FILE"
             )
             raise DataError(
-                message.format(folder=source, split=split_title(name), names=", ".join(path.name for path in paths)), file=source
+                message.format(folder=source, split=split_title(name), names=_(", ").join(path.name for path in paths)), file=source
             )
     if not found or (need_train and "train" not in found):
-        there = ", ".join(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in endings)
+        there = _(", ").join(str(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in endings)
         message = _("{folder} is a folder without a train file (train.csv, train.jsonl, ...), where a file or such a folder was meant.")
         message = message.format(folder=source)
         message += " " + (_("Give one of its files: {names}.").format(names=there) if there else _("It holds no data file."))

@@ -46,6 +46,16 @@ def near_pairs(texts: Sequence[str], shingle: int, block: np.ndarray | None = No
     return sorted((a, b, overlap) for (b, _block), (a, overlap) in best.items())
 
 
+def told_apart(own: str, shared: str) -> str:
+    """What to search where many rows share a long text on purpose: all that is a row's own, and so little of what it shares that this
+    cannot make two rows alike, and enough to keep apart two that share nothing.
+
+    >>> told_apart("Who won?", "The match was long. It ended with a goal by Ann.")
+    'Who won?\\nThe'
+    """
+    return f"{own}\n{shared[: 1 + len(own) // 3]}"
+
+
 def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
     """The texts in pieces of bounded size."""
     part: list[str] = []

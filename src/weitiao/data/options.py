@@ -26,8 +26,8 @@ def option_columns(table: Table) -> Table:
         return table
     rows = zip(*(table.texts(name) for name in names), strict=True)
     lists = [json.dumps([text or "" for text in row], ensure_ascii=False) for row in rows]
-    note = _("The options are the columns {columns}.").format(columns=", ".join(names))
-    return table.with_column("options", lists, note)
+    note = _("The options are the columns {columns}.").format(columns=_(", ").join(names))
+    return table.with_column("options", lists, note, made_of=names)
 
 
 def with_options(table: Table, options: str, answers: str) -> Table:

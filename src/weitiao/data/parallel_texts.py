@@ -5,6 +5,7 @@ They get the columns "source" and "target". It knows tables and languages, and n
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weitiao.data.languages import Language, language_named
@@ -43,7 +44,8 @@ def with_source_and_target(table: Table, source: str = "", target: str = "") -> 
     made = Table.of(list(added), list(zip(*added.values(), strict=True)), table.rows)
     note = _("{file}: translated from {source} into {target}; --source-lang and --target-lang turn it round.")
     note = note.format(file=table.source, source=first, target=second or "?")
-    return Table({**table.columns, **made.columns}, table.rows, table.source, (*table.notes, note))
+    of = {name: (nested or column,) for name, column in zip(added, (first, second), strict=False)}
+    return replace(table, columns={**table.columns, **made.columns}, notes=(*table.notes, note), made={**table.made, **of})
 
 
 def _direction(languages: Mapping[str, Language], source: str, target: str, table: Table) -> tuple[str, str]:
@@ -54,14 +56,14 @@ def _direction(languages: Mapping[str, Language], source: str, target: str, tabl
         found = [name for name, one in languages.items() if name == wanted or (meant is not None and one == meant)]
         if wanted and not found:
             message = _("{file} has no texts in {wanted}; it has {languages}. Check {flag}.")
-            known = ", ".join(languages)
+            known = _(", ").join(languages)
             raise DataError(message.format(file=table.source, wanted=wanted, languages=known, flag=flag), file=table.source)
         chosen.append(found[0] if wanted else "")
     rest = [name for name in languages if name not in chosen]
     if len(rest) > chosen.count(""):
         message = _("{file} holds texts in {languages}. Say from which into which: --source-lang {first} --target-lang {second}")
         first, second = list(languages)[:2]
-        raise UsageError(message.format(file=table.source, languages=", ".join(languages), first=first, second=second))
+        raise UsageError(message.format(file=table.source, languages=_(", ").join(languages), first=first, second=second))
     return chosen[0] or rest.pop(0), chosen[1] or (rest.pop(0) if rest else "")
 
 

@@ -144,7 +144,7 @@ def _hub_tables(source: str, reading: Reading) -> Iterator[Table]:
     splits = hub_splits(source, offline=reading.offline)
     if len(splits) > 1:
         message = _("{source} has several splits ({splits}), where one table was meant. Save the one you need as a file.")
-        raise DataError(message.format(source=source, splits=", ".join(splits)), file=source)
+        raise DataError(message.format(source=source, splits=_(", ").join(splits)), file=source)
     return iter(splits.values())
 
 
@@ -251,10 +251,10 @@ def missing(path: Path, source: str) -> DataError:
     if near:
         message += " " + _("Did you mean {names}?").format(names=_(" or ").join(str(folder / name) for name in near))
     elif names:
-        message += " " + _("The folder {folder} holds: {names}.").format(folder=folder, names=", ".join(names[:8]))
+        message += " " + _("The folder {folder} holds: {names}.").format(folder=folder, names=_(", ").join(names[:8]))
     else:
         message += " " + _("The folder {folder} holds no data file; allowed are {endings}.").format(
-            folder=folder, endings=", ".join(ENDINGS)
+            folder=folder, endings=_(", ").join(ENDINGS)
         )
     return DataError(message, file=source)
 
@@ -263,7 +263,7 @@ def _is_folder(path: Path, source: str) -> DataError:
     files = sorted(p.name for p in path.iterdir() if p.suffix.lower() in ENDINGS)
     message = _("{file} is a folder, where a file was meant.").format(file=source)
     if files:
-        message += " " + _("Give one of the files in it: {names}.").format(names=", ".join(str(path / name) for name in files[:8]))
+        message += " " + _("Give one of the files in it: {names}.").format(names=_(", ").join(str(path / name) for name in files[:8]))
     else:
-        message += " " + _("It holds no data file; allowed are {endings}.").format(endings=", ".join(ENDINGS))
+        message += " " + _("It holds no data file; allowed are {endings}.").format(endings=_(", ").join(ENDINGS))
     return DataError(message, file=source)

@@ -33,7 +33,7 @@ def segmenter_for(texts: Sequence[str], wanted: str = "auto") -> Segmenter:
     if wanted in SEGMENTERS:
         return wanted  # type: ignore[return-value]
     if wanted != "auto":
-        message = _('There is no segmenter "{name}"; there are: {names}.').format(name=wanted, names=", ".join(("auto", *SEGMENTERS)))
+        message = _('There is no segmenter "{name}"; there are: {names}.').format(name=wanted, names=_(", ").join(("auto", *SEGMENTERS)))
         raise UsageError(message + nearest(wanted, list(SEGMENTERS)))
     if not has_spaces(texts):
         return "characters"

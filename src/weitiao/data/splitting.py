@@ -45,7 +45,7 @@ def split(
     if total < needed or sum(wanted.values()) > total - len(numbers):
         message = _("{file} has {rows} usable rows; at least {needed} are needed to hold out {names} and train on every class.")
         message += " " + _("Add rows, or give files of their own with --valid and --test (--test 0 for none).")
-        held = ", ".join(f"{name} ({share:g})" for name, share in shares.items())
+        held = _(", ").join(f"{name} ({share:g})" for name, share in shares.items())
         fewest = _fewest(len(numbers), shares)
         raise DataError(message.format(file=records.source, rows=total, needed=fewest, names=held), file=records.source)
     class_of = np.array([numbers[label] for label in classes])

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from weitiao.data.delimited import shorten
 from weitiao.data.json_tables import decoded, written
 from weitiao.data.table import Table
 from weitiao.errors import DataError
 from weitiao.messages import _
+from weitiao.quantities import quoted
 
 
 def squad_table(path: Path, open_text: Callable[[], TextIO]) -> Table | None:
@@ -73,7 +73,7 @@ def _asked(question: dict[str, Any], place: tuple[int, int], file: str) -> str |
     if value is None or isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
         return written(value)
     message = _("article {number}, paragraph {paragraph}: a question must be a text, and this one is {text}.")
-    raise _broken(message.format(number=place[0], paragraph=place[1], text=shorten(written(value) or "")), place[0], file)
+    raise _broken(message.format(number=place[0], paragraph=place[1], text=quoted(written(value) or "")), place[0], file)
 
 
 def _identity(question: dict[str, Any]) -> str | None:

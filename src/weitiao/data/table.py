@@ -6,8 +6,8 @@ tasks name the class, and the command line knows every task before there is any 
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +35,7 @@ class Table:
         notes: sentences that people should read, such as which sheet of a workbook was taken.
         mended: rows in which half characters were replaced and no ledger was there to say so.
         unsaved: columns with nothing in them because their formulas were saved without values.
+        made: column -> those it was made from, where a task's own layout was read: who uses it uses these.
     """
 
     columns: "dict[str, pa.ChunkedArray]"
@@ -43,6 +44,7 @@ class Table:
     notes: tuple[str, ...] = ()
     mended: tuple[int, ...] = ()
     unsaved: tuple[str, ...] = ()
+    made: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -87,7 +89,8 @@ class Table:
         notes = tuple(dict.fromkeys(note for table in tables for note in table.notes))
         # What one piece has is no column without values.
         unsaved = tuple(name for name in names if all(name in table.unsaved for table in tables))
-        return cls(columns, np.concatenate([table.rows for table in tables]), tables[0].source, notes, unsaved=unsaved)
+        made = {name: of for table in tables for name, of in table.made.items()}
+        return cls(columns, np.concatenate([table.rows for table in tables]), tables[0].source, notes, unsaved=unsaved, made=made)
 
     @property
     def names(self) -> list[str]:
@@ -105,12 +108,22 @@ class Table:
         values: Any = self.columns[name].to_numpy()
         return list(values)
 
-    def with_column(self, name: str, texts: Iterable[str | None], note: str = "") -> "Table":
+    def with_column(self, name: str, texts: Iterable[str | None], note: str = "", *, made_of: Iterable[str] = ()) -> "Table":
         """The table with one more column, or with another in the place of the one of that name; ``note`` joins its notes."""
         import pyarrow as pa
 
         columns = {**self.columns, name: pa.chunked_array([pa.array(list(texts), type=text_type())])}
-        return replace(self, columns=columns, notes=(*self.notes, note) if note else self.notes)
+        made = {**self.made, name: tuple(made_of)}
+        return replace(self, columns=columns, notes=(*self.notes, note) if note else self.notes, made=made)
+
+    def read_from(self, names: Iterable[str]) -> set[str]:
+        """Columns and, of those that were made from others, these others too.
+
+        >>> made = Table.of(["a", "b"], [["1", "2"]], [1]).with_column("ab", ["12"], made_of=("a", "b"))
+        >>> sorted(made.read_from(["ab"]))
+        ['a', 'ab', 'b']
+        """
+        return {column for name in names for column in (name, *self.made.get(name, ()))}
 
     def head(self, rows: int) -> "Table":
         """The first rows."""

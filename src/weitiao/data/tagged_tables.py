@@ -6,6 +6,7 @@ The cells are JSON: what is wrong with a row is found when its record is prepare
 import ast
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from weitiao.config import nearest
@@ -42,10 +43,12 @@ def with_spans(
     for column, flag in ((tokens, "tokens"), (tags, "tags")):
         if column and column not in table.columns:
             message = _('{file} has no column "{column}".').format(file=table.source, column=column) + nearest(column, table.names)
-            message += " " + _("Its columns are {columns}; name one with --{flag} NAME.").format(columns=", ".join(table.names), flag=flag)
+            message += " " + _("Its columns are {columns}; name one with --{flag} NAME.").format(
+                columns=_(", ").join(table.names), flag=flag
+            )
             raise DataError(message, file=table.source, column=column)
     if {"data", "annotations"} <= set(table.columns):
-        return _extended(table, (_label_studio(*cells) for cells in _rows(table, "data", "annotations")))
+        return _extended(table, (_label_studio(*cells) for cells in _rows(table, "data", "annotations")), ("data", "annotations"))
     # Entities that are already marked are taken as they are, unless tokens are asked for.
     if not tokens and (spans or _lower(table, SPANS)):
         return table
@@ -57,19 +60,20 @@ def with_spans(
     own = table.texts("text") if "text" in table.columns and tokens != "text" else [None] * len(table)
     texts = [text or _joined(values) for text, values in zip(own, read, strict=True)]
     if not tags:
-        return _extended(table, ((text, None) for text in texts), spans=False)
+        return _extended(table, ((text, None) for text in texts), (tokens,), spans=False)
     tagged = [_named(_values(cell), names) for cell in table.texts(tags)]
     if scheme == "auto":
         scheme = scheme_of([str(tag) for tag in row] for row in tagged if isinstance(row, list))
-    made = _extended(table, ((text, _cell(values, row, scheme)) for text, values, row in zip(texts, read, tagged, strict=True)))
+    rows = ((text, _cell(values, row, scheme)) for text, values, row in zip(texts, read, tagged, strict=True))
+    made = _extended(table, rows, (tokens, tags))
     note = _('Texts and entities are made from the columns "{tokens}" and "{tags}" (scheme: {scheme}).')
-    return Table(made.columns, made.rows, made.source, (*made.notes, note.format(tokens=tokens, tags=tags, scheme=scheme)))
+    return replace(made, notes=(*made.notes, note.format(tokens=tokens, tags=tags, scheme=scheme)))
 
 
-def _extended(table: Table, rows: Iterable[Row], *, spans: bool = True) -> Table:
+def _extended(table: Table, rows: Iterable[Row], made_of: tuple[str, ...], *, spans: bool = True) -> Table:
     made = Table.of(["text", "spans"], list(rows), table.rows, table.source)
     columns = {name: column for name, column in made.columns.items() if spans or name == "text"}
-    return Table({**table.columns, **columns}, table.rows, table.source, table.notes)
+    return replace(table, columns={**table.columns, **columns}, made={**table.made, **dict.fromkeys(columns, made_of)})
 
 
 def _rows(table: Table, *names: str) -> Iterable[tuple[str | None, ...]]:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from weitiao.data.delimited import shorten
 from weitiao.errors import DataError
 from weitiao.images import opened
 from weitiao.messages import _
+from weitiao.quantities import quoted
 
 _NUMBER = re.compile(r"[-+]?((\d+(\.\d*)?|\.\d+)(e[-+]?\d+)?|nan|inf(inity)?)", re.IGNORECASE)
 Parser = Callable[[Sequence[str | None]], Any]
@@ -36,10 +36,10 @@ def parser(kind: str, folder: Path = Path()) -> Parser:
 def _number(text: str) -> float:
     # float() takes more: 1_000 is Python's spelling, and no file's.
     if not _NUMBER.fullmatch(text):
-        raise ValueError(_("a number was expected, and it holds {text}.").format(text=shorten(text)))
+        raise ValueError(_("a number was expected, and it holds {text}.").format(text=quoted(text)))
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(_("a finite number was expected, and it holds {text}.").format(text=shorten(text)))
+        raise ValueError(_("a finite number was expected, and it holds {text}.").format(text=quoted(text)))
     return number
 
 
@@ -54,7 +54,7 @@ def _choices(cells: Sequence[str | None]) -> list[str] | None:
         return [part.strip() for part in filled[0].split(",") if part.strip()]
     values = _nested(filled[0])
     if any(isinstance(value, (dict, list)) for value in values):
-        raise ValueError(_("a list of texts was expected, and it holds {text}.").format(text=shorten(filled[0])))
+        raise ValueError(_("a list of texts was expected, and it holds {text}.").format(text=quoted(filled[0])))
     return [value.strip() if isinstance(value, str) else json.dumps(value) for value in values]
 
 
@@ -65,7 +65,7 @@ def _nested(text: str) -> Any:
     try:
         return json.loads(text, strict=False)
     except (ValueError, RecursionError):
-        raise ValueError(_("it begins like JSON and is not: {text}.").format(text=shorten(text))) from None
+        raise ValueError(_("it begins like JSON and is not: {text}.").format(text=quoted(text))) from None
 
 
 def _image(text: str, folder: Path) -> str:
@@ -75,7 +75,7 @@ def _image(text: str, folder: Path) -> str:
         raise ValueError(_("the image {path} does not exist (paths count from the data file's folder).").format(path=path))
     try:
         with opened(path) as picture:
-            picture.verify()
+            picture.convert("RGB")  # to its last pixel, as it will be read: a picture that is cut short has a whole header
     except DataError as error:
         raise ValueError(str(error)) from error
     return str(path)

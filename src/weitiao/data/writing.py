@@ -30,7 +30,9 @@ def check_ending(path: str | Path) -> str:
     """
     ending = Path(path).suffix.lower()
     if ending not in ENDINGS:
-        message = _("{path}: results are written as {endings}; choose one of these endings.").format(path=path, endings=", ".join(ENDINGS))
+        message = _("{path}: results are written as {endings}; choose one of these endings.").format(
+            path=path, endings=_(", ").join(ENDINGS)
+        )
         raise UsageError(message + nearest(ending, list(ENDINGS)))
     return ending
 

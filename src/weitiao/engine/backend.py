@@ -1,7 +1,6 @@
 """The torch backends: features in, arrays out. They know a loaded model and an objective's way of answering, and no task by name."""
 
 import contextlib
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from inspect import signature
@@ -15,6 +14,7 @@ from weitiao.engine.batching import micro_batches
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.engine.prediction import in_halves
+from weitiao.metrics.perplexity import perplexity
 from weitiao.processing import Features
 
 LOSS_TOKENS = 4096  # in one forward pass of ``loss``
@@ -47,20 +47,33 @@ class TorchBackend:
 
     def loss(self, examples: Sequence[Example]) -> dict[str, float]:
         """The mean loss of examples with targets, and its exponential: {"loss", "perplexity"}. The right answers are shown as it goes."""
+        losses, _each = self.losses(examples)
+        loss = float(losses.sum()) / max(self.objective.terms(examples), 1.0)
+        return {"loss": loss, "perplexity": perplexity(loss)}
+
+    def losses(self, examples: Sequence[Example]) -> tuple[np.ndarray, bool]:
+        """(examples,) the summed loss of each example, of one features each; and whether it is each one's: where an objective knows only
+        the loss of a batch, that stands with one of its examples.
+        """
         self.loaded.network.eval()
-        total, terms = 0.0, 0.0
+        losses, each = np.zeros(len(examples)), True
         with torch.inference_mode():
             for group in micro_batches([self.objective.cost(example) for example in examples], LOSS_TOKENS, padded=True):
-                part = [examples[i] for i in group]
-                total += sum(in_halves(self._loss, part))
-                terms += self.objective.terms(part)
-        loss = total / max(terms, 1.0)
-        return {"loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+                found = in_halves(self._loss, [examples[i] for i in group])
+                for at, (loss, own) in zip(group, found, strict=True):
+                    losses[at], each = loss, each and own
+        return losses, each
 
-    def _loss(self, part: Sequence[Example]) -> list[float]:
-        """The summed loss of some examples, as the only entry of a list."""
+    def _loss(self, part: Sequence[Example]) -> list[tuple[float, bool]]:
+        """The summed loss of each of some examples, and whether it is its own."""
         batch = self._collate(part)
-        return [float(self.objective.loss(self.loaded.forward(batch), batch))]
+        outputs = self.loaded.forward(batch)
+        rows = self.objective.row_losses(outputs, batch) if len(batch.order) == len(part) else None
+        if rows is None:
+            whole = float(self.objective.loss(outputs, batch))
+            return [(whole if at == 0 else 0.0, len(part) == 1) for at in range(len(part))]
+        placed = dict(zip(batch.order, rows.tolist(), strict=True))
+        return [(placed[at], True) for at in range(len(part))]
 
     def write(self, features: Features) -> tuple[dict[str, np.ndarray], np.ndarray, int]:
         """The answer to one features, as ``run`` gives it, with how it came about.

@@ -5,12 +5,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.engine.prediction import Predictor
 from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.metrics import compare
+from weitiao.metrics.perplexity import perplexity, token_loss_scores
 from weitiao.observer import Observer
 from weitiao.tasks.base import Prediction, Task
 
@@ -42,7 +45,8 @@ def evaluate(
     rows_per_s = total / max(time.perf_counter() - began, 1e-9)
     scores = task.score(predictions, records, spec)
     if task.answers_by == "generate":
-        scores = {**scores, "metrics": {**scores["metrics"], **teacher_forced(predictor, records, ledger, truncated)}}
+        forced = teacher_forced(predictor, records, ledger, truncated, intervals=True)
+        scores = {**scores, **{part: {**scores.get(part, {}), **forced[part]} for part in ("metrics", "intervals", "draws")}}
     for at in sorted(cut):
         ledger.cut(records.source, records.rows[at], cut[at], predictor.max_length)
     answers = task.baselines(train, records, spec) if train is not None else {}
@@ -53,7 +57,7 @@ def evaluate(
         baseline["metrics"] = plain_numbers(task, baseline["metrics"])
     for note in scores.get("notes", ()):
         observer.warn(note)
-    compared = compare(scores, baselines, *headline) | {"headline": headline.metric, "direction": headline.direction}
+    compared = compare(scores, baselines, *headline, rows=total) | {"headline": headline.metric, "direction": headline.direction}
     return {"split": split, "rows": total, "source": records.source, **compared}, predictions, rows_per_s
 
 
@@ -86,17 +90,21 @@ def teacher_forced(
     records: Records,
     ledger: Ledger | None = None,
     truncated: Callable[[int, int], None] = lambda at, tokens: None,
-) -> dict[str, float]:
-    """{"loss", "perplexity"} of the right answers, each token predicted from the right ones before it.
+    *,
+    intervals: bool = False,
+) -> dict[str, dict[str, Any]]:
+    """Loss and perplexity of the right answers, each token predicted from the right ones before it: {"metrics", "intervals", "draws"}.
 
     Args:
         ledger: gets a line for every row that has no answer of which a token could be judged, and is left out.
         truncated: as in ``Predictor.predict``.
+        intervals: whether to say how sure the figures are, by a bootstrap over the records; {} where the loss has no part a record.
 
     Raises:
         DataError: so it is with every row; the message is about the first.
     """
     examples: list[Any] = []
+    owners: list[int] = []  # whose each example is: a conversation may be several
     first: DataError | None = None
     for at, (row, record) in enumerate(zip(records.rows, records, strict=True)):
         try:
@@ -109,10 +117,20 @@ def teacher_forced(
                 ledger.add(records.source, row, "kept", "not_in_loss", str(error))
             continue
         examples += [[one] for one in features]
+        owners += [at] * len(features)
         cut = sum(one.cut for one in features)
         if cut:
             truncated(at, cut)
     if not examples and first is not None:
         raise first
-    losses: dict[str, float] = predictor.backend.loss(examples)  # type: ignore[attr-defined]
-    return losses
+    backend: Any = predictor.backend
+    losses, each = backend.losses(examples)
+    terms = backend.objective.terms
+    loss = float(losses.sum()) / max(terms(examples), 1.0)
+    scores: dict[str, dict[str, Any]] = {"metrics": {"loss": loss, "perplexity": perplexity(loss)}, "intervals": {}, "draws": {}}
+    if not intervals or not each:
+        return scores
+    _records, of = np.unique(owners, return_inverse=True)
+    tokens = np.bincount(of, weights=[terms([example]) for example in examples])  # (records,)
+    sure = token_loss_scores(np.bincount(of, weights=losses).tolist(), tokens.tolist())
+    return {**scores, "intervals": sure["intervals"], "draws": sure["draws"]}

@@ -8,15 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from weitiao import tasks
+from weitiao import meant, tasks
 from weitiao.config import Recipe, TrainingSettings
 from weitiao.data import checking, language, loading
 from weitiao.data.ledger import Ledger
+from weitiao.data.near_duplicates import told_apart
 from weitiao.data.records import Records
 from weitiao.engine import blank, hub
 from weitiao.engine.devices import machine_for
 from weitiao.engine.model_folder import longest_read
-from weitiao.errors import ModelError, NetworkError, UsageError
+from weitiao.errors import DataError, ModelError, NetworkError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.tasks.base import Spec, Task
@@ -62,14 +63,15 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
     if not recipe.source:
         raise UsageError(_("Which data? Name a file, such as: weitiao train reviews.csv"))
     task = tasks.get(recipe.model.task)
-    loaded = loading.load(
-        recipe.source,
-        recipe.data,
-        task.schema(recipe.task),
-        seed=recipe.training.seed,
-        offline=recipe.model.offline,
-        observer=observer,
-    )
+    schema = task.schema(recipe.task)
+    try:
+        loaded = loading.load(
+            recipe.source, recipe.data, schema, seed=recipe.training.seed, offline=recipe.model.offline, observer=observer
+        )
+    except DataError as error:
+        if any(schema.columns.values()):  # whoever names columns means this task
+            raise
+        raise meant.advised(error, task, recipe.data) from error
     learned = task.learn(loaded.splits["train"], recipe.task)
     if base_needed:
         for name, held in loaded.splits.items():
@@ -105,7 +107,18 @@ def _as_text(task: Task, records: Records) -> Records:
     # A choice among a row's own options is no class: "0" means another thing in every row.
     choices = (field.name for field in task.outputs if field.type == "choice" and not field.varied)
     choice = next((name for name in choices if name in records.columns), None)
-    return Records({"text": texts} | ({"label": records.columns[choice]} if choice else {}), records.rows, records.source)
+    label = {"label": records.columns[choice]} if choice else {}
+    return Records({"text": texts, **label, **_told_apart(task, records)}, records.rows, records.source)
+
+
+def _told_apart(task: Task, records: Records) -> dict[str, list[Any]]:
+    """By what near-duplicates are told where rows share a text on purpose: two questions about one text are no duplicates."""
+    there = [field for field in task.inputs if field.type == "text" and field.name in records.columns]
+    own, shared = ([field.name for field in there if field.shared is common] for common in (False, True))
+    if not own or not shared:
+        return {}
+    sides = [["\n".join(str(record[name] or "") for name in names) for record in records] for names in (own, shared)]
+    return {checking.SEARCHED: [told_apart(*texts) for texts in zip(*sides, strict=True)]}
 
 
 def _measured(task: Task, learned: Spec, splits: Mapping[str, Records]) -> list[str] | None:

@@ -46,15 +46,16 @@ def tasks_of(choice: Choice) -> list[str]:
     >>> tasks_of(DECODERS[0])
     ['text-generation']
     """
+    fits = {name: task for name, task in tasks.all_tasks().items() if _speaks_for(task, choice)}
     config = {
         "architectures": [choice.architecture],
         "is_encoder_decoder": choice.kind == "encoder-decoder",
         "id2label": {str(at): label for at, label in enumerate(choice.labels)},
     }
-    ready = fitting_tasks(config)
+    ready = [name for name in fitting_tasks(config) if name in fits]
     if choice.labels:
         return ready
-    return [name for name, task in tasks.all_tasks().items() if name in ready or can_learn(task, choice)]
+    return [name for name, task in fits.items() if name in ready or can_learn(task, choice)]
 
 
 def classes_of(task: Task) -> tuple[str, ...]:
@@ -80,7 +81,12 @@ def _can(task: Task, config: Mapping[str, Any]) -> bool:
 
 def can_learn(task: Task, choice: Choice) -> bool:
     """Whether an entry of the table is of the kind that a task can be trained on."""
-    return task.trainable and kind_of(classes_of(task)) == choice.kind
+    return task.trainable and kind_of(classes_of(task)) == choice.kind and _speaks_for(task, choice)
+
+
+def _speaks_for(task: Task, choice: Choice) -> bool:
+    """Whether a task wants what an entry writes: a model that turns one language into another is of use to nobody else."""
+    return task.translates or not choice.writes
 
 
 def _some_settings(task: Task) -> Any:

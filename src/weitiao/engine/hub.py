@@ -31,6 +31,7 @@ from weitiao.engine.unreachable import MIRROR, Attempt, NotHad, pickle_hint, wit
 from weitiao.errors import ModelError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
+from weitiao.quantities import some
 
 __all__ = ["BaseModel", "fetch", "resolve", "unpack", "verify_folder"]
 
@@ -79,6 +80,7 @@ def resolve(
     trust_remote_code: str = "",
     memory_bytes: int | None = None,
     gpu: bool = False,
+    replaceable: bool = True,
     observer: Observer = SILENT,
 ) -> BaseModel:
     """Find the base model ``name`` and, where need be, fetch it.
@@ -93,6 +95,7 @@ def resolve(
         method: of fine-tuning, for "auto": it says how much memory a model takes.
         trust_remote_code: the one repository (or folder) whose Python code may run.
         memory_bytes, gpu: the device that trains, for "auto"; this machine's main memory by default.
+        replaceable: whether a model that needs no network would do as well, so that a failure may name one.
         observer: hears notes, warnings and the "fetch" progress in bytes.
 
     Raises:
@@ -112,7 +115,7 @@ def resolve(
             return _automatic(choices, offline, language, observer)
         return _named(name, revision, offline, trust_remote_code, observer)
     except NotHad as failure:
-        failure.kind = kind_of(classes)
+        failure.kind = kind_of(classes) if replaceable else None
         raise failure.error() from failure
 
 
@@ -132,7 +135,8 @@ def found_again(
     """
     try:
         again = named_again(base, named)
-        found = resolve(again["model"], revision=again["revision"], offline=offline, trust_remote_code=trust_remote_code, observer=observer)
+        asked = {"offline": offline, "trust_remote_code": trust_remote_code, "observer": observer}
+        found = resolve(again["model"], revision=again["revision"], replaceable=False, **asked)  # type: ignore[arg-type]
     except ModelError as error:
         message = _("This run still needs the base model that it was made from, {id}: {problem}")
         raise ModelError(message.format(id=base["id"], problem=error)) from error
@@ -203,7 +207,7 @@ def fetch(
         from weitiao.engine.hub_datasets import fetch_dataset
 
         return fetch_dataset(name, revision=revision, bundle=bundle, offline=offline or endpoint.offline_asked(), observer=observer)
-    model = resolve(name, revision=revision, offline=offline, language=language, observer=observer)
+    model = resolve(name, revision=revision, offline=offline, language=language, replaceable=False, observer=observer)
     names = needed_files(file.relative_to(model.path).as_posix() for file in model.path.rglob("*") if file.is_file())
     if bundle is not None:
         about = {"kind": "model", "id": model.id, "revision": revision, "commit": model.revision, "license": model.license}
@@ -326,8 +330,8 @@ def _automatic(choices: list[catalog.Choice], offline: bool, language: str, obse
         else:
             why = _("{reason}; {source}").format(reason=_(choice.reason), source=found.why)
             return replace(found, license=found.license or choice.license, why=why)
-    names = ", ".join([*(choice.id for choice in choices[:SHOWN]), *(["..."] if len(choices) > SHOWN else [])])
-    told = {"names": names, "causes": "; ".join(dict.fromkeys(causes))}
+    names = some((choice.id for choice in choices), SHOWN)
+    told = {"names": names, "causes": _("; ").join(dict.fromkeys(causes))}
     if failure is not None:
         failure.table = names
     if choices[0].kind != "encoder":

@@ -24,6 +24,7 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         revision=settings.revision,
         offline=settings.offline,
         trust_remote_code=settings.trust_remote_code,
+        replaceable=_served_offline(task),
     )
     config = read_config(base.path)
     spec = task.spec_from(config, recipe.task)
@@ -40,6 +41,13 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         )
 
     return spec, load
+
+
+def _served_offline(task: Task) -> bool:
+    """Whether the packaged base, an encoder without a head, answers for a task as it is."""
+    from weitiao.engine.fitting import fitting_tasks  # it reads configs with this module
+
+    return task.name in fitting_tasks({"architectures": ["BertModel"]})
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -19,7 +19,6 @@ from weitiao.engine.pretrained import read_config
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
-from weitiao.processing import check_pictures
 from weitiao.runs import RunFolder, atomic, prediction_line, write_lines, write_text
 from weitiao.tasks.base import Remark, Spec, Task
 
@@ -124,8 +123,6 @@ class Session:
         for row, record in zip(records.rows, records, strict=True):
             try:
                 features = self.task.encode(record, self.loaded.processor, self.spec, max_length=self.max_length, for_training=targets)
-                if not targets:  # where there are, the task has looked
-                    check_pictures(features)
             except DataError as error:
                 raise records.blamed(row, error) from error
             cut = sum(f.cut for f in features)
@@ -194,7 +191,7 @@ class Session:
         predictor = self.predictor()
         metrics: dict[str, float] = {}
         if self.task.answers_by == "generate" or self.job_metric == "loss":
-            metrics |= teacher_forced(predictor, records)
+            metrics |= teacher_forced(predictor, records)["metrics"]
         if self.job_metric not in metrics:
             metrics |= self.task.score(list(predictor.predict(records)), records, self.spec)["metrics"]
         return plain_numbers(self.task, metrics, self.job_metric)

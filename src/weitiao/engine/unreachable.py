@@ -32,10 +32,11 @@ class Attempt:
 class NotHad(Exception):
     """Every place was tried for ``name``, in vain. Never leaves the engine: it ends as a NetworkError or with another entry of ``auto``.
 
-    ``kind`` is the kind of model that was wanted; ``table`` names the entries that ``auto`` tried, ``name`` being the first of them.
+    ``kind`` is the kind of model that was wanted, None where only this one will do; ``table`` names the entries that ``auto`` tried,
+    ``name`` being the first of them.
     """
 
-    kind: heads.Kind = "encoder"
+    kind: heads.Kind | None = "encoder"
     table: str = ""
 
     def __init__(self, name: str, attempts: Sequence[Attempt], *, offline: bool = False) -> None:
@@ -82,7 +83,7 @@ def next_steps(failure: NotHad, *, dataset: bool = False) -> list[str]:
         bundle = name.rsplit("/", 1)[-1] + ".zip"
         carry = _('Or on a machine with a network: "weitiao fetch {what} --bundle {bundle}", and here: "weitiao fetch --unpack {bundle}".')
         steps.append(carry.format(what=f"hub:{name}" if dataset else name, bundle=bundle))
-    if not dataset:
+    if not dataset and failure.kind is not None:
         steps.append(without_network(failure.kind))
     return steps
 

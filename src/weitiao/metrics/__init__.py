@@ -5,7 +5,7 @@ Every scoring function gives {"metrics", "intervals", "draws", ...}: ``draws`` a
 """
 
 from weitiao.metrics.classification import classification_scores
-from weitiao.metrics.comparing import compare
+from weitiao.metrics.comparing import compare, standing
 from weitiao.metrics.multi_label import multi_label_scores
 from weitiao.metrics.regression import regression_scores
 from weitiao.metrics.resampling import interval, mean_scores, ratio_scores, resamples
@@ -27,5 +27,6 @@ __all__ = [
     "rouge_rows",
     "rouge_scores",
     "smaller_is_better",
+    "standing",
     "title",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 from weitiao import asking
 from weitiao.config import ADAPTED
 from weitiao.messages import _
+from weitiao.metrics import standing
 from weitiao.report import advice, charts, learning, results
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
@@ -110,13 +111,14 @@ def _standing(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[
     if not evaluation.get("metrics"):
         unfinished = record.get("status") != "finished"
         return {"mood": "none", "text": _("This run did not finish") if unfinished else _("Not tested yet")}
-    if verdict.get("beats_baselines") is None:
-        return {"mood": "none", "text": _("Tested, with nothing to compare with")}
-    if not verdict["beats_baselines"]:
-        return {"mood": "bad", "text": _("A simple baseline does as well or better")}
-    if verdict.get("clear") is False:
-        return {"mood": "fair", "text": _("Perhaps better than a simple baseline")}
-    return {"mood": "good", "text": _("Better than a simple baseline")}
+    moods = {
+        "alone": ("none", _("Tested, with nothing to compare with")),
+        "worse": ("bad", _("A simple baseline does better")),
+        "even": ("fair", _("Not told apart from a simple baseline")),
+        "better": ("good", _("Better than a simple baseline")),
+    }
+    mood, text = moods[standing(verdict)]
+    return {"mood": mood, "text": text}
 
 
 def _command(words: Any) -> str:

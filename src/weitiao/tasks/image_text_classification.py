@@ -67,10 +67,8 @@ class ImageTextClassification(Task):
     def encode(self, record: Record, processor: Processor, spec: Spec, *, max_length: int, for_training: bool) -> list[Features]:
         """The text's tokens beside the picture, (3, height, width) once it is read. Raises DataError for a picture that cannot be."""
         features = processor.text(record["text"], max_length=max_length)
-        picture = processor.image(record["image"])
-        features.arrays = {"pixel_values": picture}
+        features.arrays = {"pixel_values": processor.image(record["image"])}
         if for_training:
-            np.asarray(picture)  # what is broken is better heard of now, with its row, than in the middle of a training
             if record["label"] not in spec["labels"]:
                 raise DataError(_('The label "{label}" was not in the training data.').format(label=record["label"]), column="label")
             features.target = spec["labels"].index(record["label"])

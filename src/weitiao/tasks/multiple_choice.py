@@ -70,7 +70,8 @@ class MultipleChoice(Task):
         """Options in columns of their own (ending0 to ending3; A, B, C, D) become a list, as do {"text": [...], "label": [...]}."""
         names = {name.lower(): name for name in table.names}
         if {"sent1", "sent2"} <= names.keys() and not {"question", "context"} & names.keys():  # SWAG
-            table = table.with_column("context", table.texts(names["sent1"])).with_column("question", table.texts(names["sent2"]))
+            for name, of in (("context", names["sent1"]), ("question", names["sent2"])):
+                table = table.with_column(name, table.texts(of), made_of=(of,))
         listed = settings.options or tuple(names[hint] for hint in OPTION_HINTS if hint in names)[:1]
         if len(listed) == 1:
             answers = next(iter(settings.answer), None) or next((names[hint] for hint in ANSWER_HINTS if hint in names), "")

@@ -92,7 +92,7 @@ class QuestionAnswering(Task):
             return table
         cells = [with_starts(answer, start) for answer, start in zip(table.texts(answers), table.texts(starts), strict=True)]
         note = _('The answers of "{answers}" start where "{starts}" says.').format(answers=answers, starts=starts)
-        return table.with_column(answers, cells, note)
+        return table.with_column(answers, cells, note, made_of=(answers, starts))
 
     def prepare(self, record: dict[str, Any]) -> dict[str, Any]:
         """Answers become [{"text", "start"}]; [] and None say that there is none.

@@ -50,6 +50,7 @@ class Translation(Task):
     outputs = (Field("target", "text", N_("Translation"), flag="target", hints=TARGET_HINTS),)
     settings = TranslationSettings
     answers_by = "generate"
+    translates = True
     headline = Headline("bleu", "max")
     hub_tag = "translation"
     selection = Headline("loss", "min")

@@ -99,6 +99,10 @@ class Objective:
         """The summed loss, a scalar."""
         raise NotImplementedError
 
+    def row_losses(self, outputs: Any, batch: Collated) -> torch.Tensor | None:
+        """(rows,) each row's part of the loss, in the batch's order; None where the loss has no such parts."""
+        return None
+
     def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
         """What ``decode`` sees of the outputs, by name: one entry a row, in the batch's order. (rows, labels) logits here."""
         return {"logits": outputs.logits.float()}

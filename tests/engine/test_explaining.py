@@ -187,7 +187,7 @@ def test_a_picture_shows_its_shape(explained: Any) -> None:
 
 
 def test_leaving_words_out_finds_those_that_a_trained_model_goes_by(train_tiny: Any) -> None:
-    run = train_tiny(epochs=4)
+    run = train_tiny(epochs=10)
     for label in ("good", "bad"):
         text = f"the room was {WORDS[label][0]} and we was in it today"
         facts = run.explain(text)

@@ -155,7 +155,7 @@ class QuestionAnswering(Task):
                 "--max-length or --doc-stride keeps it."
             )
             return Remark("dropped", "answer_in_no_window", message.format(answer=there[0]["text"][:60], limit=max_length))
-        longest = max((last - first + 1 for first, last in (window.target for window in features)), default=0)
+        longest = max((last - first + 1 for first, last in (window.target for window in features if window.target)), default=0)
         if there and longest > spec["max_answer_length"]:
             message = _("The answer is {count} tokens long, and none over --max-answer-length {limit} is ever given.")
             return Remark("kept", "long_answer", message.format(count=longest, limit=spec["max_answer_length"]))

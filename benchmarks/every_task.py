@@ -2,6 +2,7 @@
 
     python benchmarks/every_task.py DATA_FOLDER                    # all, an hour or two on two cores
     python benchmarks/every_task.py DATA_FOLDER --only sts ner     # some
+    python benchmarks/every_task.py DATA_FOLDER --short            # one epoch of few rows each: that it runs, not how good it is
 
 DATA_FOLDER holds public data sets, cut small, in folders of the names in ``CASES``: STS-B, WNUT-17, MSRA, GoEmotions, XQuAD, CMRC, CSL,
 Multi30k, Alpaca's instructions, WikiText. A folder that is missing is named and left out. Cases whose name ends in "-by-heart" train on
@@ -42,6 +43,7 @@ class Case:
     goal: float | None = None
 
 
+SHORT, QUESTIONS = 200, 5  # rows of the short form, and questions about a paragraph
 HELD_OUT = "--valid 0.1 --test"
 BLANK = "--batch-size 16 --lr 1e-3 --warmup 0.05 --max-grad-norm 1"
 HEART = f"{BLANK} --epochs 60"
@@ -155,6 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of the data sets")
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES), metavar="CASE")
+    parser.add_argument("--short", action="store_true", help="one epoch of few rows each")
     parser.add_argument("--out", type=Path, help="keep the runs in this folder")
     parser.add_argument("--json", type=Path, help="where to write the figures")
     options = parser.parse_args()
@@ -169,7 +172,7 @@ def main() -> None:
             if not (options.data / case.data).is_file():
                 print(f"{name:22}{case.data} is not there")
                 continue
-            results[name] = found = run(name, case, options.data, out, Path(scratch))
+            results[name] = found = run(name, case, options.data, out, Path(scratch), short=options.short)
             print(
                 f"{name:22}{case.task:24}{found['rows']:>7}  {_figure(found):>28}  {_figure(found['baseline']):>28}  {case.goal or '':>6}"
                 f"{found['train_s']:>9.0f}{found['rows_per_s']:>8.1f}{found['peak_mb']:>9.0f}",
@@ -179,13 +182,19 @@ def main() -> None:
         options.json.write_text(json.dumps(results, indent=2, ensure_ascii=False), encoding="utf-8")
 
 
-def run(name: str, case: Case, data: Path, out: Path, scratch: Path) -> dict[str, Any]:
+def run(name: str, case: Case, data: Path, out: Path, scratch: Path, *, short: bool = False) -> dict[str, Any]:
     """Train, predict, and read what the run says."""
     place, source = out / name, data / case.data
-    flags = [str(data / word[1:]) if word.startswith("@") else word for word in case.flags.split()]
+    files = {word: data / word[1:] for word in case.flags.split() if word.startswith("@")}
+    if short:
+        source = _first_rows(source, SHORT, scratch)
+        files = {word: _first_rows(file, SHORT // 4, scratch) for word, file in files.items()}
+    flags = [str(files.get(word, word)) for word in case.flags.split()]
     if case.rows:
-        source = _first_rows(source, case.rows, scratch)
+        source = _first_rows(source, min(case.rows, SHORT) if short else case.rows, scratch)
         flags += ["--valid", str(source), "--test", str(source)]
+    if short:
+        flags += ["--epochs", "1"]
     shutil.rmtree(place, ignore_errors=True)
     began = time.perf_counter()
     _weitiao("train", str(source), "--task", case.task, *flags, "--out", str(place), "--quiet")
@@ -220,10 +229,20 @@ def _weitiao(*words: str) -> str:
 
 
 def _first_rows(source: Path, rows: int, scratch: Path) -> Path:
+    """A copy of the first rows of a file: lines, sentences between blank lines, records, or paragraphs of SQuAD."""
     text = source.read_text(encoding="utf-8")
-    records = json.loads(text) if source.suffix == ".json" else [json.loads(line) for line in text.splitlines()]
-    place = scratch / f"{source.parent.name}-{rows}.jsonl"
-    place.write_text("\n".join(json.dumps(record, ensure_ascii=False) for record in records[:rows]) + "\n", encoding="utf-8")
+    place = scratch / f"{source.parent.name}-{source.stem}-{rows}{source.suffix}"
+    if source.suffix == ".json":
+        records = json.loads(text)
+        if isinstance(records, dict):
+            paragraphs = [paragraph for article in records["data"] for paragraph in article["paragraphs"]]
+            kept: Any = {"data": [{"title": "", "paragraphs": paragraphs[: -(-rows // QUESTIONS)]}]}
+        else:
+            kept = records[:rows]
+        place.write_text(json.dumps(kept, ensure_ascii=False), encoding="utf-8")
+    else:
+        between = "\n\n" if source.suffix == ".conll" else "\n"
+        place.write_text(between.join(text.strip("\n").split(between)[:rows]) + "\n", encoding="utf-8")
     return place
 
 

@@ -1,6 +1,8 @@
-"""Full fine-tuning beside Hugging Face's Trainer: the same rows, base, batch size, epochs and threads, in turn, each in its own process.
+"""Fine-tuning beside Hugging Face's Trainer, and PEFT: the same rows, base, batch size, epochs and threads, in turn, each a process.
 
-python benchmarks/finetune.py DATA_FOLDER [--label target] [--seeds 42 43 44] [--max-length 128] [--group-only] [--short]
+python benchmarks/finetune.py DATA_FOLDER [--method full] [--label target] [--seeds 42 43 44] [--max-length 128] [--rows N] [--group-only] [--short]
+
+Methods: full; lora, on all layers; lora-top, on the top quarter of them; head, the new head alone. The peer trains the same weights.
 
 DATA_FOLDER holds train.csv, val.csv and test.csv. Without it, or with --short, a slice or the bundled sample is used: that shows that the
 benchmark runs, not who is faster. Prints a table and writes JSON beside it (--json FILE).
@@ -21,23 +23,33 @@ from statistics import mean, median
 from typing import Any
 
 HERE = Path(__file__).parent
+# What each contestant is told: flags of weitiao train, and of the peer.
+METHODS = {
+    "full": (["--lr", "5e-5"], ["--lr", "5e-5"]),
+    "lora": (["--method", "lora", "--lr", "5e-4"], ["--method", "lora", "--lr", "5e-4"]),
+    "lora-top": (["--method", "lora", "--lora-layers", "top-25%", "--lr", "5e-4"], ["--method", "lora", "--top", "0.25", "--lr", "5e-4"]),
+    "head": (["--method", "head", "--lr", "1e-3"], ["--method", "head", "--lr", "1e-3"]),
+}
 
 
 def main() -> None:
     """Run every seed with every contestant, interleaved, and print what came out."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", nargs="?", help="folder with train.csv, val.csv, test.csv")
+    parser.add_argument("--method", choices=METHODS, default="full")
     parser.add_argument("--text", default="text")
     parser.add_argument("--label", default="label")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     parser.add_argument("--max-length", type=int, default=128)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--rows", type=int, help="train on the first so many rows only: for time, not for quality")
     parser.add_argument("--group-only", action="store_true", help="leave out the Trainer without group-by-length")
     parser.add_argument("--short", action="store_true", help="one seed, one epoch, few rows")
     parser.add_argument("--json", help="where to write the figures")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(options.data) if options.data and not options.short else _slice(options, Path(scratch))
+        whole = options.data and not options.short
+        folder = (_first(options, Path(scratch)) if options.rows else Path(options.data)) if whole else _slice(options, Path(scratch))
         seeds, epochs = (options.seeds[:1], 1) if options.short else (options.seeds, options.epochs)
         contestants = {"weitiao": [], "Trainer, group-by-length": ["--group"], "Trainer, dynamic padding": []}
         if options.group_only:
@@ -58,19 +70,9 @@ def main() -> None:
 def _weitiao(folder: Path, options: argparse.Namespace, seed: int, epochs: int, flags: list[str], scratch: Path) -> dict[str, float]:
     out = scratch / f"run-{seed}"
     command = [sys.executable, "-m", "weitiao", "train", str(folder / "train.csv"), "--valid", str(folder / "val.csv")]
-    command += ["--test", str(folder / "test.csv"), "--text", options.text, "--label", options.label, "--model", "offline", "--lr", "5e-5"]
-    command += [
-        "--epochs",
-        str(epochs),
-        "--batch-size",
-        "32",
-        "--max-length",
-        str(options.max_length),
-        "--seed",
-        str(seed),
-        "--out",
-        str(out),
-    ]
+    command += ["--test", str(folder / "test.csv"), "--text", options.text, "--label", options.label, "--model", "offline"]
+    command += ["--epochs", str(epochs), "--batch-size", "32", "--max-length", str(options.max_length), "--seed", str(seed)]
+    command += ["--out", str(out), *METHODS[options.method][0]]
     whole, peak, _output = timed([*command, "--quiet", "--overwrite"])
     record = json.loads((out / "run.json").read_text(encoding="utf-8"))
     training, evaluation = record["training"], record["evaluation"]
@@ -83,7 +85,7 @@ def _trainer(folder: Path, options: argparse.Namespace, seed: int, epochs: int, 
 
     command = [sys.executable, str(HERE / "peers" / "hf_trainer.py"), str(resolve("offline").path), str(folder / "train.csv")]
     command += [str(folder / "test.csv"), options.text, options.label, "--epochs", str(epochs), "--seed", str(seed)]
-    whole, peak, output = timed([*command, "--max-length", str(options.max_length), *flags])
+    whole, peak, output = timed([*command, "--max-length", str(options.max_length), *METHODS[options.method][1], *flags])
     figures: dict[str, float] = json.loads(output.strip().splitlines()[-1])
     return {**figures, "whole_s": whole, "peak_mb": peak}
 
@@ -100,6 +102,16 @@ def timed(command: list[str]) -> tuple[float, float, str]:
         if status:
             sys.exit(f"{' '.join(command)}\n{errors.read()[-2000:]}")
         return round(seconds, 1), round(usage.ru_maxrss / 1024), output.read()
+
+
+def _first(options: argparse.Namespace, scratch: Path) -> Path:
+    """A folder with the data's first training rows."""
+    for name in ("train", "val", "test"):
+        with (Path(options.data) / f"{name}.csv").open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.reader(file))
+        with (scratch / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows[: options.rows + 1] if name == "train" else rows)
+    return scratch
 
 
 def _slice(options: argparse.Namespace, scratch: Path) -> Path:

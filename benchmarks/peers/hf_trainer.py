@@ -1,10 +1,12 @@
-"""The peer: Hugging Face's Trainer as its own guide recommends it for a CPU: dynamic padding, fused AdamW, group-by-length on request.
+"""The peer: Hugging Face's Trainer as its own guide recommends it for a CPU: dynamic padding, fused AdamW, group-by-length on request; with
+PEFT's LoRA on the linear layers, on all or on the top share of the layers, or with the base frozen.
 
 python benchmarks/peers/hf_trainer.py MODEL_FOLDER TRAIN.csv TEST.csv TEXT LABEL [--group] [--seed N] ...   prints one line of JSON
 """
 
 import argparse
 import json
+import math
 import os
 import tempfile
 import time
@@ -25,6 +27,8 @@ parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--lr", type=float, default=5e-5)
 parser.add_argument("--max-length", type=int, default=128)
 parser.add_argument("--seed", type=int, default=42)
+parser.add_argument("--method", choices=("full", "lora", "head"), default="full")
+parser.add_argument("--top", type=float, default=1.0, help="LoRA: share of the layers, from the top")
 options = parser.parse_args()
 
 tokenizer = AutoTokenizer.from_pretrained(options.model)
@@ -33,6 +37,16 @@ tables = {name: pd.read_csv(path) for name, path in (("train", options.train), (
 tables["train"] = tables["train"][: options.rows]
 labels = sorted(tables["train"][options.label].unique().tolist())
 model = AutoModelForSequenceClassification.from_pretrained(options.model, num_labels=len(labels))
+if options.method == "lora":
+    from peft import LoraConfig, get_peft_model
+
+    layers = model.config.num_hidden_layers
+    adapted = list(range(layers - math.ceil(layers * options.top), layers))
+    lora = {"r": 8, "lora_alpha": 16, "lora_dropout": 0.05, "target_modules": ["query", "key", "value", "dense"]}
+    excluded = ".*pooler.*"  # the linear layers of the blocks alone
+    model = get_peft_model(model, LoraConfig(task_type="SEQ_CLS", layers_to_transform=adapted, exclude_modules=excluded, **lora))
+elif options.method == "head":
+    model.base_model.requires_grad_(False)
 
 
 def tokenized(table: pd.DataFrame) -> Dataset:

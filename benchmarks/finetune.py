@@ -1,6 +1,6 @@
 """Fine-tuning beside Hugging Face's Trainer, and PEFT: the same rows, base, batch size, epochs and threads, in turn, each a process.
 
-python benchmarks/finetune.py DATA_FOLDER [--method full] [--label target] [--seeds 42 43 44] [--max-length 128] [--rows N] [--group-only] [--short]
+python benchmarks/finetune.py DATA_FOLDER [--method full] [--label target] [--seeds 42 43 44] [--rows N] [--group-only] [--short]
 
 Methods: full; lora, on all layers; lora-top, on the top quarter of them; head, the new head alone. The peer trains the same weights.
 

@@ -51,7 +51,9 @@ CASES = {
     "sts": Case(
         "sts_pairs_en/train.jsonl",
         "regression",
-        f"{HELD_OUT} @sts_pairs_en/val.jsonl --model offline --epochs 3 --lr 5e-5 --batch-size 32 --text sentence1,sentence2 --label score",
+        # Nothing held out: with a few epochs and a falling learning rate the last one is the best, and every pair counts.
+        "--valid 0 --test @sts_pairs_en/val.jsonl --model offline --epochs 3 --lr 5e-5 --batch-size 32 --text sentence1,sentence2 "
+        "--label score",
         ("A plane is taking off.", "--pair", "An air plane is taking off."),
         goal=0.85,
     ),

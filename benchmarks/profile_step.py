@@ -27,7 +27,7 @@ KINDS = {
     "layer norms": ("layer_norm", "rms_norm"),
     "activations": ("gelu", "silu", "relu", "tanh", "sigmoid"),
     "softmax": ("softmax",),
-    "dropout masks": ("random_", "bernoulli", "aten::ge", "native_dropout"),
+    "dropout masks": ("random_", "bernoulli", "aten::ge", "native_dropout", "_Dropout", "_Dropped"),
     "gathering and copies": ("index", "copy_", "cat", "gather", "embedding", "clone", "contiguous", "zero", "fill"),
     "sums": ("aten::sum", "aten::mean"),
     "element by element": ("aten::add", "aten::mul", "aten::div", "aten::sub", "addcmul", "aten::pow"),

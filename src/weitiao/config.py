@@ -263,7 +263,7 @@ def _checked(field_: "dataclasses.Field[Any]", value: Any, hint: Any) -> Any:
         raise UsageError(message) from error
     low, high, choices = field_.metadata["low"], field_.metadata["high"], field_.metadata["choices"]
     if choices and converted not in choices:
-        message = _("{flag} is {value!r}; it must be one of {choices}.").format(flag=flag, value=value, choices=", ".join(choices))
+        message = _("{flag} is {value!r}; it must be one of {choices}.").format(flag=flag, value=value, choices=_(", ").join(choices))
         raise UsageError(message + nearest(str(value), list(choices)))
     if field_.metadata["or_zero"] and converted == 0:
         return converted

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from weitiao.data.columns import ColumnPlan
 from weitiao.data.ledger import Ledger
 from weitiao.data.reading import Reading, iter_tables
 from weitiao.data.records import Records
-from weitiao.data.titles import reason_title
+from weitiao.data.titles import rows_line
 from weitiao.errors import DataError, UsageError
 from weitiao.labels import labels_of, ordered
 from weitiao.messages import _
@@ -97,7 +97,8 @@ class Model:
         if isinstance(inputs, (str, Mapping)):
             raise UsageError(_('predict takes a list of texts: predict(["{text}"])').format(text=str(inputs)[:40]))
         records = [self._as_record(value, at, given) for at, value in enumerate(inputs)]  # judged before the weights are read
-        return list(self.predictor().predict(records, truncated=self._cut))
+        answers = self.predictor().predict(records, truncated=self._cut)
+        return [{name: value for name, value in answer.items() if not name.startswith("_")} for answer in answers]
 
     def stream(self, record: str | Mapping[str, Any], **arguments: Any) -> Iterator[str]:
         """The answer of a model that writes, piece by piece.
@@ -214,10 +215,9 @@ class Model:
             done += len(batch)
             observer.progress("predict", done, None, {})
         self.warn_of_cut(self.truncated - cut_before, done, observer)
-        for what, count in ledger.counts().items():
+        for what in ledger.counts():
             if not what.startswith("truncated:"):  # said above, with the limit
-                rows = ", ".join(str(entry.row) for entry in islice(ledger.of(what), NAMED)) + (", …" if count > NAMED else "")
-                observer.warn(_("{file}: {what}, {count} rows: {rows}.").format(file=data, what=reason_title(what), count=count, rows=rows))
+                observer.warn(rows_line(data, what, [entry.row for entry in ledger.of(what)]))
 
     def warn_of_cut(self, count: int, rows: int, observer: Observer) -> None:
         """Say how many of so many rows were longer than the model reads, if any were."""

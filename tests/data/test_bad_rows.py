@@ -84,3 +84,15 @@ def test_of_very_many_bad_rows_no_number_is_made_up(write: Callable[..., str], r
     path = write("a.csv", "text,score\na good text,1\n" + row * 1500)
     with pytest.raises(DataError, match=r"1000 rows or more cannot be read \(.*say with --max-bad-rows how many"):
         load(path, DataSettings(**NOTHING_HELD), NUMBERS)
+
+
+def test_rows_that_are_fine_count_beside_very_many_bad_ones(write: Callable[..., str]) -> None:
+    """Whatever is wrong with the bad ones, and wherever they stand: empty texts that were to be written, and two fields in turn."""
+    summaries = Schema([TEXT], [Field("summary", "text", "Summary", flag="summary", hints=("summary",))])
+    path = write("a.csv", "text,summary\n" + "long,short\n" * 2000 + "long,\n" * 1200)
+    with pytest.raises(DataError, match="1000 rows or more cannot be read"):
+        load(path, DataSettings(**NOTHING_HELD), summaries)
+    both = Schema([TEXT], [Field(name, "number", name, flag=name, hints=(name,)) for name in ("x", "y")])
+    rows = [f"text {row},{'high' if row >= 2000 else 1},{'low' if 500 <= row < 600 else 2}\n" for row in range(2950)]
+    with pytest.raises(DataError, match="1000 rows or more cannot be read"):
+        load(write("b.csv", "text,x,y\n" + "".join(rows)), DataSettings(**NOTHING_HELD), both)

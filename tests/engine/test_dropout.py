@@ -38,6 +38,7 @@ def test_it_is_seeded_and_off_when_it_should_be() -> None:
     assert not torch.equal(first, dropout(x, 0.5))
     assert dropout(x, 0.0) is x and dropout(x, 0.5, training=False) is x
     assert dropout(x, 1.0).abs().sum() == 0
+    assert dropout(x, 1 - 1e-7).isfinite().all()
     assert dropout(torch.empty(0, 3), 0.5).shape == (0, 3)
 
 

@@ -58,6 +58,7 @@ def test_chinese_without_training(tmp_path: Path) -> None:
     pytest.importorskip("jieba")
     text = "利用卷积神经网络进行图像识别。"
     answer = weitiao.load(make_model(tmp_path / "m"), task="keyword-extraction", top_k=3).predict([text])[0]
+    assert answer.keys() == {"keywords"}
     assert len(answer["keywords"]) == 3 and all(one["keyword"] in text for one in answer["keywords"])
 
 

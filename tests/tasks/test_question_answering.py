@@ -118,6 +118,12 @@ def test_questions_about_one_text_are_no_duplicates(tmp_path: Path) -> None:
     data = _write(tmp_path / "twice.jsonl", [*rows, {**rows[1], "question": "When was it opened to the public ?"}])
     found = {finding["code"]: finding for finding in weitiao.check(str(data), task="qa", valid="0", test="0")["check"]["findings"]}
     assert found["near_duplicates"]["count"] == 1
+    # One question may well be asked of many documents that begin alike.
+    asked_of_all = "What is the total amount due on this invoice?"
+    rows = [{"question": asked_of_all, "context": f"Invoice number {context}", "answers": "The end"} for context in contexts]
+    data = _write(tmp_path / "invoices.jsonl", rows)
+    codes = {finding["code"] for finding in weitiao.check(str(data), task="qa", valid="0", test="0")["check"]["findings"]}
+    assert "near_duplicates" not in codes
 
 
 def test_squad_files_of_both_versions(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class BadRows:
         ledger: where those are listed.
 
     Attributes:
-        fine: how many rows this stage could read: where there are none, leaving rows out helps nobody.
+        fine: how many rows could be read so far, over the pieces of the file: where there are none, leaving rows out helps nobody.
     """
 
     def __init__(self, source: str, limit: int, ledger: Ledger) -> None:
@@ -45,16 +45,16 @@ class BadRows:
         """How many there are, of all stages."""
         return len(self._found)
 
-    def add(self, row: int, reason: str, problem: str, seen: int = 0) -> None:
+    def add(self, row: int, reason: str, problem: str, fine: int = 0) -> None:
         """A row that cannot be read; ``problem`` is a sentence. Raises DataError once there is no point in counting on.
 
-        ``seen`` is how many rows have been looked at, where ``fine`` is counted only at the end.
+        ``fine`` is how many rows of the piece in hand could be read, which ``self.fine`` does not count yet.
         """
         self._found.append((self.source, row, problem))
         if len(self._found) <= self.limit:
             self.ledger.add(self.source, row, "dropped", reason, problem)
         elif len(self._found) >= max(_COUNTED, self.limit + 1):
-            self.check(fine=max(self.fine, seen - len(self.rows)))
+            self.check(fine=self.fine + fine)
 
     @property
     def rows(self) -> list[int]:

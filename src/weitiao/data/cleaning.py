@@ -81,10 +81,11 @@ def to_records(
             gone = np.fromiter((value is None for value in values), dtype=bool, count=len(values)) & keep
             if bad.rows:
                 gone &= ~np.isin(table.rows, bad.rows)  # these have their line already
+            fine = int(np.count_nonzero(keep & ~gone))
             for index in np.flatnonzero(gone):
                 if kind == "text" and name in plan.outputs:  # a text that is to be written cannot be left out by oversight alone
                     problem = _('the column "{column}" is empty: there is nothing to learn to write.').format(column=_(", ").join(columns))
-                    bad.add(int(table.rows[index]), reason, problem)
+                    bad.add(int(table.rows[index]), reason, problem, fine)
                 else:
                     ledger.add(table.source, table.rows[index], "dropped", reason, _spelling(table, columns, int(index)))
             keep &= ~gone
@@ -105,15 +106,17 @@ def _parsed(table: Table, columns: tuple[str, ...], name: str, kind: str, bad: B
     parse = parser(kind, Path(table.source).parent)
     values: list[Any] = []
     known = set(bad.rows)  # a row is listed, and counted, once
-    for seen, (row, *cells) in enumerate(zip(table.rows, *(table.texts(column) for column in columns), strict=True), 1):
+    fine = 0
+    for row, *cells in zip(table.rows, *(table.texts(column) for column in columns), strict=True):
         if int(row) in known:
             values.append(None)
             continue
         try:
             values.append(parse(cells))
+            fine += 1
         except ValueError as error:
             problem = _('column "{column}": {problem}').format(column=_(", ").join(columns), problem=error)
-            bad.add(int(row), f"bad_{name}", problem, seen)
+            bad.add(int(row), f"bad_{name}", problem, fine)
             values.append(None)
     return values
 
@@ -139,15 +142,17 @@ def _prepare(
 ) -> None:
     """Brings every record that is kept into the task's own form, in place; what a record says was "repaired" goes into the ledger."""
     unreadable = set(bad.rows)
-    for seen, index in enumerate(np.flatnonzero(keep), 1):
+    fine = 0
+    for index in np.flatnonzero(keep):
         row = int(table.rows[index])
         if row in unreadable:
             continue
         try:
             record = prepare({name: values[index] for name, values in fields.items()})
         except DataError as error:
-            bad.add(row, "bad_record", str(error), seen)
+            bad.add(row, "bad_record", str(error), fine)
             continue
+        fine += 1
         for reason, detail in record.pop("repaired", {}).items():
             ledger.add(table.source, row, "repaired", reason, detail)
         for name, value in record.items():

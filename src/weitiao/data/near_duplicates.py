@@ -5,6 +5,7 @@ signatures cut into bands bring likely pairs together without comparing all with
 """
 
 from collections.abc import Iterator, Sequence
+from hashlib import shake_128
 
 import numpy as np
 
@@ -47,13 +48,13 @@ def near_pairs(texts: Sequence[str], shingle: int, block: np.ndarray | None = No
 
 
 def told_apart(own: str, shared: str) -> str:
-    """What to search where many rows share a long text on purpose: all that is a row's own, and so little of what it shares that this
-    cannot make two rows alike, and enough to keep apart two that share nothing.
+    """What to search where many rows share a long text on purpose: all that is a row's own, and a mark of what it shares, long enough to
+    keep apart the same question about two texts, and too short to make two questions about one text alike.
 
-    >>> told_apart("Who won?", "The match was long. It ended with a goal by Ann.")
-    'Who won?\\nThe'
+    >>> told_apart("Who won?", "The match was long. It ended with a goal by Ann.").startswith("Who won?\\n")
+    True
     """
-    return f"{own}\n{shared[: 1 + len(own) // 3]}"
+    return f"{own}\n{shake_128(shared.encode()).hexdigest(1 + len(own) // 6)}"
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:

@@ -1,7 +1,11 @@
 """What splits, scripts and the row ledger's reasons are called, in the language in force. One table each, used when a sentence is made."""
 
-from weitiao.messages import N_, _
+from collections.abc import Sequence
 
+from weitiao.messages import N_, _
+from weitiao.quantities import some
+
+NAMED = 10  # rows that a warning names
 SPLITS = {"train": N_("train"), "validation": N_("validation"), "test": N_("test")}
 
 SCRIPTS = {
@@ -104,6 +108,16 @@ def script_title(script: str) -> str:
 def action_title(action: str) -> str:
     """What was done to a row."""
     return _(ACTIONS.get(action, action))
+
+
+def rows_line(file: str, what: str, rows: Sequence[int]) -> str:
+    """A warning about the rows that stand in the ledger under an "action:reason": their count, and the first of them.
+
+    >>> rows_line("a.csv", "dropped:ragged_row", [3, 8])
+    'a.csv: dropped: ragged row, 2 rows: 3, 8.'
+    """
+    said = _("{file}: {what}, {count} rows: {rows}.")
+    return said.format(file=file, what=reason_title(what), count=len(rows), rows=some(rows, NAMED))
 
 
 def reason_title(reason: str) -> str:

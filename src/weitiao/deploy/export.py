@@ -58,7 +58,7 @@ def export(
         GateError: the outputs differ; nothing is left behind.
     """
     if to not in TARGETS:
-        raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=", ".join(TARGETS)))
+        raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)))
     run, target = RunFolder.open(name), RunFolder(out)
     record = run.record()
     if record.get("status") != "finished":

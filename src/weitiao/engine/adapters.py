@@ -161,7 +161,7 @@ def refuse_loose_weights(network: nn.Module, heads: Sequence[str], fresh: Sequen
             "{names} starts at random and is in no layer of its own, so that only --method full trains it. Put it into an nn.Module, or "
             "use --method full."
         )
-        raise UsageError(message.format(names=", ".join(loose)))
+        raise UsageError(message.format(names=_(", ").join(loose)))
 
 
 def _refuse_shared_endings(network: nn.Module, heads: Sequence[str]) -> None:

@@ -45,7 +45,7 @@ def require_torch() -> None:
     missing = [name for name in ("torch", "transformers", "accelerate") if not _installed(name)]
     if missing:
         message = _('This needs {packages}, which are not installed. Type: pip install "weitiao[train]"')
-        raise UsageError(message.format(packages=", ".join(missing)))
+        raise UsageError(message.format(packages=_(", ").join(missing)))
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
@@ -91,7 +91,7 @@ def machine_for(settings: TrainingSettings) -> Machine:
     device = there[0] if settings.device == "auto" else settings.device
     if device not in there:
         message = _('--device {device} is not available here; there is: {devices}. "weitiao doctor" says why.')
-        raise ResourceError(message.format(device=device, devices=", ".join(there)))
+        raise ResourceError(message.format(device=device, devices=_(", ").join(there)))
     bf16 = device == "cuda" and torch.cuda.is_bf16_supported()
     precision = settings.precision
     if precision == "auto":

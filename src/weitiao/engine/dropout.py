@@ -18,7 +18,8 @@ def draw(x: torch.Tensor, p: float) -> tuple[torch.Tensor, float]:
     """Ones where elements stay and zeros where not, in the shape and type of ``x``, and what those that stay are then multiplied by. Needs
     0 < p < 1.
     """
-    dropped = round(p * _LANES)  # of 65,536: the probability is exact to 1/131,072, and the scale is that of the exact value
+    # Of 65,536: the probability is exact to 1/131,072, and the scale is that of the exact value.
+    dropped = min(round(p * _LANES), _LANES - 1)
     # numpy's SFC64 takes a quarter of the time of torch's own generator, which gives the seed, so that whoever seeds torch seeds this.
     seed = int(torch.empty((), dtype=torch.int64).random_())
     words = torch.from_numpy(np.random.SFC64(seed).random_raw((x.numel() + 3) // 4).view(np.int16))[: x.numel()]
@@ -43,7 +44,7 @@ class _Dropout(torch.autograd.Function):
 
 
 def dropout(x: torch.Tensor, p: float, training: bool = True) -> torch.Tensor:
-    """Each element is zero with probability ``p``, else divided by ``1 - p``; drawn from torch's own generator.
+    """Each element is zero with probability ``p``, else divided by ``1 - p``; seeded by torch's own generator.
 
     >>> dropout(torch.ones(3), 0.5, training=False)
     tensor([1., 1., 1.])

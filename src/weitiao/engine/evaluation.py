@@ -72,7 +72,7 @@ def plain_numbers(task: Task, metrics: Mapping[str, Any], needed: str = "") -> d
     """
     if needed and needed not in metrics:
         message = _('{task} is judged by "{metric}", which its score does not give; it gives: {names}.')
-        raise UsageError(message.format(task=task.name, metric=needed, names=", ".join(metrics)))
+        raise UsageError(message.format(task=task.name, metric=needed, names=_(", ").join(metrics)))
     plain = {}
     for name, value in metrics.items():
         try:

@@ -105,10 +105,10 @@ def _explained(path: Path) -> str:
     fitting = fitting_tasks(config)
     if fitting:
         message = _("{path} is a pretrained model and no run, so say what it is to do. It fits: {tasks}. Add, for example: --task {task}")
-        return message.format(path=path, tasks=", ".join(fitting), task=fitting[0])
+        return message.format(path=path, tasks=_(", ").join(fitting), task=fitting[0])
     message = _(
         "{path} is a pretrained model ({architecture}) and no run. Add --task and one of {tasks}; where its head was not trained for "
         "any, fine-tune it first: weitiao train DATA --model {path}"
     )
-    architecture = ", ".join(map(str, config.get("architectures") or [config.get("model_type") or "?"]))
-    return message.format(path=path, architecture=architecture, tasks=", ".join(tasks.all_tasks()))
+    architecture = _(", ").join(map(str, config.get("architectures") or [config.get("model_type") or "?"]))
+    return message.format(path=path, architecture=architecture, tasks=_(", ").join(tasks.all_tasks()))

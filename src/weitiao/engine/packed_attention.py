@@ -1,8 +1,8 @@
 """Attention over the rows of a packed batch, none of which sees another. It knows plans of batches, and no model.
 
 Scaled dot-product attention (Vaswani et al., 2017). With dropout of the probabilities, which torch's fused attention has not on a CPU,
-the steps are written out, forward and back, so that heads are gathered once into the order that matrix products want, and only the
-probabilities and booleans are kept for the way back.
+the steps are written out, forward and back, so that heads are gathered once into the order that matrix products want, and of all that
+is as large as the scores only the probabilities and the dropout's mask are kept for the way back.
 """
 
 from collections.abc import Sequence
@@ -32,7 +32,9 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, masked
     if k.shape[1] != heads:
         k, v = (x.repeat_interleave(heads // x.shape[1], dim=1) for x in (k, v))
     if dropout:
-        dropped: torch.Tensor = _Dropped.apply(q, k, v, plan, masked, dropout, scale)
+        if torch.is_autocast_enabled(q.device.type):  # rotary positions and norms of heads leave single precision beside half
+            q, k, v = (x.to(torch.get_autocast_dtype(q.device.type)) for x in (q, k, v))
+        dropped: torch.Tensor = q * 0 if dropout >= 1 else _Dropped.apply(q, k, v, plan, masked, dropout, scale)
         return dropped
     width = q.shape[-1]
     spread, collect = plan.by_head(heads)

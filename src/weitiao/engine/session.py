@@ -11,7 +11,7 @@ from weitiao import tasks
 from weitiao.config import ADAPTED, BLANK_LEARNING_RATE, Recipe
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
-from weitiao.data.titles import reason_title
+from weitiao.data.titles import rows_line
 from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
 from weitiao.engine.finished import save_finished
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from weitiao.engine.objectives import Example, Objective
     from weitiao.engine.training import Trainer
 
-NAMED = 10  # rows that a warning names
 LITTLE = 100_000  # tokens over all epochs, for a blank model
 
 
@@ -143,9 +142,7 @@ class Session:
         """Say which rows the task had to remark on: a few by their number, all of them in the ledger."""
         for what in sorted(self.remarked):
             entries = list(self.examples.ledger.of(what))
-            rows = ", ".join(str(entry.row) for entry in entries[:NAMED]) + (", …" if len(entries) > NAMED else "")
-            said = _("{file}: {what}, {count} rows: {rows}.")
-            said = said.format(file=records.source, what=reason_title(what), count=len(entries), rows=rows)
+            said = rows_line(records.source, what, [entry.row for entry in entries])
             self.observer.warn(" ".join(filter(None, [said, entries[0].detail])))  # the first one's, as an example
 
     def _trainer(self) -> "Trainer":

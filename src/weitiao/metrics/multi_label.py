@@ -94,11 +94,13 @@ def average_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     >>> average_precision(np.array([0.9, 0.8, 0.1]), np.array([True, False, True])) == (1 / 1 + 2 / 3) / 2
     True
     """
+    if not truth.any():
+        return 0.0
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))  # last place of each run of equal scores
     right = np.cumsum(truth[order])[ends]
     gained = np.diff(right, prepend=0)
-    return float((gained * right / (ends + 1)).sum() / max(1, truth.sum()))
+    return float((gained * right / (ends + 1)).sum() / truth.sum())
 
 
 class _Sums:

@@ -41,7 +41,7 @@ def write_starter(path: str, like: str, *, overwrite: bool = False) -> Task:
         raise bad_name(file)
     if is_task_file(like):
         message = _("--like takes a task of weitiao itself ({names}); a file of your own can simply be copied.")
-        raise UsageError(message.format(names=", ".join(tasks.all_tasks())))
+        raise UsageError(message.format(names=_(", ").join(tasks.all_tasks())))
     task = tasks.get(like)
     if not file.parent.is_dir():
         raise UsageError(_("There is no folder {folder}. Make it first, or choose another place.").format(folder=file.parent))

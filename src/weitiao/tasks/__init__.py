@@ -77,7 +77,7 @@ def _built_in(name: str) -> "Task":
     known, wanted = names(), name.replace("_", "-")
     if wanted not in known:
         message = _('There is no task "{name}".').format(name=name) + nearest(wanted, list(known))
-        raise UsageError(message + " " + _("There are: {names}.").format(names=", ".join(sorted(all_tasks()))))
+        raise UsageError(message + " " + _("There are: {names}.").format(names=_(", ").join(sorted(all_tasks()))))
     return known[wanted]
 
 
@@ -116,5 +116,5 @@ def recipe(values: Mapping[str, Any], task: "Task | None" = None) -> Recipe:
         if name not in known and name != "data" and others:
             message = _("--{flag} does not belong to {task}; it belongs to {others}. Say which is meant, for example --task {first}")
             flag = name.replace("_", "-")
-            raise UsageError(message.format(flag=flag, task=task.name, others=", ".join(others), first=others[0]))
+            raise UsageError(message.format(flag=flag, task=task.name, others=_(", ").join(others), first=others[0]))
     return Recipe.of({**values, "task": called}, own)

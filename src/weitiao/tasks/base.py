@@ -238,7 +238,9 @@ class Task:
         return spec
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
-        """``{"metrics": {name: value}, "intervals": {name: [low, high]}, ...}``; further keys are details that reports know how to draw."""
+        """``{"metrics": {name: value}, "intervals": {name: [low, high]}, ...}``; "notes" are sentences that people should hear, and further
+        keys are details that reports know how to draw.
+        """
         raise NotImplementedError
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:

@@ -49,7 +49,7 @@ class ImageTextClassification(Task):
         labels = ordered(records.columns["label"])
         if len(labels) < 2:
             message = _("{file}: at least two different labels are needed, and there is {labels}. Check --label.")
-            raise DataError(message.format(file=records.source, labels=", ".join(labels) or "-"), file=records.source, column="label")
+            raise DataError(message.format(file=records.source, labels=_(", ").join(labels) or "-"), file=records.source, column="label")
         return {"labels": labels}
 
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:

@@ -119,7 +119,7 @@ class KeywordExtraction(Task):
         self, record: Record, features: Sequence[Features], outputs: Sequence[Outputs], spec: Spec, processor: Processor
     ) -> Prediction:
         """{"keywords": [{"keyword", "score"}, ...]}, best first; the score is the cosine with the text. There are fewer than
-        ``top_k``, or none, where the text has no more candidates. Where ``top_k`` is below five, "next" has those that follow, for
+        ``top_k``, or none, where the text has no more candidates. Where ``top_k`` is below five, "_next" has those that follow, for
         ``score`` alone.
         """
         vectors = unit(np.stack([output["vector"] for output in outputs]))  # (1 + candidates, width)
@@ -138,7 +138,7 @@ class KeywordExtraction(Task):
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Precision, recall and F1 of the first five, shown or not."""
-        answers = [[one["keyword"] for one in (*prediction["keywords"], *prediction.get("next", ()))] for prediction in predictions]
+        answers = [[one["keyword"] for one in (*prediction["keywords"], *prediction.get("_next", ()))] for prediction in predictions]
         return keyword_scores(records.columns["text"], records.columns["keywords"], answers)
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
@@ -151,7 +151,7 @@ class KeywordExtraction(Task):
 def _prediction(ranked: Sequence[tuple[str, float]], top_k: int) -> Prediction:
     """The first ``top_k`` of the keywords with their scores, and what else is judged."""
     keywords = [{"keyword": word, "score": score} for word, score in ranked]
-    return {"keywords": keywords[:top_k]} | ({"next": keywords[top_k:]} if len(keywords) > top_k else {})
+    return {"keywords": keywords[:top_k]} | ({"_next": keywords[top_k:]} if len(keywords) > top_k else {})
 
 
 def _diverse(near: np.ndarray, alike: np.ndarray, most: int, diversity: float) -> list[int]:

@@ -96,7 +96,7 @@ class TextClassification(Task):
             )
             message = message + " " + _("class, or check --label.")
             raise DataError(
-                message.format(file=records.source, rows=len(records), label=", ".join(labels)), file=records.source, column="label"
+                message.format(file=records.source, rows=len(records), label=_(", ").join(labels)), file=records.source, column="label"
             )
         spec: Spec = {"labels": labels, "pair": has_pairs(records)}
         return self.adjusted(spec | {"multi_label": True, "threshold": 0.5}, self.wishes(settings)) if several else spec

@@ -38,7 +38,7 @@ def objective_class(name: str | type) -> type[Objective]:
             raise UsageError(message.format(name=name.__name__))
         return name
     if name not in OBJECTIVES:
-        message = _('There is no objective "{name}"; there are: {names}.').format(name=name, names=", ".join(OBJECTIVES))
+        message = _('There is no objective "{name}"; there are: {names}.').format(name=name, names=_(", ").join(OBJECTIVES))
         raise UsageError(message + nearest(name, list(OBJECTIVES)))
     return OBJECTIVES[name]
 

@@ -14,10 +14,9 @@ from weitiao.engine.batching import micro_batches
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.engine.prediction import in_halves
-from weitiao.metrics.perplexity import perplexity
 from weitiao.processing import Features
 
-LOSS_TOKENS = 4096  # in one forward pass of ``loss``
+LOSS_TOKENS = 4096  # in one forward pass of ``losses``
 
 
 @dataclass(frozen=True)
@@ -45,15 +44,9 @@ class TorchBackend:
                 placed[row][name] = answer.cpu().numpy()
         return placed
 
-    def loss(self, examples: Sequence[Example]) -> dict[str, float]:
-        """The mean loss of examples with targets, and its exponential: {"loss", "perplexity"}. The right answers are shown as it goes."""
-        losses, _each = self.losses(examples)
-        loss = float(losses.sum()) / max(self.objective.terms(examples), 1.0)
-        return {"loss": loss, "perplexity": perplexity(loss)}
-
     def losses(self, examples: Sequence[Example]) -> tuple[np.ndarray, bool]:
-        """(examples,) the summed loss of each example, of one features each; and whether it is each one's: where an objective knows only
-        the loss of a batch, that stands with one of its examples.
+        """(examples,) the summed loss of each example, of one features each, the right answers shown as it goes; and whether it is each
+        one's: where an objective knows only the loss of a batch, that stands with one of its examples.
         """
         self.loaded.network.eval()
         losses, each = np.zeros(len(examples)), True

@@ -48,10 +48,6 @@ class _Language(Objective):
         parts = (self.loss(SimpleNamespace(logits=logits), replace(batch, targets={"labels": labels})) for logits, labels in rows)
         return torch.stack(list(parts))
 
-    def loss(self, outputs: Any, batch: Collated) -> torch.Tensor:
-        """See each kind."""
-        raise NotImplementedError
-
     def _learned(self, features: Features) -> Sequence[int]:
         learned: Sequence[int] = features.target
         return learned

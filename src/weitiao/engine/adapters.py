@@ -15,6 +15,7 @@ from torch import nn
 
 from weitiao.config import AdapterSettings
 from weitiao.engine.dropout import make_dropout_cheap
+from weitiao.engine.half_base import HalfBase
 from weitiao.engine.low_rank import make_products_cheap
 from weitiao.engine.model_folder import ADAPTER, few
 from weitiao.errors import ModelError, UsageError
@@ -52,6 +53,8 @@ def add_adapter(loaded: "LoadedModel", settings: AdapterSettings) -> None:
     with _without_advice():
         loaded.adapter = get_peft_model(network, config)
     _settle(loaded)
+    if loaded.machine.device == "cuda" and loaded.machine.precision == "bf16":
+        loaded.half_base = HalfBase(network)
 
 
 def load_adapter(loaded: "LoadedModel", folder: Path) -> None:
@@ -212,7 +215,7 @@ def _settle(loaded: "LoadedModel") -> None:
             parameter.data = parameter.data.to(loaded.machine.device)
     if loaded.machine.device == "cpu":
         make_dropout_cheap(loaded.network)
-        make_products_cheap(loaded.network)
+    make_products_cheap(loaded.network)
 
 
 class _without_advice(warnings.catch_warnings):

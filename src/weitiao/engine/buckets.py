@@ -65,6 +65,7 @@ class Plan:
     collect: torch.Tensor
     buckets: tuple[Bucket, ...]
     masks: dict[_Wanted, list[torch.Tensor | None]] = field(default_factory=dict)
+    spare = False  # there are no empty tokens, as ``Varlen`` may have
     places: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
     @classmethod

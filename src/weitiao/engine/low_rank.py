@@ -1,4 +1,4 @@
-"""LoRA's products at the price of their few numbers: PEFT's layers, computed on a CPU with fewer passes over the hidden states.
+"""LoRA's products at the price of their few numbers: PEFT's layers, computed with fewer passes over the hidden states.
 
 Written out, y = W x + b + s B A drop(x) reads and writes tensors as large as x or y some fifteen times each way, which takes as long as
 the gradients of W that LoRA saves. Here the second product is added into the first where it stands, and what dropout left is computed
@@ -16,7 +16,9 @@ from weitiao.engine.dropout import draw
 
 
 class _Adapted(torch.autograd.Function):
-    """W x + bias + scale B A drop(x), over the rows of x, (tokens, in) -> (tokens, out). W and the bias are frozen."""
+    """W x + bias + scale B A drop(x), over the rows of x, (tokens, in) -> (tokens, out). W and the bias are frozen. All is computed in the
+    number format of x and W; A and B, which learn, may be finer.
+    """
 
     @staticmethod
     def forward(
@@ -29,7 +31,9 @@ class _Adapted(torch.autograd.Function):
         scale: float,
         p: float,
     ) -> torch.Tensor:
-        kept, factor = draw(x, p) if p else (None, 1.0)
+        context.formats = a.dtype, b.dtype
+        a, b = a.to(x.dtype), b.to(x.dtype)
+        kept, factor = _draw(x, p) if p else (None, 1.0)
         low = F.linear(_dropped(x, kept), a)  # (tokens, rank)
         context.scale = scale * factor
         context.save_for_backward(x, a, b, weight, kept, low)
@@ -46,7 +50,14 @@ class _Adapted(torch.autograd.Function):
                 of_x.addmm_(narrow, a)
             else:
                 of_x.addcmul_(narrow @ a, kept)
-        return of_x, narrow.t() @ _dropped(x, kept), (gradient.t() @ low).mul_(context.scale), None, None, None, None
+        of_a, of_b = narrow.t() @ _dropped(x, kept), (gradient.t() @ low).mul_(context.scale)
+        of_a, of_b = (x.to(format) for x, format in zip((of_a, of_b), context.formats, strict=True))
+        return of_x, of_a, of_b, None, None, None, None
+
+
+def _draw(x: torch.Tensor, p: float) -> tuple[torch.Tensor, float]:
+    """See ``dropout.draw``; a GPU draws by itself."""
+    return draw(x, p) if x.device.type == "cpu" else (torch.empty_like(x).bernoulli_(1 - p), 1 / (1 - p))
 
 
 def _dropped(x: torch.Tensor, kept: torch.Tensor | None) -> torch.Tensor:
@@ -82,11 +93,15 @@ def _forward(module: Any, of_peft: Any, x: torch.Tensor, *args: Any, **kwargs: A
     base, a, b = module.get_base_layer(), module.lora_A[names[0]], module.lora_B[names[0]]
     weight = _matrix(base)
     assert weight is not None
-    mixed = torch.is_autocast_enabled(x.device.type) or not x.dtype == weight.dtype == a.weight.dtype
-    if mixed or weight.requires_grad or a.bias is not None or b.bias is not None:
+    device = x.device.type
+    wanted = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else a.weight.dtype
+    if weight.dtype != wanted or weight.requires_grad or a.bias is not None or b.bias is not None:
         result = of_peft(x)
         return result
     dropout = module.lora_dropout[names[0]]  # nn.Identity where there is none
     p = dropout.p if module.training and isinstance(dropout, nn.Dropout) else 0.0
-    result = _Adapted.apply(x.reshape(-1, x.shape[-1]), a.weight, b.weight, weight, base.bias, module.scaling[names[0]], p)
+    rows = x.reshape(-1, x.shape[-1]).to(wanted)
+    # Each number is cast here, once.
+    with torch.autocast(device, enabled=False):
+        result = _Adapted.apply(rows, a.weight, b.weight, weight, base.bias, module.scaling[names[0]], p)
     return result.view(*x.shape[:-1], -1)

@@ -17,6 +17,8 @@ from weitiao.engine.adapters import head_modules, load_adapter, save_adapter
 from weitiao.engine.devices import Machine
 from weitiao.engine.dropout import make_dropout_cheap
 from weitiao.engine.dual import MODEL_TYPES, DualEncoder
+from weitiao.engine.fused_kernels import fuse
+from weitiao.engine.half_base import HalfBase
 from weitiao.engine.model_folder import length_limit
 from weitiao.engine.objectives.base import Collated, Objective
 from weitiao.engine.packing import Packing, pack
@@ -95,6 +97,8 @@ class LoadedModel:
         fresh: names of weights that the checkpoint did not hold and that start at random.
         picture_files: the base's own record of how it reads pictures, by file name, saved beside the weights as it was.
         adapter: the PEFT model around the network, where one was put on it.
+        half_base: set while the frozen weights are held in 16 bits.
+        fused: whether Liger's kernels are in it.
     """
 
     network: Any
@@ -106,6 +110,8 @@ class LoadedModel:
     fresh: tuple[str, ...] = ()
     picture_files: Mapping[str, bytes] = field(default_factory=dict)
     adapter: Any = None
+    half_base: HalfBase | None = None
+    fused: bool = False
 
     @property
     def fresh_head(self) -> tuple[str, ...]:
@@ -133,6 +139,12 @@ class LoadedModel:
     def answer_in_full(self) -> None:
         """Compute in fp32 from here on, as a finished run does, whatever the training computed in."""
         self.machine = replace(self.machine, precision="fp32")
+        if self.half_base:
+            self.half_base.undo()
+            self.half_base = None
+        if self.packing and self.machine.device != "cpu":  # where it computes in 16 bits alone
+            self.packing.undo()
+            self.packing = None
         for module in self.network.modules():
             if getattr(module, "compute_dtype", None) is not None:  # bitsandbytes' 4 bits
                 module.compute_dtype = torch.float32
@@ -277,11 +289,16 @@ def load_model(
         fresh=tuple(fresh),
     )
     loaded.picture_files = settings_files(folder)
-    # On a GPU the buckets' many small kernels cost more than the padding they save.
     if machine.device == "cpu":
         make_dropout_cheap(network)
     if packed and machine.device == "cpu":
         loaded.packing = pack(network, _probe(loaded))
+    elif packed and machine.device == "cuda" and machine.precision != "fp32":  # flash attention computes in 16 bits alone
+        probe = _probe(loaded)
+        with loaded.autocast(), torch.no_grad():
+            loaded.packing = pack(network, probe, half=True)
+            if loaded.packing and loaded.packing.decoder:
+                loaded.fused = fuse(network, lambda: network(**probe).to_tuple()[0][probe["attention_mask"].bool()].float())
     if adapter is not None:
         load_adapter(loaded, adapter)
     return loaded
@@ -359,7 +376,7 @@ def _probe(loaded: LoadedModel) -> dict[str, torch.Tensor]:
         # The padding id must not stand inside a row: RoBERTa counts positions by it.
         columns["input_ids"] = [i if i != loaded.padding["input_ids"] else (i + 1) % vocabulary for i in columns["input_ids"]]
         rows.append(Features({name: columns[name] for name in names}))
-    return Objective().collate([[row] for row in rows], loaded.padding).inputs
+    return Objective().collate([[row] for row in rows], loaded.padding).to(loaded.machine.device).inputs
 
 
 def _one_option_a_row(network: Any, args: tuple[Any, ...], inputs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

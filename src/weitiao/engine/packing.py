@@ -2,8 +2,9 @@
 
 The model is called with an ordinary padded batch. Around its layers the padding is cut out, (1, tokens, hidden), so that every linear
 layer, norm and dropout works on real tokens; attention runs through a function in transformers' own registry, on buckets of rows of
-similar length, (rows, heads, length, head width), so that no row ever sees another; behind the layers the hidden states are laid back
-into the padded shape, and the model's pooler and head run untouched. Encoders with a layer stack of their own are packed around the
+similar length, (rows, heads, length, head width), so that no row ever sees another (on a GPU through flash attention, which is told where
+rows end: ``varlen``); behind the layers the hidden states are laid back into the padded shape, and the model's pooler and head run
+untouched. Encoders with a layer stack of their own are packed around the
 stack; others, which number positions where they are told to, around the whole model without its head. A family is packed only where it is
 listed here *and* the outputs agree on the spot (``pack``).
 
@@ -20,10 +21,12 @@ from torch import nn
 
 from weitiao.engine.buckets import Plan
 from weitiao.engine.packed_attention import Selected, attend
+from weitiao.engine.varlen import Room, Varlen
 
 ATTENTION = "weitiao_packed"
 PACKING = "_weitiao_packing"  # where an attention module finds its model's packing
-TOLERANCE = 1e-4  # largest difference from the unpacked model's logits, as a share of the largest of them
+# Largest difference from the unpacked model's logits, as a share of the largest of them, in fp32 and in 16 bits.
+TOLERANCE, HALF_TOLERANCE = 1e-4, 0.05
 # Model type -> the attribute of its base model that holds the layer stack. Left out on purpose: DeBERTa, whose attention ignores the
 # registry, and MPNet and T5, whose stacks add a position bias computed for the padded shape.
 STACKS = {
@@ -41,20 +44,39 @@ class Packing:
     Args:
         network: the model.
         decoder: whether it writes token by token: its outputs are as wide as the vocabulary.
+        part: the module that runs packed.
+        device: where the model is.
     """
 
-    def __init__(self, network: Any, decoder: bool) -> None:
-        self.network, self.decoder = network, decoder
+    def __init__(self, network: Any, decoder: bool, part: nn.Module, device: str) -> None:
+        self.network, self.decoder, self.part, self.device = network, decoder, part, device
         self.implementation = network.config._attn_implementation
-        self.current: Plan | None = None
+        self.current: Plan | Varlen | None = None
         self.calls = 0
         self._writing = Lock()  # held while paused
 
-    def plan(self, lengths: Sequence[int]) -> None:
-        """Plan the next forward pass from the rows' lengths in tokens, longest first. While the model is paused it waits."""
-        plan = Plan.of(lengths)
+    def plan(self, lengths: Sequence[int], room: Room | None = None) -> None:
+        """Plan the next forward pass. While the model is paused it waits.
+
+        Args:
+            lengths: of the rows in tokens, longest first, to which they are padded; or to the ``room``'s longest.
+            room: on a GPU, shapes to fill up to.
+        """
+        width = lengths[0] if room is None else room.longest
+        plan = Plan.of(lengths) if self.device == "cpu" else Varlen.of(lengths, self.device, width, room)
+        self.follow(plan)
+
+    def follow(self, plan: Plan | Varlen) -> None:
+        """Pack the next forward pass by this plan."""
         with self._writing:
             self.current = plan
+
+    def undo(self) -> None:
+        """The model as it was made."""
+        del self.part.forward
+        for module in self.part.modules():
+            vars(module).pop(PACKING, None)  # an adapter's layers came later and never had it
+        self.network.set_attn_implementation(self.implementation)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -70,12 +92,13 @@ class Packing:
                 self.network.set_attn_implementation(ATTENTION)
 
 
-def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
+def pack(model: Any, probe: dict[str, torch.Tensor], half: bool = False) -> Packing | None:
     """Pack a transformers model in place and return its packing, or leave it as it was and return None.
 
     Args:
         model: the model with its head.
         probe: a padded batch, longest row first, with an "attention_mask"; the packed and the plain logits must agree on it.
+        half: whether it computes in 16 bits here.
 
     Not packed is a family that is not listed, whose registered attention is never called, or whose logits differ by more than the
     ``TOLERANCE``.
@@ -89,7 +112,8 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
     plain = _outputs(model, probe)
     if not plain:
         return None
-    packing = Packing(model, family in DECODERS)
+    packing = Packing(model, family in DECODERS, part, probe["attention_mask"].device.type)
+    tolerance = HALF_TOLERANCE if half else TOLERANCE
     _register()
     model.set_attn_implementation(ATTENTION)
     for module in part.modules():
@@ -100,17 +124,14 @@ def pack(model: Any, probe: dict[str, torch.Tensor]) -> Packing | None:
     try:
         packed = _outputs(model, probe)
         agree = packing.calls > 0 and all(
-            bool((got - wanted).abs().max() <= TOLERANCE * wanted.abs().max()) for got, wanted in zip(packed, plain, strict=True)
+            bool((got - wanted).abs().max() <= tolerance * wanted.abs().max()) for got, wanted in zip(packed, plain, strict=True)
         )
     except (RuntimeError, TypeError, AttributeError, ValueError):
         # A model that takes or returns something else than we know: the plain one is always right.
         agree = False
     if agree:
         return packing
-    del part.forward
-    for module in part.modules():
-        delattr(module, PACKING)
-    model.set_attn_implementation(packing.implementation)
+    packing.undo()
     return None
 
 
@@ -163,17 +184,20 @@ def _packed_whole(forward: Any, packing: Packing) -> Any:
     return packed
 
 
-def _kept(padded: torch.Tensor, plan: Plan) -> torch.Tensor:
+def _kept(padded: torch.Tensor, plan: Plan | Varlen) -> torch.Tensor:
     """(rows, length, ...) -> (1, tokens, ...)"""
-    kept: torch.Tensor = Selected.apply(padded.flatten(0, 1), plan.keep)
+    flat = padded.flatten(0, 1)
+    if plan.spare:
+        flat = torch.cat([flat, flat.new_zeros(1, *flat.shape[1:])])
+    kept: torch.Tensor = Selected.apply(flat, plan.keep)
     return kept[None]
 
 
-def _laid_back(outputs: Any, plan: Plan, shape: torch.Size) -> Any:
+def _laid_back(outputs: Any, plan: Plan | Varlen, shape: torch.Size) -> Any:
     """The outputs with their last hidden states, (1, tokens, width), in the padded shape, (rows, length, width)."""
-    kept = outputs.last_hidden_state[0]
-    flat = kept.new_zeros(shape.numel(), kept.shape[-1]).index_copy(0, plan.keep, kept)
-    outputs.last_hidden_state = flat.view(*shape, -1)
+    kept, places = outputs.last_hidden_state[0], shape.numel()
+    flat = kept.new_zeros(places + plan.spare, kept.shape[-1]).index_copy(0, plan.keep, kept)
+    outputs.last_hidden_state = flat[:places].view(*shape, -1)
     return outputs
 
 
@@ -199,4 +223,6 @@ def _attention(
     causal = bool(getattr(module, "is_causal", False))
     # (1, heads, tokens, width) -> (tokens, heads, width)
     q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    if isinstance(plan, Varlen):
+        return plan.attend(q, k, v, causal, sliding_window, dropout, scale)[None], None
     return attend(q, k, v, plan, plan.masked(causal, sliding_window), dropout, scale)[None], None

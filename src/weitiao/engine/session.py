@@ -12,7 +12,7 @@ from weitiao.config import ADAPTED, BLANK_LEARNING_RATE, Recipe
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.data.titles import rows_line
-from weitiao.engine import blank
+from weitiao.engine import blank, fused_kernels
 from weitiao.engine.examples import read_examples
 from weitiao.engine.finished import save_finished
 from weitiao.engine.pretrained import read_config
@@ -235,12 +235,32 @@ class Session:
         }
 
     def _step_path(self) -> str:
-        if self.loaded.packing:
-            return _("padding-free: the layers run on real tokens only (outputs checked against the plain model)")
-        if self.machine.device != "cpu":
-            return _("padded micro-batches sorted by length")
-        family = self.loaded.network.config.model_type
-        return _("padded micro-batches sorted by length: padding-free steps are not proven for {family}").format(family=family)
+        """Which way the steps take, and why they take no faster one."""
+        said, loaded, device = [], self.loaded, self.machine.device
+        family = loaded.network.config.model_type
+        if loaded.packing and device == "cpu":
+            said.append(_("padding-free: the layers run on real tokens only (outputs checked against the plain model)"))
+        elif loaded.packing:
+            said.append(_("padding-free: flash attention over real tokens (outputs checked against the plain model)"))
+        elif device == "cuda" and self.machine.precision == "fp32":
+            said.append(_("padded micro-batches sorted by length: flash attention, which needs no padding, computes with --precision bf16"))
+        else:
+            said.append(
+                _("padded micro-batches sorted by length: padding-free steps are not proven for {family}").format(family=family)
+                if device != "mps"
+                else _("padded micro-batches sorted by length")
+            )
+        if self.trainer.recorded:
+            said.append(_("steps played back from CUDA graphs"))
+        if self.trainer.late:
+            said.append(_("products with the vocabulary only where something is learned"))
+        if loaded.half_base:
+            said.append(_("frozen weights held in bfloat16"))
+        if loaded.fused:
+            said.append(_("Liger's fused kernels"))
+        elif device == "cuda" and loaded.packing and loaded.packing.decoder and not fused_kernels.installed():
+            said.append(_('without Liger\'s fused kernels, which are faster: pip install "weitiao[liger]"'))
+        return "; ".join(said)
 
     def begin(self, record: dict[str, Any]) -> None:
         """Write the run's first files: what is being done, the check, the ledger."""

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
 from weitiao.engine.devices import give_back_freed_memory, is_out_of_memory, memory_in_use, seed_generators
 from weitiao.engine.embeddings import KeptGradients
 from weitiao.engine.frozen import FrozenBackbone
+from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.models import LoadedModel
-from weitiao.engine.objectives import Example, Objective
+from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.engine.optimization import learning_rate, make_optimizer
+from weitiao.engine.recorded_steps import RecordedSteps
 from weitiao.errors import ModelError, ResourceError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
@@ -32,6 +35,7 @@ from weitiao.tasks.base import Headline
 # The micro-batch budget where padding stays in, so that rows of like length share a micro-batch, and for decoders, whose outputs are as
 # wide as the vocabulary: 5 GB for 8,192 tokens of 150,000 words.
 BOUNDED_TOKENS = 8192
+GPU_TOKENS = 32_768  # the same on a GPU where no logits are kept: full products; memory that runs out lowers it
 LOGGED_STEPS = 2000  # a longer training logs every so many steps
 TRIMMED = 16  # after so many steps what was freed goes back to the system
 
@@ -68,6 +72,14 @@ class Job:
         return self.steps_per_epoch * self.settings.epochs
 
 
+@dataclass(frozen=True)
+class _Ready:
+    """A step's micro-batches, each with its rows, and what their summed loss is divided by."""
+
+    parts: list[tuple[list[Example], Collated]]
+    terms: float
+
+
 class Trainer:
     """Runs a job to its end, or to an interrupt after which it can go on.
 
@@ -87,10 +99,13 @@ class Trainer:
                 raise UsageError(message.format(family=network.config.model_type)) from error
         # Before anything asks which weights are trained.
         self.backbone = FrozenBackbone(job.loaded, job.objective) if job.settings.method == "head" else None
+        self.late = LateProjection.of(job.loaded, job.objective, job.examples[:1])
+        self.recorded = self._recorded()
         # On a GPU a table's zeros cost next to nothing.
         self.kept = KeptGradients(network if job.loaded.machine.device == "cpu" else torch.nn.Module())
         packing = job.loaded.packing
-        budget = 0 if packing and not packing.decoder else BOUNDED_TOKENS
+        bounded = GPU_TOKENS if self.late and packing and packing.device != "cpu" else BOUNDED_TOKENS
+        budget = 0 if packing and not packing.decoder else bounded
         self.progress = Progress(token_budget=job.settings.token_budget or budget, threads=job.loaded.machine.threads)
         self.parameters = job.loaded.parameters()  # (all, trainable)
         self.words = self._compact_vocabulary()
@@ -98,6 +113,16 @@ class Trainer:
         self.optimizer = make_optimizer(network, job.settings)
         # The network's own autocast and placement are the loaded model's; Accelerate scales, clips and steps.
         self.prepared = accelerator.prepare(self.optimizer)
+
+    def _recorded(self) -> RecordedSteps | None:
+        """Recordings of the steps, where a GPU would wait for Python: an encoder's."""
+        job, packing = self.job, self.job.loaded.packing
+        if job.loaded.machine.device != "cuda" or not packing or packing.decoder or self.backbone or self.late:
+            return None
+        # What quantised weights and recomputed activations run through was not made to be recorded.
+        if job.settings.gradient_checkpointing or job.settings.method == "qlora":
+            return None
+        return RecordedSteps(job.loaded, max(len(features) for example in job.examples for features in example))
 
     def _compact_vocabulary(self) -> tuple[int, int] | None:
         """Leave the embedding rows that no training row touches out of the training: (rows trained, rows in all); None where all are."""
@@ -112,7 +137,7 @@ class Trainer:
             used[features.inputs["input_ids"]] = True
         # A pass through the network shows whether it uses the table in another way as well.
         self._training_mode()
-        self._gradients(job.examples[:1])
+        self._gradients(self._ready(job.examples[:1], 0))
         network.zero_grad()
         done = self.kept.compact(table, torch.from_numpy(used.nonzero()[0]))
         return (int(used.sum()), len(used)) if done else None
@@ -133,6 +158,9 @@ class Trainer:
         rows = [job.examples[row] for row in batch]
         self._training_mode()
         self._accumulate(rows[: max(1, len(rows) // 8)], 0)  # the first pass warms up allocators and kernels
+        if self.recorded:
+            for _time in range(2):  # met, and recorded: played back from here on
+                self._accumulate(rows, 0)
         first = again = self._timed(rows)
         later, share = 0, 1.0
         if self.backbone:
@@ -144,7 +172,7 @@ class Trainer:
         memory = memory_in_use(job.loaded.machine.device) + moments + later
         if self.backbone:
             self.backbone.forget()
-        self.kept.clear(self.optimizer)
+        self._clear()
         return seconds, memory
 
     def _timed(self, rows: list[Example]) -> float:
@@ -198,10 +226,15 @@ class Trainer:
         batches = optimizer_batches(len(job.examples), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
         every = max(1, job.steps // LOGGED_STEPS)
         self._training_mode()
-        for batch in batches[progress.position :]:
+        ahead, ready = job.loaded.machine.device != "cpu", None
+        left = batches[progress.position :]
+        for batch, following in zip_longest(left, left[1:]):
             rows = [job.examples[row] for row in batch]
             began = time.perf_counter()
-            loss = self._step(rows)
+            mean_loss = self._step(rows, ready)
+            # While a GPU computes.
+            ready = self._ready([job.examples[row] for row in following], progress.step + 1) if following and ahead else None
+            loss = self._number(mean_loss)
             elapsed = time.perf_counter() - began
             tokens = sum(map(job.objective.cost, rows))
             progress.position += 1
@@ -220,13 +253,10 @@ class Trainer:
             if settings.save_every and progress.step % settings.save_every == 0:
                 self.save()
 
-    def _step(self, rows: list[Example]) -> float:
-        """One optimizer step: gradients over all rows, clipped, applied. Returns the mean loss."""
+    def _step(self, rows: list[Example], ready: "_Ready | None" = None) -> torch.Tensor:
+        """One optimizer step: gradients over all rows, clipped, applied. Returns the mean loss, which a GPU may still have to compute."""
         settings, progress = self.job.settings, self.progress
-        loss = self._accumulate(rows, progress.step)
-        if not math.isfinite(loss):
-            message = _("The loss became {loss} at step {step}: the training has diverged. Lower --lr ({lr}), or use --precision fp32.")
-            raise ModelError(message.format(loss=loss, step=progress.step + 1, lr=settings.peak_lr))
+        loss = self._accumulate(rows, progress.step, ready)
         if settings.max_grad_norm:
             self.accelerator.clip_grad_norm_(self.trained, settings.max_grad_norm)
         rate = learning_rate(progress.step, self.job.steps, settings)
@@ -234,37 +264,58 @@ class Trainer:
             group["lr"] = rate
         self.prepared.step()
         self.kept.stepped(rate * settings.weight_decay)
-        self.kept.clear(self.optimizer)
+        self._clear()
         return loss
 
-    def _accumulate(self, rows: list[Example], step: int) -> float:
+    def _number(self, loss: torch.Tensor) -> float:
+        """A step's mean loss. Raises ModelError where it is none."""
+        found, settings = loss.item(), self.job.settings
+        if not math.isfinite(found):
+            message = _("The loss became {loss} at step {step}: the training has diverged. Lower --lr ({lr}), or use --precision fp32.")
+            raise ModelError(message.format(loss=found, step=self.progress.step + 1, lr=settings.peak_lr))
+        return found
+
+    def _clear(self) -> None:
+        """No gradients. Where steps are recorded they stay where they are."""
+        if self.recorded:
+            self.optimizer.zero_grad(set_to_none=False)
+        else:
+            self.kept.clear(self.optimizer)
+
+    def _accumulate(self, rows: list[Example], step: int, ready: "_Ready | None" = None) -> torch.Tensor:
         """The rows' gradients, in micro-batches under the token budget; the budget is lowered until they fit. Returns the mean loss."""
         while True:
             # Dropout draws from (seed, epoch, step) alone, so a resumed run and a repeated step draw the same.
             seed_generators(self.job.settings.seed, self.progress.epoch, step)
-            draw = np.random.default_rng([self.job.settings.seed, self.progress.epoch, step])
             try:
-                return self._gradients(self.job.objective.drawn(rows, draw))
+                return self._gradients(ready or self._ready(rows, step))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
             # Outside the handler: the exception's frames no longer hold the tensors that did not fit.
-            self.kept.clear(self.optimizer)
+            ready = None
+            self._clear()
             self._lower_budget(rows)
 
-    def _gradients(self, rows: Sequence[Example]) -> float:
+    def _ready(self, rows: Sequence[Example], step: int) -> "_Ready":
+        """A step's rows, cut into micro-batches and on their way to the device."""
         loaded, objective = self.job.loaded, self.job.objective
-        terms, total = objective.terms(rows), 0.0
+        rows = objective.drawn(rows, np.random.default_rng([self.job.settings.seed, self.progress.epoch, step]))
         groups = micro_batches(
             [objective.cost(row) for row in rows], self.progress.token_budget if objective.divisible else 0, padded=loaded.packing is None
         )
-        for group in groups:
-            part = [rows[i] for i in group]
-            batch = objective.collate(part, loaded.padding).to(loaded.machine.device)
-            outputs = self.backbone.forward(part, batch) if self.backbone else loaded.forward(batch)
-            loss = objective.loss(outputs, batch) / terms
+        parts = [[rows[i] for i in group] for group in groups]
+        return _Ready([(part, objective.collate(part, loaded.padding).to(loaded.machine.device)) for part in parts], objective.terms(rows))
+
+    def _gradients(self, ready: "_Ready") -> torch.Tensor:
+        """The gradients of a step. Returns its mean loss."""
+        total = torch.zeros(())
+        for part, batch in ready.parts:
+            way = self.recorded or self.late or self.job.loaded
+            outputs = self.backbone.forward(part, batch) if self.backbone else way.forward(batch)
+            loss = self.job.objective.loss(outputs, batch) / ready.terms
             self.accelerator.backward(loss)
-            total += loss.item()
+            total = loss.detach() + total.to(loss.device)
         return total
 
     def _lower_budget(self, rows: list[Example]) -> None:

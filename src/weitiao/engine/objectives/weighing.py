@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from weitiao.config import TrainingSettings
 from weitiao.engine.objectives.base import Example, Objective
+from weitiao.engine.objectives.unprojected import Unprojected
 
 
 class Weighed(Objective):
@@ -52,14 +53,18 @@ def balanced(targets: Iterable[int]) -> torch.Tensor:
     return torch.tensor([counts.total() / (len(counts) * max(counts[label], 1)) for label in range(max(counts) + 1)])
 
 
-def cross_entropy(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor | None = None, smoothing: float = 0.0) -> torch.Tensor:
+def cross_entropy(
+    logits: torch.Tensor | Unprojected, targets: torch.Tensor, weights: torch.Tensor | None = None, smoothing: float = 0.0
+) -> torch.Tensor:
     """Summed over rows, computed in fp32 whatever the forward pass ran in.
 
     Args:
-        logits, targets: (rows, classes), (rows,) class indices.
+        logits, targets: (rows, classes), (rows,) class indices. Unprojected logits have no weights.
         weights: (classes,) of those that training has seen; what stands behind them counts 1.
         smoothing: probability mass spread over all classes.
     """
+    if isinstance(logits, Unprojected):
+        return logits.cross_entropy(targets, smoothing)
     logits = logits.float()
     if weights is None:
         return F.cross_entropy(logits, targets, reduction="sum", label_smoothing=smoothing)

@@ -1,0 +1,80 @@
+"""Logits over a vocabulary that were never made: hidden states with the matrix that would make them, and their cross-entropy in pieces.
+
+The gradients are computed together with the loss, piece by piece, as Hsu et al. (2024, Liger Kernel) do, so that no tensor is ever as
+large as positions times vocabulary. It knows tensors only.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+PIECE = {"cpu": 1 << 24, "cuda": 1 << 28}  # most logits at a time
+
+
+@dataclass(frozen=True)
+class Unprojected:
+    """What stands in the place of logits, (..., vocabulary).
+
+    Attributes:
+        states: (..., width)
+        weight, bias: (vocabulary, width), (vocabulary,) or None.
+    """
+
+    states: torch.Tensor
+    weight: torch.Tensor
+    bias: torch.Tensor | None
+
+    def __getitem__(self, index: Any) -> "Unprojected":
+        """Some of the positions."""
+        return replace(self, states=self.states[index])
+
+    def cross_entropy(self, targets: torch.Tensor, smoothing: float) -> torch.Tensor:
+        """Summed over positions; the states are (positions, width) by now. See ``weighing.cross_entropy``."""
+        loss: torch.Tensor = _CrossEntropy.apply(self.states, self.weight, self.bias, targets, smoothing)
+        return loss
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Of softmax(states weight^T + bias) with targets, one of which gets 1 - smoothing and all together the rest."""
+
+    @staticmethod
+    def forward(
+        context: Any, states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor, smoothing: float
+    ) -> torch.Tensor:
+        device, vocabulary = states.device.type, len(weight)
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+        wanted = context.needs_input_grad
+        matrix = weight.to(dtype)
+        loss = torch.zeros((), device=states.device)
+        of_states = torch.empty_like(states) if wanted[0] else None
+        of_weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
+        of_bias = torch.zeros_like(bias, dtype=torch.float32) if bias is not None and wanted[2] else None
+        size = max(1, PIECE.get(device, PIECE["cpu"]) // vocabulary)
+        for at in range(0, len(states), size):
+            own, right = states[at : at + size].to(dtype), targets[at : at + size, None]
+            logits = F.linear(own, matrix, None if bias is None else bias.to(dtype))
+            log_chances = F.log_softmax(logits, dim=-1, dtype=torch.float32)  # (positions, vocabulary)
+            loss -= (1 - smoothing) * log_chances.gather(1, right).sum()
+            if smoothing:
+                loss -= smoothing / vocabulary * log_chances.sum()
+            slopes = torch.exp(log_chances, out=logits)  # in the place of what is no longer needed
+            slopes.scatter_add_(1, right, torch.full_like(right, smoothing - 1, dtype=slopes.dtype))
+            if smoothing:
+                slopes.sub_(smoothing / vocabulary)
+            if of_states is not None:
+                of_states[at : at + size] = slopes @ matrix
+            if of_weight is not None:
+                of_weight += slopes.t() @ own
+            if of_bias is not None:
+                of_bias += slopes.sum(dim=0, dtype=torch.float32)
+        context.save_for_backward(of_states, of_weight, of_bias)
+        context.dtype = weight.dtype
+        return loss
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        of_states, of_weight, of_bias = (x if x is None else x * gradient for x in context.saved_tensors)
+        cast = [x if x is None else x.to(context.dtype) for x in (of_weight, of_bias)]
+        return None if of_states is None else of_states.to(context.saved_tensors[0].dtype), cast[0], cast[1], None, None

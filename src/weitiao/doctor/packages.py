@@ -73,7 +73,11 @@ def _needed() -> dict[str, list[dict[str, str]]]:
     from packaging.requirements import Requirement
 
     needed: dict[str, list[dict[str, str]]] = {"": []}
-    for line in requires("weitiao") or []:
+    try:
+        lines = requires("weitiao") or []
+    except PackageNotFoundError:  # run from its source
+        lines = []
+    for line in lines:
         requirement = Requirement(line)
         extra = str(requirement.marker).partition("extra ==")[2].strip(" '\"") if requirement.marker else ""
         if requirement.name != "weitiao":

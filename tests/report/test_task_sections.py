@@ -66,4 +66,5 @@ def test_a_pipeline_is_shown_where_transformers_has_one(make_run):
 
 def test_use_names_the_further_inputs(make_run):
     page = page_of(make_run(task="question-answering"))
-    assert '--context "…"' in page.words and "{'question': 'your text', 'context': '…'}" in page.words
+    assert 'reviews "your question" --context "your context"' in page.words
+    assert "{'question': 'your question', 'context': 'your context'}" in page.words

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from weitiao import tasks
+from weitiao import asking, tasks
 from weitiao.config import ADAPTED, BLANK_LEARNING_RATE, Recipe
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
@@ -53,7 +53,9 @@ class Session:
             raise UsageError(message.format(method=recipe.training.method, model=recipe.model.model))
         task = tasks.get(recipe.model.task)
         if not task.trainable:
-            raise UsageError(_("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=task.name))
+            asked = " ".join(f'"{word}"' if " " in word else word for word in asking.words(task, {}, recipe.task))
+            message = _("{task} has nothing to train. Use a model as it came: weitiao predict {model} {asked} --task {task}")
+            raise UsageError(message.format(task=task.name, model=recipe.model.model, asked=asked))
         from_nothing = recipe.model.model.startswith(blank.PREFIX)
         if from_nothing and not recipe.training.lr:
             recipe = replace(recipe, training=replace(recipe.training, lr=BLANK_LEARNING_RATE))

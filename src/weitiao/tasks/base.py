@@ -157,7 +157,9 @@ class Task:
         return {}
 
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
-        """The same for a pretrained model that is used as it is, from its config."""
+        """The same for a pretrained model that is used as it is, from its config. Raises ModelError with one sentence about what it lacks;
+        the caller names the model and says what to do.
+        """
         return {}
 
     def based_on(self, spec: Spec, model_config: Mapping[str, Any]) -> Spec:

@@ -56,7 +56,7 @@ class Regression(Task):
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
         """The model's own numbers, as they come."""
         if len(model_config.get("id2label") or {}) != 1:
-            raise ModelError(_("This model's head does not give one number. Fine-tune it first: weitiao train DATA --task regression."))
+            raise ModelError(_("This model's head does not give one number."))
         return {"mean": 0.0, "std": 1.0}
 
     def model_config(self, spec: Spec) -> dict[str, Any]:

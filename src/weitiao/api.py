@@ -267,6 +267,13 @@ class Run(Model):
         same = loaded.fingerprints["train"] == record["data"]["splits"]["train"]["fingerprint"]
         return loaded.splits["train"] if same else None
 
+    def _trained_on(self, records: Records, train: Records | None) -> int:
+        """Row by row where the training data is there; else all of them where they are the very training split, else none."""
+        if train is not None:
+            return super()._trained_on(records, train)
+        same = loading.fingerprint(records) == self.record["data"]["splits"]["train"]["fingerprint"]
+        return len(records) if same else 0
+
 
 class Runs(Mapping[str, Run]):
     """Several finished runs in one process, by the names of their folders. Adapters of the same base share its weights: it is in memory

@@ -22,8 +22,9 @@ ASKED = {
 def test_the_advice_names_what_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str) -> None:
     monkeypatch.chdir(tmp_path)
     model = make_model(tmp_path / "mine" / "model")
-    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    (model / "config.json").write_text(json.dumps({**config, "id2label": {}}), encoding="utf-8")
+    if task != "question-answering":  # its head has two outputs, whatever they are called
+        config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+        (model / "config.json").write_text(json.dumps({**config, "id2label": {}}), encoding="utf-8")
     with pytest.raises(ModelError) as caught:
         weitiao.load("mine/model", task=task).predict(["x"], **({"context": "y"} if task == "question-answering" else {}))
     assert caught.value.message.startswith("mine/model") and ASKED[task] in caught.value.message
@@ -31,7 +32,7 @@ def test_the_advice_names_what_was_given(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_blank_model_is_for_training_alone() -> None:
-    with pytest.raises(UsageError, match="only for training.*weitiao train DATA --task token-classification --model blank:bert,"):
+    with pytest.raises(UsageError, match="only for training.*weitiao train DATA --task ner --model blank:bert,"):
         weitiao.load("blank:bert", task="ner")
     for ask in (hub.fetch, places.find):
         with pytest.raises(UsageError, match="only for training.*weitiao train DATA --model blank:bert,"):

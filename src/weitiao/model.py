@@ -155,9 +155,7 @@ class Model:
                 "has never seen; those that were held out are in the run's report."
             )
             observer.warn(message.format(count=known, rows=len(records), file=records.source))
-        evaluation, _predictions, _speed = evaluate(
-            self.predictor(), records, split="data", train=train, observer=observer, ledger=ledger
-        )
+        evaluation, _predictions, _speed = evaluate(self.predictor(), records, split="data", train=train, observer=observer, ledger=ledger)
         evaluation |= {"ledger": (counts := ledger.counts()), "trained_on": known}
         self.warn_of_cut(counts.get("truncated:too_long", 0), len(records), observer)
         observer.evaluated(evaluation)

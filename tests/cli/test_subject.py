@@ -72,9 +72,7 @@ def test_a_pretrained_model_is_evaluated_under_a_task(command: Command, api: Sim
     assert "weitiao predict some/model --task question-answering --top-k 2 --file dev.json --out" in outcome.err
 
 
-def test_the_next_command_says_again_what_the_answers_need(
-    command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_next_command_says_again_what_the_answers_need(command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
     zero = ("some/model", "--task", "zero-shot", "--labels", "sport,the weather", "--multi-label")
     again = 'some/model --task zero-shot --multi-label --labels "sport,the weather"'
     assert f"Next: weitiao predict {again} --file DATA --out predictions.csv\n" in command("predict", *zero, "Rain.").err

@@ -32,10 +32,10 @@ def test_the_advice_names_what_was_given(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_blank_model_is_for_training_alone() -> None:
-    with pytest.raises(UsageError, match="only for training.*weitiao train DATA --task ner --model blank:bert,"):
+    with pytest.raises(UsageError, match=r"only for training.*weitiao train DATA --task ner --model blank:bert,"):
         weitiao.load("blank:bert", task="ner")
     for ask in (hub.fetch, places.find):
-        with pytest.raises(UsageError, match="only for training.*weitiao train DATA --model blank:bert,"):
+        with pytest.raises(UsageError, match=r"only for training.*weitiao train DATA --model blank:bert,"):
             ask("blank:bert")
 
 

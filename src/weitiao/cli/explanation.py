@@ -46,5 +46,9 @@ def explain(screen: Screen, subject: Subject, text: str | None, html: str | None
         screen.result({**facts, "html": html}, pairs({_("page"): html}), bare=html)
         return screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", "DATA", "--out", "predictions.csv"))
     said = shown_input(value, subject.task)
-    screen.result(facts, *stages.stages(facts, said, screen.out.width, second_input(value, subject.task, given)), bare=bare_answer(facts["decode"]["answer"], subject.task))
+    screen.result(
+        facts,
+        *stages.stages(facts, said, screen.out.width, second_input(value, subject.task, given)),
+        bare=bare_answer(facts["decode"]["answer"], subject.task),
+    )
     return screen.next(("weitiao", *with_flag(screen.arguments, "--html", "explained.html")))

@@ -46,9 +46,7 @@ def predictions(
         yield Padding(draw(prediction), (0, 0, 1, 2), expand=False)
 
 
-def _rows(
-    texts: Sequence[str], predicted: Sequence[Prediction], width: int | None, header: bool, seconds: Sequence[str]
-) -> RenderableType:
+def _rows(texts: Sequence[str], predicted: Sequence[Prediction], width: int | None, header: bool, seconds: Sequence[str]) -> RenderableType:
     """A row a prediction: its answer, which is never cut, its score, its text or texts, and where there is room what else came into
     question.
     """

@@ -195,8 +195,8 @@ def _fractional(labels: Collection[str]) -> bool:
 def _numbers(labels: Collection[str], tasks: Sequence[str]) -> Finding:
     """What to type where labels are numbers."""
     message = _(
-        "The labels are numbers ({count} different ones, such as {examples}), and each is learned as a class of its own. To learn the number "
-        "itself, type {flags}."
+        "The labels are numbers ({count} different ones, such as {examples}), and each is learned as a class of its own. To learn the "
+        "number itself, type {flags}."
     )
     flags = _(" or ").join(f"--task {task}" for task in tasks)
     spread = sorted(labels, key=float)[:: max(1, len(labels) // 3)][:3]

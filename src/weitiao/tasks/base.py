@@ -198,6 +198,10 @@ class Task:
         """What picks the best checkpoint."""
         return self.selection or self.judged_by(spec)
 
+    def selected_on(self, spec: Spec, records: Records) -> Headline:
+        """The same where these are the validation records: another metric, or "loss", where that one would not change with the answers."""
+        return self.selected_by(spec)
+
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """What the model's config must say (``num_labels``, ``id2label``, ...) so that plain transformers reads the model as we do."""
         return {}

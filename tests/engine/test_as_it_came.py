@@ -31,6 +31,14 @@ def test_the_advice_names_what_was_given(tmp_path: Path, monkeypatch: pytest.Mon
     assert f" Fine-tune it first: weitiao train DATA --task {task} --model mine/model; or " in caught.value.message
 
 
+def test_no_model_is_sent_to_a_training_that_it_cannot_do(tmp_path: Path) -> None:
+    from weitiao.sample import PICTURE
+
+    model = make_model(tmp_path / "m")
+    with pytest.raises(ModelError, match="cannot classify. Choose a model of another kind, which can: weitiao models --task image-text-cl"):
+        weitiao.load(model, task="image-text-classification").predict(["x"], image=str(PICTURE))
+
+
 def test_a_blank_model_is_for_training_alone() -> None:
     with pytest.raises(UsageError, match=r"only for training.*weitiao train DATA --task ner --model blank:bert,"):
         weitiao.load("blank:bert", task="ner")

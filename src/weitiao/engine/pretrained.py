@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from weitiao.config import Recipe, TrainingSettings
 from weitiao.engine import hub
 from weitiao.engine.architectures import refuse_blank
+from weitiao.engine.heads import kind_of, kind_of_config
 from weitiao.engine.model_folder import few
 from weitiao.errors import ModelError
 from weitiao.messages import _
@@ -22,15 +23,19 @@ class AsItCame(NamedTuple):
 
     Attributes:
         model, task: as they were named.
+        can_learn: whether it is of the kind that the task is trained on.
     """
 
     model: str
     task: str
+    can_learn: bool = True
 
     @property
     def advice(self) -> str:
         """What to do where it has not learned the task."""
         message = _("Fine-tune it first: weitiao train DATA --task {task} --model {model}; or choose a model that was trained for it.")
+        if not self.can_learn:
+            message = _("Choose a model of another kind, which can: weitiao models --task {task}")
         return message.format(**self._asdict())
 
 
@@ -43,7 +48,6 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
     """
     settings = recipe.model
     refuse_blank(settings.model, settings.task)
-    as_it_came = AsItCame(settings.model, settings.task)
     base = hub.resolve(
         settings.model,
         revision=settings.revision,
@@ -52,6 +56,7 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         replaceable=_served_offline(task),
     )
     config = read_config(base.path)
+    as_it_came = AsItCame(settings.model, settings.task, _can_learn(task, config))
     try:
         spec = task.spec_from(config, recipe.task)
     except ModelError as error:
@@ -69,6 +74,12 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         )
 
     return spec, load
+
+
+def _can_learn(task: Task, config: Mapping[str, Any]) -> bool:
+    """Whether a model can be trained for a task: other heads than an encoder's each need a kind of their own."""
+    kind = kind_of(task.head({}).classes) if task.trainable and not task.origin else "encoder"
+    return kind in ("encoder", kind_of_config(config))
 
 
 def _served_offline(task: Task) -> bool:

@@ -50,8 +50,9 @@ def test_every_shape_is_drawn(shape: str) -> None:
 @pytest.mark.parametrize("width", [40, 80])
 def test_every_shape_fits_its_terminal(shape: str, width: int) -> None:
     long = "a text that is much longer than any terminal is wide, and in Chinese 很长的一段文字 too " * 3
-    page = drawn(*predictions([long], [SHAPES[shape][0]], width=width), width=width)
-    assert max(cell_len(line) for line in page.splitlines()) <= width
+    for seconds in ([], [long]):
+        page = drawn(*predictions([long], [SHAPES[shape][0]], width=width, seconds=seconds), width=width)
+        assert max(cell_len(line) for line in page.splitlines()) <= width
 
 
 def test_a_generated_text_is_whole_however_long() -> None:

@@ -35,7 +35,9 @@ def test_no_model_is_sent_to_a_training_that_it_cannot_do(tmp_path: Path) -> Non
     from weitiao.sample import PICTURE
 
     model = make_model(tmp_path / "m")
-    with pytest.raises(ModelError, match="cannot classify. Choose a model of another kind, which can: weitiao models --task image-text-cl"):
+    with pytest.raises(
+        ModelError, match=r"cannot classify. Choose a model of another kind, which can: weitiao models --task image-text-cl"
+    ):
         weitiao.load(model, task="image-text-classification").predict(["x"], image=str(PICTURE))
 
 

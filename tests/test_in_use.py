@@ -261,3 +261,29 @@ def test_a_row_with_nothing_to_learn_is_left_out_of_the_loss_alone(
     with pytest.raises(weitiao.DataError, match=r"more\.jsonl, row 1: not one token") as caught:
         talker.evaluate(str(data))
     assert (caught.value.file, caught.value.row) == (str(data), 1)
+
+
+# --- what was trained on
+
+
+def test_rows_that_were_trained_on_are_counted(run: weitiao.Run, tmp_path: Path) -> None:
+    listener = Listener()
+    source = run.record["data"]["splits"]["train"]["source"]
+    told = run.evaluate(source, observer=listener)
+    trained = run.record["data"]["splits"]["train"]["rows"]
+    assert told["trained_on"] == trained < told["rows"]
+    assert any(warning.startswith(f"{trained} of {told['rows']} rows of ") and "trained on" in warning for warning in listener.warnings)
+    listener = Listener()
+    fresh = write_csv(tmp_path / "new.csv", [("a day", f"unseen {at} things", "good") for at in range(4)], ("title", "body", "label"))
+    assert run.evaluate(str(fresh), observer=listener)["trained_on"] == 0
+    assert not any("trained on" in warning for warning in listener.warnings)
+
+
+def test_the_very_training_rows_are_known_where_their_file_has_gone(run: weitiao.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from weitiao.data.records import Records
+
+    train = run._training_records()
+    assert train is not None
+    assert run._trained_on(train, None) == len(train)
+    some = Records({name: values[:-1] for name, values in train.columns.items()}, train.rows[:-1], train.source)
+    assert run._trained_on(some, None) == 0 and run._trained_on(some, train) == len(some)

@@ -86,3 +86,22 @@ def test_a_bad_row_is_no_other_task(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="row 31") as caught:
         weitiao.check(str(path), task="question-answering")
     assert "--max-bad-rows 1" in str(caught.value) and "another task" not in str(caught.value)
+
+
+def test_labels_with_fractions_are_said_to_be_numbers(tmp_path: Path) -> None:
+    path = tmp_path / "rated.csv"
+    path.write_text("text,stars\n" + "".join(f"The room with number {at} was nice,{at % 9 / 2}\n" for at in range(90)), encoding="utf-8")
+    found = {one["code"]: one["message"] for one in weitiao.check(str(path), label="stars")["check"]["findings"]}
+    assert found["numeric_labels"].endswith("To learn the number itself, type --task regression.")
+    found = {one["code"]: one["message"] for one in weitiao.check(str(path), label="stars", task="regression")["check"]["findings"]}
+    assert "numeric_labels" not in found
+
+
+def test_entities_are_counted_by_kind(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text(CONLL, encoding="utf-8")
+    marks = weitiao.check(str(path), task="ner", valid=0, test=0)["check"]["marks"]
+    assert marks == [{"label": "MISC", "train": 30}, {"label": "ORG", "train": 30}]
+    squad = tmp_path / "squad.json"  # an answer is of no kind
+    squad.write_text(FILES["squad.json"][0], encoding="utf-8")
+    assert weitiao.check(str(squad), task="question-answering", valid=0, test=0)["check"]["marks"] == []

@@ -3,7 +3,8 @@
     run = weitiao.train("reviews.csv", text="text", label="label")
     run.predict(["what a lovely day"])
 
-It knows settings and runs; it prints nothing. Whoever wants to watch passes an Observer.
+It knows settings and runs. Long work is told in a terminal or a notebook (``progress``); whoever wants to hear it otherwise passes an
+Observer.
 """
 
 import sys
@@ -27,6 +28,7 @@ from weitiao.errors import INTERRUPTED, RunError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
+from weitiao.progress import default_observer
 from weitiao.runs import RunFolder
 from weitiao.scope import check_loading, options_of
 from weitiao.tasks.base import Prediction, Spec
@@ -55,11 +57,15 @@ def plan(source: str, *, observer: Observer = SILENT, **settings: Any) -> dict[s
         return planned
 
 
-def train(source: str = "", *, observer: Observer = SILENT, command: Sequence[str] = (), **settings: Any) -> "Run":
+def train(
+    source: str = "", *, observer: Observer | None = None, quiet: bool = False, command: Sequence[str] = (), **settings: Any
+) -> "Run":
     """Fine-tune a model on a file of examples, evaluate it, and write the run.
 
     Args:
         source: a file, a folder with train/validation/test files, or hub:NAME.
+        observer: hears what happens; without one, a terminal or a notebook is told on standard error, unless ``quiet``.
+        quiet: say nothing.
         command: the command line to record; the running process's by default.
         settings: any field of ``config``: ``text="text"``, ``label="label"``, ``epochs=3``, ...
 
@@ -70,6 +76,7 @@ def train(source: str = "", *, observer: Observer = SILENT, command: Sequence[st
         WeitiaoError: by kind, see ``errors``. Nothing is left behind by what fails before the first step.
         KeyboardInterrupt: interrupted; the state was saved, ``resume`` goes on from there.
     """
+    observer = default_observer(observer, quiet=quiet)
     with _planned(source, settings, observer) as (session, _plan):
         folder = session.folder
         folder.create(overwrite=session.recipe.output.overwrite)
@@ -77,15 +84,17 @@ def train(source: str = "", *, observer: Observer = SILENT, command: Sequence[st
         return _finish(session, folder, observer)
 
 
-def resume(path: str | Path, *, observer: Observer = SILENT, trust_task: bool = False) -> "Run":
+def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = False, trust_task: bool = False) -> "Run":
     """Go on with a run that was interrupted or killed; on a CPU it ends with the very weights it would have had.
 
     Args:
+        observer, quiet: see ``train``.
         trust_task: see ``load``.
 
     Raises:
         RunError: there is nothing to go on with, or the data or the base model has changed since.
     """
+    observer = default_observer(observer, quiet=quiet)
     folder = RunFolder.open(path)
     record = folder.record()
     if record.get("status") == "finished":
@@ -266,6 +275,13 @@ class Run(Model):
             return None
         same = loaded.fingerprints["train"] == record["data"]["splits"]["train"]["fingerprint"]
         return loaded.splits["train"] if same else None
+
+    def _trained_on(self, records: Records, train: Records | None) -> int:
+        """Row by row where the training data is there; else all of them where they are the very training split, else none."""
+        if train is not None:
+            return super()._trained_on(records, train)
+        same = loading.fingerprint(records) == self.record["data"]["splits"]["train"]["fingerprint"]
+        return len(records) if same else 0
 
 
 class Runs(Mapping[str, Run]):

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from weitiao.tasks.base import Spec, Task
 
 EXAMPLES = {"choices": "A,B", "image": "picture.png", "number": "1"}
+LABELS = "A,B"
 
 
 def needed(task: "Task", spec: "Spec") -> list["Field"]:
@@ -29,21 +30,36 @@ def needed(task: "Task", spec: "Spec") -> list["Field"]:
     return [field for field in task.inputs if not field.optional or (field.name == second and spec.get(second))]
 
 
-def words(task: "Task", spec: "Spec") -> list[str]:
+def words(task: "Task", spec: "Spec", settings: Any = None) -> list[str]:
     """What stands behind a run or a model on the command line: a text that the task takes, a flag for each further input that it needs, and
     where nothing was learned what there is to choose from.
 
     >>> from weitiao import tasks
     >>> words(tasks.get("question-answering"), {}), words(tasks.get("zero-shot-classification"), {})
-    (['your text', '--context', 'your text'], ['your text', '--labels', 'A,B'])
+    (['your question', '--context', 'your context'], ['your text', '--labels', 'A,B'])
+
+    Args:
+        settings: the task's own, where some were given.
     """
     further = [field for field in needed(task, spec) if field.flag and field is not task.inputs[0]]
-    asked = [_text(task), *(word for one in further for word in (f"--{one.flag}", EXAMPLES.get(one.type, _("your text"))))]
+    asked = [_first(task), *(word for one in further for word in (f"--{one.flag}", sample(one)))]
     if task.trainable:
         return asked
     columns = {field.flag for field in task.fields.values()}
     lists = [one.name for one in fields(task.settings) if one.name not in columns and one.default == ()]
-    return [*asked, *(word for name in lists for word in ("--" + name.replace("_", "-"), "A,B"))]
+    return [*asked, *(word for name in lists for word in ("--" + name.replace("_", "-"), ",".join(getattr(settings, name, ())) or LABELS))]
+
+
+def sample(field: "Field") -> str:
+    """What stands for a value of an input in a command that is shown.
+
+    >>> from weitiao import tasks
+    >>> [sample(field) for name in ("regression", "text-generation") for field in tasks.get(name).inputs]
+    ['your text', 'your second text', 'your message']
+    """
+    if field.type == "messages":
+        return _("your message")
+    return EXAMPLES.get(field.type) or _("your {field}").format(field=_(field.title).lower())
 
 
 def as_record(task: "Task", spec: "Spec", value: str | Mapping[str, Any], at: int, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,9 +107,9 @@ def _lacking(task: "Task", must: list["Field"], field: "Field", at: int) -> str:
     return message.format(number=at + 1, name=field.name, flag=field.flag or field.name, example=text)
 
 
-def _text(task: "Task") -> str:
+def _first(task: "Task") -> str:
     """A value of the first input; with a mask in it where there must be one."""
-    text = _("your text")
+    text = sample(task.inputs[0])
     others = {field.name: task.example.get(field.name) for field in task.inputs}
     try:
         task.asked(task.prepare({**dict.fromkeys(task.fields), **others, task.inputs[0].name: text}))

@@ -1,6 +1,7 @@
 """Which task a file was meant for, where it does not fit the one that was asked: CoNLL, SQuAD, conversations, texts and their summaries.
 
-Asked only once reading has failed: it looks at the first rows, with every task's own ways of reading. It knows tasks by their contract.
+The file is looked at only once reading has failed, in its first rows, with every task's own ways of reading. Tasks are known by their
+contract.
 """
 
 import dataclasses
@@ -31,6 +32,16 @@ def advised(error: DataError, task: Task, settings: DataSettings) -> DataError:
     flags = _(" or ").join(f"--task {name}" for name in others)
     message = message.format(file=error.file, flags=flags, task=task.name, error=error)
     return DataError(message, file=error.file, row=error.row, column=error.column)
+
+
+def for_numbers(task: Task) -> list[str]:
+    """Names of the tasks that learn a number from what this one reads: where its labels are numbers, one of them may have been meant.
+
+    >>> for_numbers(tasks.get("text-classification")), for_numbers(tasks.get("token-classification"))
+    (['regression'], [])
+    """
+    others = (one for one in tasks.all_tasks().values() if one.trainable and one.inputs == task.inputs)
+    return [one.name for one in others if any(field.type == "number" and not field.optional for field in one.outputs)]
 
 
 def fitting(source: str, task: Task, settings: DataSettings) -> Sequence[str]:

@@ -17,6 +17,7 @@ from weitiao.data import loading, writing
 from weitiao.data.bad_rows import BadRows
 from weitiao.data.cleaning import to_records
 from weitiao.data.columns import ColumnPlan
+from weitiao.data.duplicates import shared_rows
 from weitiao.data.ledger import Ledger
 from weitiao.data.reading import Reading, iter_tables
 from weitiao.data.records import Records
@@ -131,6 +132,7 @@ class Model:
 
     def evaluate(self, data: str, *, observer: Observer = SILENT, **settings: Any) -> dict[str, Any]:
         """Predict and score a file that has the answers: metrics with 95% intervals, baselines where the training data is still there.
+        "trained_on" says how many of its rows the model was trained on, as far as is known.
 
         Args:
             data: a file; its columns are found as in training.
@@ -145,10 +147,16 @@ class Model:
         plan, schema, reading = self._reading(settings, self.options)
         records, ledger = loading.read_records(data, plan, schema, reading=reading, observer=observer)
         self._check_labels(records, observer)
-        evaluation, _predictions, _speed = evaluate(
-            self.predictor(), records, split="data", train=self._training_records(), observer=observer, ledger=ledger
-        )
-        evaluation["ledger"] = counts = ledger.counts()
+        train = self._training_records()
+        known = self._trained_on(records, train)
+        if known:
+            message = _(
+                "{count} of {rows} rows of {file} were trained on, so these figures say little about new texts. Take rows that the model "
+                "has never seen; those that were held out are in the run's report."
+            )
+            observer.warn(message.format(count=known, rows=len(records), file=records.source))
+        evaluation, _predictions, _speed = evaluate(self.predictor(), records, split="data", train=train, observer=observer, ledger=ledger)
+        evaluation |= {"ledger": (counts := ledger.counts()), "trained_on": known}
         self.warn_of_cut(counts.get("truncated:too_long", 0), len(records), observer)
         observer.evaluated(evaluation)
         return evaluation
@@ -287,6 +295,10 @@ class Model:
     def _training_records(self) -> Records | None:
         """The training split for the baselines; None where there is none."""
         return None
+
+    def _trained_on(self, records: Records, train: Records | None) -> int:
+        """How many records the model was trained on, as far as is known."""
+        return shared_rows(records, train, [field.name for field in self.task.inputs]) if train is not None else 0
 
 
 def _free(name: str, taken: Collection[str]) -> str:

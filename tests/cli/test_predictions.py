@@ -50,8 +50,9 @@ def test_every_shape_is_drawn(shape: str) -> None:
 @pytest.mark.parametrize("width", [40, 80])
 def test_every_shape_fits_its_terminal(shape: str, width: int) -> None:
     long = "a text that is much longer than any terminal is wide, and in Chinese 很长的一段文字 too " * 3
-    page = drawn(*predictions([long], [SHAPES[shape][0]], width=width), width=width)
-    assert max(cell_len(line) for line in page.splitlines()) <= width
+    for seconds in ([], [long]):
+        page = drawn(*predictions([long], [SHAPES[shape][0]], width=width, seconds=seconds), width=width)
+        assert max(cell_len(line) for line in page.splitlines()) <= width
 
 
 def test_a_generated_text_is_whole_however_long() -> None:
@@ -73,7 +74,23 @@ def test_an_answer_is_never_cut_and_a_file_has_all_of_it() -> None:
     narrow = drawn(*predictions([text], [many], width=80), width=80)
     assert set(label.split()) <= set(narrow.replace("word", "").split())
     whole = drawn(*predictions([text], [many], width=None), width=10_000)
-    assert label in whole and text.strip() in whole and "other label number 39" in whole
+    assert label in whole and text.strip() in whole
+
+
+@pytest.mark.parametrize("width", [None, 200])
+def test_of_many_labels_the_likeliest_others_stand_beside_the_answer(width: int | None) -> None:
+    names = [f"other{i:02}" for i in range(40)]
+    several = {"labels": ["joy"], "probabilities": {"joy": 0.9, **{name: 0.4 - i / 100 for i, name in enumerate(names)}}}
+    page = drawn(*predictions(["text"], [several], width=width), width=width or 10_000)
+    assert names[4] in page and names[5] not in page and "…" in page
+
+
+def test_a_pair_shows_both_texts_and_how_alike_they_are() -> None:
+    page = drawn(*predictions(["one", "two"], [{"value": 1.0}, {"value": 2.0}], width=80, seconds=["other", "another"]))
+    assert "second text" in page and "other" in page and "another" in page
+    vectors = {"vector": [0.5] * 8, "pair_vector": [0.5] * 8, "similarity": 1.0}
+    page = drawn(*predictions(["one"], [vectors], width=80, seconds=["other"]))
+    assert page.split("\n")[:2] == ["one", "other"] and "similarity 1.000" in page
 
 
 def test_columns_of_nothing_are_left_out() -> None:

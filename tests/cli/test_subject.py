@@ -19,7 +19,8 @@ def test_a_pretrained_model_is_used_under_a_task(command: Command, api: SimpleNa
     assert outcome.code == 0, outcome.err
     loading = {"top_k": 3, "offline": True, "max_length": 64, "task": "question-answering"}
     assert api.calls == [("load", "some/model", loading), ("predict", ["Who?"], {"context": "Ann, and Bob."})]
-    assert "Next: weitiao predict some/model --task question-answering --file DATA" in outcome.err
+    again = "--task question-answering --top-k 3 --max-length 64 --offline"
+    assert f"Next: weitiao predict some/model {again} --file DATA --out predictions.csv\n" in outcome.err
 
 
 def test_an_alias_will_do_and_an_unknown_task_names_the_nearest(command: Command, api: SimpleNamespace) -> None:
@@ -68,7 +69,32 @@ def test_a_pretrained_model_is_evaluated_under_a_task(command: Command, api: Sim
         ("evaluate", "dev.json", {"answer": ("answers",)}),
     ]
     assert "weitiao report" not in outcome.err
-    assert "weitiao predict some/model --task question-answering --file dev.json" in outcome.err
+    assert "weitiao predict some/model --task question-answering --top-k 2 --file dev.json --out" in outcome.err
+
+
+def test_the_next_command_says_again_what_the_answers_need(command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    zero = ("some/model", "--task", "zero-shot", "--labels", "sport,the weather", "--multi-label")
+    again = 'some/model --task zero-shot --multi-label --labels "sport,the weather"'
+    assert f"Next: weitiao predict {again} --file DATA --out predictions.csv\n" in command("predict", *zero, "Rain.").err
+    assert f"Next: weitiao evaluate some/model DATA {again.removeprefix('some/model ')}\n" in (
+        command("predict", *zero, "--file", "a.csv", "--out", "p.csv").err
+    )
+    said = command("predict", "runs/a", "--file", "a.csv", "--text", "body", "--encoding", "gbk").err
+    assert "Next: weitiao predict runs/a --file a.csv --text body --encoding gbk --out predictions.csv\n" in said
+    said = command("evaluate", "runs/a", "a.csv", "--text", "body", "--label", "stars").err
+    assert "weitiao predict runs/a --file a.csv --text body --out predictions.csv\n" in said  # predicting needs no labels
+
+
+def test_without_a_text_the_whole_command_is_shown(command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    shown = {
+        ("predict", *QA): 'weitiao predict some/model "your question" --context "your context" --task question-answering\n',
+        ("explain", "some/model", "--task", "zero-shot"): 'weitiao explain some/model "your text" --labels A,B --task zero-shot\n',
+        ("predict", "m", "--task", "zero-shot", "--labels", "a,b"): 'weitiao predict m "your text" --task zero-shot --labels a,b\n',
+        ("predict", "m", "--task", "chat"): 'weitiao predict m "your message" --task chat\n',
+    }
+    for words, example in shown.items():
+        assert example in command(*words).err
 
 
 def test_a_finished_run_is_used_with_other_settings(command: Command, api: SimpleNamespace) -> None:

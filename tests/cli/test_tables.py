@@ -49,6 +49,14 @@ def test_many_labels_are_counted_not_listed() -> None:
     assert "and 57 more labels" in drawn(*tables.checked(check, COLUMNS, {}))
 
 
+def test_what_is_marked_is_counted_below_the_rows() -> None:
+    marks = [{"label": "person", "train": 1200, "validation": 3, "test": 4}, {"label": "place", "train": 400, "validation": 0, "test": 1}]
+    page = drawn(*tables.checked({**CHECK, "labels": [], "marks": marks}, COLUMNS, {}))
+    assert re.search(r"Marked in the texts\n.*\n.*\n  person +1,200 +3 +4 +█+ 75% *\n", page)
+    assert re.search(r"  all +1,600 +3 +5 *\n", page)
+    assert "Marked" not in drawn(*tables.checked(CHECK, COLUMNS, {}))
+
+
 def test_a_check_without_lengths_scripts_or_labels_is_drawn() -> None:
     bare = {"rows": {"train": 3, "validation": 0, "test": 0}, "labels": [], "findings": []}
     assert "Nothing to complain about." in drawn(*tables.checked(bare, {"fields": {}}, {}))

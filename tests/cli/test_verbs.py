@@ -98,10 +98,10 @@ def test_in_a_pipe_nothing_is_cut_and_no_line_ends_in_blanks(command: Command, a
 
 def test_the_next_command_asks_what_the_task_needs_and_keeps_the_language(command: Command, api: SimpleNamespace) -> None:
     Path("runs/a/run.json").write_text('{"schema": 1, "task": "regression", "status": "finished", "spec": {"pair": true}}')
-    assert 'Next: weitiao predict runs/a "your text" --pair "your text"\n' in command("report", "runs/a").err
+    assert 'Next: weitiao predict runs/a "your text" --pair "your second text"\n' in command("report", "runs/a").err
     Path("runs/a/run.json").write_text('{"schema": 1, "task": "question-answering", "status": "finished"}')
     err = command("report", "runs/a", "--lang", "zh").err
-    assert '下一步：weitiao predict runs/a "你的文本" --context "你的文本" --lang zh\n' in err
+    assert '下一步：weitiao predict runs/a "你的问题" --context "你的上下文" --lang zh\n' in err
 
 
 def test_predict_reads_standard_input_one_text_a_line(command: Command, api: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_nothing_to_predict_is_an_error_with_an_example(
     monkeypatch.setattr("sys.stdin", io.StringIO("\n\n"))
     outcome = command("predict", "runs/a", *manner.split())
     assert outcome.code == 2
-    assert 'weitiao predict runs/a "a lovely day"' in outcome.err
+    assert 'weitiao predict runs/a "your text"' in outcome.err
     terminal = io.StringIO()
     terminal.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr("sys.stdin", terminal)

@@ -177,3 +177,35 @@ def test_near_pairs_against_brute_force() -> None:
 
 def test_short_texts_are_not_near_each_other() -> None:
     assert near_pairs(["好", "坏", "很好", "ok", "no", "a", ""], 3) == []
+
+
+def numbered(labels: list[str]) -> Records:
+    draw = random.Random(4)
+    return Records({"text": [sentence(draw) for _label in labels], "label": labels}, np.arange(2, len(labels) + 2), "n.csv")
+
+
+def test_labels_that_are_numbers_name_the_task_that_learns_numbers() -> None:
+    splits = splits_of(train=numbered([f"{at / 10}" for at in range(36)] * 2), validation=numbered(["0.8", "9.9"] * 30))
+    found = findings(check(splits, for_numbers=["regression"]))
+    assert "(36 different ones, such as 0.0, 1.2, 2.4)" in found["numeric_labels"]["message"]
+    assert found["numeric_labels"]["message"].endswith("type --task regression.")
+    # How many rows each number has, and where it does not occur, is not worth a word then.
+    assert not {"small_classes", "single_row_classes", "class_imbalance", "absent_from_validation"} & set(found)
+
+
+@pytest.mark.parametrize("labels", [["0", "1"], ["1.0", "2.0"], ["3.5", "none"], ["v1.2", "v1.3"]])
+def test_classes_that_are_called_by_numbers_stay_classes(labels: list[str]) -> None:
+    assert "numeric_labels" not in findings(check(splits_of(train=numbered(labels * 40)), for_numbers=["regression"]))
+    assert "numeric_labels" not in findings(check(splits_of(train=numbered(["0.5", "1.5"] * 40))))  # no task to name
+
+
+def test_what_is_marked_is_counted_by_kind_and_split() -> None:
+    train, test = healthy(4, 1), healthy(2, 2)
+    train.columns["marks"], test.columns["marks"] = [["person", "person"], [], ["place"], []], [["date"], []]
+    found = check({"train": train, "test": test})
+    assert found["marks"] == [
+        {"label": "date", "train": 0, "test": 1},
+        {"label": "person", "train": 2, "test": 0},
+        {"label": "place", "train": 1, "test": 0},
+    ]
+    assert check({"train": healthy(4, 1)})["marks"] == []

@@ -98,8 +98,8 @@ def test_what_was_named_wins() -> None:
     assert plan.fields == {"text": ("title", "review"), "label": ("other",)}
     assert plan.as_dict() == {
         "fields": {
-            "text": {"columns": ["title", "review"], "type": "text", "why": "It was named with --text."},
-            "label": {"columns": ["other"], "type": "choice", "why": "It was named with --label."},
+            "text": {"columns": ["title", "review"], "type": "text", "why": "You named it."},
+            "label": {"columns": ["other"], "type": "choice", "why": "You named it."},
         },
         "unused": ["label"],
         "text_separator": " / ",

@@ -1,5 +1,7 @@
 """What a report shows of tasks that do not classify texts: each part appears when a run's results hold it, and only then."""
 
+import json
+
 import pytest
 from tests.report.test_page import page_of
 
@@ -66,4 +68,15 @@ def test_a_pipeline_is_shown_where_transformers_has_one(make_run):
 
 def test_use_names_the_further_inputs(make_run):
     page = page_of(make_run(task="question-answering"))
-    assert '--context "…"' in page.words and "{'question': 'your text', 'context': '…'}" in page.words
+    assert 'reviews "your question" --context "your context"' in page.words
+    assert "{'question': 'your question', 'context': 'your context'}" in page.words
+
+
+def test_what_is_marked_is_counted_beside_the_labels(make_run):
+    run = make_run(task="token-classification")
+    assert "Marked in the texts" not in page_of(run).words
+    kinds = [{"label": f"kind {at}", "train": 40 - at, "validation": 1, "test": 2} for at in range(40)]
+    run.check_file.write_text(json.dumps({**run.check(), "marks": kinds}), encoding="utf-8")
+    page = page_of(run)
+    marked = page.words[page.words.index("Marked in the texts") :]
+    assert "kind 0 40 1 2" in " ".join(marked.split()) and "kind 39 1 1 2" in " ".join(marked.split()) and "The other" in marked

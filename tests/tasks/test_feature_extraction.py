@@ -107,6 +107,19 @@ def test_it_learns_scores_between_0_and_5(tmp_path: Path) -> None:
     assert run.metrics["spearman"] > 0.2
 
 
+def test_where_all_validation_pairs_have_one_score_the_loss_decides(tmp_path: Path) -> None:
+    rows = [(a, b, str(at % 6)) for at, ((a, _), (b, _label)) in enumerate(zip(sentences(60), sentences(60, seed=1), strict=True))]
+    data = write_csv(tmp_path / "sts.csv", rows, ("sentence1", "sentence2", "score"))
+    held = write_csv(tmp_path / "held.csv", [(a, b, "5") for a, b, _score in rows[:20]], ("sentence1", "sentence2", "score"))
+    settings = {**QUICK, "valid": str(held), "out": str(tmp_path / "run")}
+    run = weitiao.train(str(data), model=str(make_model(tmp_path / "m")), **settings)
+    losses = [epoch["validation"]["loss"] for epoch in run.record["training"]["history"]]
+    best = run.record["training"]["best"]
+    assert (best["metric"], best["value"], best["epoch"]) == ("loss", min(losses), 1 + losses.index(min(losses)))
+    assert all(epoch["validation"]["spearman"] == 0 for epoch in run.record["training"]["history"])
+    assert all(0 < loss < 4 for loss in losses)  # the squared difference of two cosines
+
+
 def records(**columns: list[object]) -> Records:
     return Records(columns, np.arange(len(next(iter(columns.values())))), "a.csv")
 

@@ -11,10 +11,19 @@ from tests.conftest import FILLER, WORDS, make_model
 from weitiao import tasks
 from weitiao.data.records import Records
 from weitiao.errors import DataError, ModelError
+from weitiao.observer import Observer
 from weitiao.processing import Features
 from weitiao.tasks.regression import task
 
 SETTINGS = tasks.recipe({"task": "regression"}).task
+
+
+class Notes(Observer):
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 class Silent:
@@ -94,3 +103,19 @@ def test_what_is_no_number_is_a_bad_row(tmp_path):
         "dropped:bad_value": 2,
         "dropped:missing_value": 1,
     }
+
+
+def test_where_all_validation_numbers_are_the_same_the_nearest_answers_win(tmp_path):
+    data, held = stars(tmp_path / "stars.csv"), tmp_path / "held.csv"
+    rows = data.read_text(encoding="utf-8").splitlines()
+    held.write_text("\n".join([rows[0], *(row for row in rows if row.endswith(",2000"))][:20]), encoding="utf-8")
+    notes = Notes()
+    quick = {"model": str(make_model(tmp_path / "tiny")), "batch_size": 16, "lr": 5e-3, "max_length": 32, "threads": 1, "epochs": 4}
+    run = weitiao.train(str(data), task="regression", valid=str(held), out=str(tmp_path / "run"), observer=notes, **quick)
+    best = run.record["training"]["best"]
+    errors = [epoch["validation"]["rmse"] for epoch in run.record["training"]["history"]]
+    assert best["metric"] == "rmse" and best["value"] == min(errors) and best["epoch"] == 1 + errors.index(min(errors))
+    assert (
+        "By Pearson correlation the validation rows cannot tell one epoch from another: the best is chosen by root mean squared error."
+        in notes.notes
+    )

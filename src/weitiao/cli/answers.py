@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 # Few enough that the first answers come soon, enough that the model's batches are full.
 CHUNK = 512
+OUT = ("--out", "predictions.csv")
 
 
 def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given: Mapping[str, Any]) -> None:
@@ -40,7 +41,7 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
     pieces = chunks(_inputs(texts, blank, subject.task))
     first = next(pieces, None)
     if first is None:
-        raise UsageError(_('There is no text in what was given. Give one: weitiao predict {run} "a lovely day"').format(run=subject.name))
+        raise UsageError(_("There is no text in what was given. Give one: {command}").format(command=subject.asked_by("predict")))
     # The spinner turns while the model loads; from then on the answers themselves show that it goes on.
     with working(screen, first=_(LOADING)) as (api, observer):
         model = api.load(subject.name, **subject.loading)
@@ -57,14 +58,15 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
         else:
             shown = [shown_input(value, subject.task) for value in chunk]
             width = screen.out.width if screen.out.is_terminal else None
-            for drawn in predictions(shown, answers, width=width, header=at == 0):
+            seconds = [second_input(value, subject.task, given) for value in chunk]
+            for drawn in predictions(shown, answers, width=width, header=at == 0, seconds=seconds if any(seconds) else ()):
                 screen.whole.print(drawn)
     if waiting is not None:
         waiting.print(truncated=model.truncated)
     model.warn_of_cut(model.truncated, rows, observer)
     if blank:
         screen.note(_("Lines without text were left out: {lines}.").format(lines=some(blank, 10)))
-    screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", "DATA", "--out", "predictions.csv"))
+    screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", "DATA", *OUT))
 
 
 def predict_file(screen: Screen, subject: Subject, file: str, out: str | None) -> None:
@@ -89,7 +91,7 @@ def predict_file(screen: Screen, subject: Subject, file: str, out: str | None) -
                 _print_line(row.flat) if waiting is None else waiting.write_one(row.flat)
     if waiting is not None:
         waiting.print(ledger=ledger.counts())
-    return screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", file, "--out", "predictions.csv"))
+    return screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", file, *subject.reading_flags, *OUT))
 
 
 class Spool:
@@ -167,6 +169,17 @@ def shown_input(value: str | Mapping[str, Any], task: Task) -> str:
     if isinstance(first, list) and first and isinstance(first[-1], Mapping):
         return str(first[-1].get("content", first[-1]))
     return "" if first is None else str(first)
+
+
+def second_input(value: str | Mapping[str, Any], task: Task, given: Mapping[str, Any]) -> str:
+    """The text that the first one is compared with, "" where there is none.
+
+    >>> from weitiao import tasks
+    >>> second_input("a", tasks.get("regression"), {"pair": "b"}), second_input("a", tasks.get("fill-mask"), {})
+    ('b', '')
+    """
+    second = {**given, **(value if isinstance(value, Mapping) else {})}.get(task.inputs[0].second)
+    return "" if second is None else str(second)
 
 
 def _inputs(lines: Iterable[str], blank: list[int], task: Task) -> Iterator[str | dict[str, Any]]:

@@ -7,17 +7,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
-from weitiao.messages import N_, _
-from weitiao.quantities import duration, number, size
+from weitiao.messages import _
+from weitiao.progress import STAGES, amount, shown_figures, stage_line
+from weitiao.quantities import duration
 
-STAGES = {
-    "": N_("Working"),
-    "train": N_("Training"),
-    "evaluate": N_("Evaluating"),
-    "predict": N_("Predicting"),
-    "read": N_("Reading"),
-    "fetch": N_("Fetching"),
-}
 # In a file: a line at every tenth of a stage, but none for what is over in a moment.
 TENTH, MOMENT = 0.1, 2.0
 
@@ -52,7 +45,7 @@ class Bars:
         if task is None:
             task = self._tasks[stage] = self._add(stage)
         left = figures.get("eta_seconds") or next(t for t in self._progress.tasks if t.id == task).time_remaining
-        shown = [*_figures(figures), *([_("{time} left").format(time=duration(left))] if left else [])]
+        shown = [*shown_figures(figures), *([_("{time} left").format(time=duration(left))] if left else [])]
         self._progress.update(task, completed=done, total=total, figures=" · ".join(shown))
         if total is not None and done >= total:
             self._remove(stage)
@@ -92,9 +85,7 @@ class Lines:
         before, when = self._told.setdefault(stage, (0.0, now))
         if share - before >= TENTH - 1e-9 and now - when >= MOMENT:
             self._told[stage] = (share, now)
-            title = _("{stage} {share:.0%}").format(stage=_(STAGES.get(stage, stage)), share=share)
-            left = [_("{time} left").format(time=duration(figures["eta_seconds"]))] if figures.get("eta_seconds") else []
-            self._tell(" · ".join([title, _amount(stage, done, total), *_figures(figures), *left]))
+            self._tell(stage_line(stage, done, total, figures))
         if done >= total:
             self._told.pop(stage)
 
@@ -104,24 +95,4 @@ class _Amount(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         total = int(task.total) if task.total is not None else None
-        return Text(_amount(task.fields["stage"], int(task.completed), total) if task.fields["stage"] else "")
-
-
-def _amount(stage: str, done: int, total: int | None) -> str:
-    if stage == "fetch":
-        return size(done) + (f" / {size(total)}" if total else "")
-    return f"{done:,}" + (f"/{total:,}" if total else "")
-
-
-def _figures(figures: Mapping[str, float]) -> list[str]:
-    """The figures worth a place on the line."""
-    shown = []
-    if "epoch" in figures:
-        shown.append(_("epoch {epoch:.1f}").format(epoch=figures["epoch"]))
-    if "loss" in figures:
-        shown.append(_("loss {loss}").format(loss=number(figures["loss"])))
-    if "tokens_per_s" in figures:
-        shown.append(_("{count:,.0f} tokens/s").format(count=figures["tokens_per_s"]))
-    elif "rows_per_s" in figures:
-        shown.append(_("{count:,.0f} rows/s").format(count=figures["rows_per_s"]))
-    return shown
+        return Text(amount(task.fields["stage"], int(task.completed), total) if task.fields["stage"] else "")

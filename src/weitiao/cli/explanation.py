@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from weitiao.cli.answers import as_input, bare_answer, shown_input
+from weitiao.cli.answers import as_input, bare_answer, second_input, shown_input
 from weitiao.cli.screen import Screen, with_flag
 from weitiao.cli.subject import Subject, as_flag
 from weitiao.errors import UsageError
@@ -32,7 +32,7 @@ def explain(screen: Screen, subject: Subject, text: str | None, html: str | None
     given = subject.values(first=by_flag)
     asked = given.pop(first.name) if by_flag else text
     if asked is None or not str(asked).strip():
-        raise UsageError(_('There is nothing to explain. Give a text: weitiao explain {run} "a lovely day"').format(run=subject.name))
+        raise UsageError(_("There is nothing to explain. Give a text: {command}").format(command=subject.asked_by("explain")))
     if html is not None and (Path(html).is_dir() or not Path(html).parent.is_dir()):  # said now, not after the model has been read
         message = _("--html {file} is no file that can be written: name one in a folder that is there, such as explained.html.")
         raise UsageError(message.format(file=html))
@@ -46,5 +46,9 @@ def explain(screen: Screen, subject: Subject, text: str | None, html: str | None
         screen.result({**facts, "html": html}, pairs({_("page"): html}), bare=html)
         return screen.next(("weitiao", "predict", subject.name, *subject.flags, "--file", "DATA", "--out", "predictions.csv"))
     said = shown_input(value, subject.task)
-    screen.result(facts, *stages.stages(facts, said, screen.out.width), bare=bare_answer(facts["decode"]["answer"], subject.task))
+    screen.result(
+        facts,
+        *stages.stages(facts, said, screen.out.width, second_input(value, subject.task, given)),
+        bare=bare_answer(facts["decode"]["answer"], subject.task),
+    )
     return screen.next(("weitiao", *with_flag(screen.arguments, "--html", "explained.html")))

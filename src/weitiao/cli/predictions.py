@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -17,18 +17,20 @@ from weitiao.quantities import number, one_line
 
 ROOM_FOR_OTHERS = 72  # columns of a terminal that has room for what was not chosen
 WIDEST = 24
+OTHERS = 5  # of what was not chosen, the likeliest
 NUMBERS = 6  # of a vector
 
 Prediction = Mapping[str, Any]
 
 
 def predictions(
-    texts: Sequence[str], predicted: Sequence[Prediction], *, width: int | None, header: bool = True
+    texts: Sequence[str], predicted: Sequence[Prediction], *, width: int | None, header: bool = True, seconds: Sequence[str] = ()
 ) -> Iterator[RenderableType]:
     """Predictions with their texts.
 
     Args:
         texts: what stands for each input.
+        seconds: of pairs, the second texts; () where there are none.
         width: of the terminal; None for a file, where nothing is cut.
         header: whether tables name their columns; further tables below the first one need not.
     """
@@ -36,15 +38,18 @@ def predictions(
         return
     draw = next((draw for key, draw in BLOCKS.items() if key in predicted[0]), None)
     if draw is None:
-        yield _rows(texts, predicted, width, header)
+        yield _rows(texts, predicted, width, header, seconds)
         return
-    for text, prediction in zip(texts, predicted, strict=True):
-        yield Text(flat(text) if width is None else one_line(text, max(width - 1, 20)), style="dim")
+    for text, second, prediction in zip(texts, seconds or [""] * len(texts), predicted, strict=True):
+        for line in filter(None, (text, second)):
+            yield Text(flat(line) if width is None else one_line(line, max(width - 1, 20)), style="dim")
         yield Padding(draw(prediction), (0, 0, 1, 2), expand=False)
 
 
-def _rows(texts: Sequence[str], predicted: Sequence[Prediction], width: int | None, header: bool) -> RenderableType:
-    """A row a prediction: its answer, which is never cut, its score, its text, and where there is room what else came into question."""
+def _rows(texts: Sequence[str], predicted: Sequence[Prediction], width: int | None, header: bool, seconds: Sequence[str]) -> RenderableType:
+    """A row a prediction: its answer, which is never cut, its score, its text or texts, and where there is room what else came into
+    question.
+    """
     table = _table()
     table.show_header, table.expand = header, width is not None
     predicted = [_ranked(prediction) for prediction in predicted]
@@ -62,12 +67,16 @@ def _rows(texts: Sequence[str], predicted: Sequence[Prediction], width: int | No
         table.add_column(_("score"), width=5, no_wrap=True)
     shares = (3, 2) if width is not None else (None, None)  # of what room there is
     table.add_column(_("text"), ratio=shares[0], overflow="ellipsis", no_wrap=True)
+    if seconds:
+        table.add_column(_("second text"), ratio=shares[0], overflow="ellipsis", no_wrap=True)
     roomy = (width is None or width >= ROOM_FOR_OTHERS) and any(others)
     if roomy:
         table.add_column(_("others"), ratio=shares[1], overflow="ellipsis", no_wrap=True, style="dim")
-    for text, answer, other, prediction in zip(texts, answers, others, predicted, strict=True):
+    read = list(zip(texts, seconds, strict=True)) if seconds else [(text,) for text in texts]
+    for both, answer, other, prediction in zip(read, answers, others, predicted, strict=True):
         score = [number(prediction["score"]) if prediction.get("score") is not None else ""] if scored else []
-        table.add_row(Text(answer), *score, Text(flat(text) if width is None else one_line(text, 200)), *([Text(other)] if roomy else []))
+        shown = [Text(flat(text) if width is None else one_line(text, 200)) for text in both]
+        table.add_row(Text(answer), *score, *shown, *([Text(other)] if roomy else []))
     return table
 
 
@@ -85,13 +94,13 @@ def _ranked(prediction: Prediction) -> Prediction:
 
 
 def _others(prediction: Prediction, *, whole: bool) -> str:
-    """What was not chosen, likeliest first; all of it where it is to be ``whole``."""
+    """The likeliest of what was not chosen; with names however long where they are to be ``whole``."""
     chosen = prediction.get("labels") or [prediction.get("label")]
     rest = sorted((prediction.get("probabilities") or {}).items(), key=lambda pair: -pair[1])
     scored = [(name, p) for name, p in rest if name not in chosen]
     scored += [(one["answer"] or _("no answer"), one["score"]) for one in (prediction.get("answers") or [])[1:]]
-    shown = scored if whole else [(one_line(name, 20), p) for name, p in scored[:8]]
-    return " · ".join(f"{flat(name)} {number(p)}" for name, p in shown)
+    shown = [f"{flat(name) if whole else one_line(name, 20)} {number(p)}" for name, p in scored[:OTHERS]]
+    return " · ".join(shown + ["…"] * (len(scored) > OTHERS))
 
 
 def _labels(prediction: Prediction) -> str:
@@ -103,7 +112,10 @@ def _labels(prediction: Prediction) -> str:
 def _vector(prediction: Prediction) -> RenderableType:
     vector = prediction["vector"]
     first = ", ".join(f"{value:.4f}" for value in vector[:NUMBERS]) + (", …" if len(vector) > NUMBERS else "")
-    return Text(_("{count} numbers: {first}").format(count=len(vector), first=first))
+    numbers = Text(_("{count} numbers: {first}").format(count=len(vector), first=first))
+    if prediction.get("similarity") is None:
+        return numbers
+    return Group(Text(_("similarity {value}").format(value=number(prediction["similarity"])), style="bold"), numbers)
 
 
 def _spans(prediction: Prediction) -> RenderableType:

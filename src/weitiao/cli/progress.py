@@ -107,7 +107,7 @@ class TerminalObserver(Recorder):
     def evaluated(self, evaluation: Mapping[str, Any]) -> None:
         """A line for each evaluation during training; the last one, with its tables, is the verb's result."""
         if "epoch" in evaluation:
-            self._print(figures.epoch_line(evaluation))
+            self._say(figures.epoch_line(evaluation))
 
     def progress(self, stage: str, done: int, total: int | None, figures: Mapping[str, float]) -> None:
         """Moves the stage's bar, or tells a line."""

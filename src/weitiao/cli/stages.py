@@ -32,19 +32,20 @@ LEAVE_ONE_OUT = N_(
 AT_ONCE = N_("The text has {total} words, so {count} neighbouring ones are left out at a time.")
 
 
-def stages(facts: Mapping[str, Any], said: str, width: int) -> Iterator[RenderableType]:
+def stages(facts: Mapping[str, Any], said: str, width: int, second: str = "") -> Iterator[RenderableType]:
     """Everything, top to bottom.
 
     Args:
         said: what people recognise the input by.
         width: of the terminal.
+        second: the text that it is compared with, "" where there is none.
     """
     yield heading("1  " + _(ENCODE))
     yield from _encode(facts, width)
     yield heading("2  " + _(FORWARD))
     yield from _forward(facts)
     yield heading("3  " + _(DECODE))
-    yield from _decode(facts, said, width)
+    yield from _decode(facts, said, width, second)
     if facts["influence"] is not None:
         yield heading(_(MOVING))
         yield from _moved(facts, width)
@@ -107,7 +108,7 @@ def _shape(entry: Mapping[str, Any]) -> str:
     return (f"{entry['count']} × " if "count" in entry else "") + shape_of(entry["shape"])
 
 
-def _decode(facts: Mapping[str, Any], said: str, width: int) -> Iterator[RenderableType]:
+def _decode(facts: Mapping[str, Any], said: str, width: int, second: str) -> Iterator[RenderableType]:
     decode = facts["decode"]
     if decode["labels"]:
         yield _line(_("The label table: what each id means"))
@@ -121,7 +122,8 @@ def _decode(facts: Mapping[str, Any], said: str, width: int) -> Iterator[Rendera
         yield Padding(pairs(known), (0, 0, 0, 2), expand=False)
     yield ""
     yield _line(_("The answer"), "bold")
-    drawn = predictions([visible(said)], [_harmless(decode["answer"])], width=width - 4, header=True)
+    seconds = [visible(second)] if second else ()
+    drawn = predictions([visible(said)], [_harmless(decode["answer"])], width=width - 4, seconds=seconds)
     yield from (Padding(one, (0, 0, 0, 4)) for one in drawn)
 
 

@@ -3,11 +3,13 @@
 It reads a run's record, so that a wrong flag is refused before anything heavy is imported; it loads no model.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from weitiao import asking, tasks
+from weitiao.cli.screen import quoted
 from weitiao.config import DataSettings, setting_fields
 from weitiao.errors import RunError, UsageError
 from weitiao.messages import _
@@ -32,6 +34,7 @@ class Subject:
         loading: what ``api.load`` takes beside the name, as values of their types.
         columns: flag -> what was given for it, as text: a column of a file, or a value.
         reading: settings that say how a file is read, as values of their types.
+        given: all settings, as they were typed.
     """
 
     name: str
@@ -41,11 +44,23 @@ class Subject:
     columns: dict[str, str]
     reading: dict[str, Any]
     trust_task: bool = False
+    given: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What the next command must say again."""
-        return (*(("--task", self.use_as) if self.use_as else ()), *(("--trust-task",) if self.trust_task else ()))
+        """What the next command must say again, whatever it is about: the task, and how the model is had and answers."""
+        trusting = ("--trust-task",) if self.trust_task else ()
+        return (*(("--task", self.use_as) if self.use_as else ()), *self._again(self.loading), *trusting)
+
+    @property
+    def reading_flags(self) -> tuple[str, ...]:
+        """What the next command must say again where it predicts the same file: how that is read, and which columns are asked."""
+        inputs = [one.flag for one in self.task.inputs]
+        return self._again([*(name for name in self.columns if name in inputs), *self.reading])
+
+    def _again(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Settings that were given, as they are typed."""
+        return tuple(chain.from_iterable(_typed_again(name, self.given[name]) for name in names if name in self.given))
 
     def of_file(self) -> dict[str, Any]:
         """Reading settings and columns for a file."""
@@ -70,6 +85,12 @@ class Subject:
             except ValueError as error:
                 raise UsageError(_("{flag}: {problem}").format(flag=as_flag(name), problem=error)) from error
         return given
+
+    def asked_by(self, verb: str) -> str:
+        """A whole command that asks this, to be shown to somebody who gave no text."""
+        text, *rest = asking.words(self.task, {}) if self.use_as else question(self.name, trust_task=self.trust_task)
+        further = [word for flag, value in zip(rest[::2], rest[1::2], strict=True) if flag not in self.flags for word in (flag, value)]
+        return " ".join(map(quoted, ("weitiao", verb, self.name, text, *further, *self.flags)))
 
     @property
     def asks_more(self) -> bool:
@@ -97,7 +118,7 @@ def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any], *, tr
         loading["task"] = use_as if task.origin else task.name
     if trust_task:
         loading["trust_task"] = True
-    return Subject(name, task, use_as or "", loading, columns, reading, trust_task)
+    return Subject(name, task, use_as or "", loading, columns, reading, trust_task, settings)
 
 
 def question(run: str, *, trust_task: bool = False) -> list[str]:
@@ -108,6 +129,18 @@ def question(run: str, *, trust_task: bool = False) -> list[str]:
         return asking.words(tasks.of_run(record, folder.task, trust_task=trust_task), record.get("spec") or {})
     except (UsageError, RunError):  # a task file that is not here, or that nobody here has let run
         return [_("your text")]
+
+
+def _typed_again(setting: str, value: Any) -> tuple[str, ...]:
+    """A setting with its value as it is typed; a switch is on or off.
+
+    >>> _typed_again("max_length", 64), _typed_again("multi_label", True), _typed_again("multi_label", False)
+    (('--max-length', '64'), ('--multi-label',), ('--no-multi-label',))
+    """
+    flag = as_flag(setting)
+    if isinstance(value, bool):
+        return (flag if value else f"--no-{flag[2:]}",)
+    return flag, str(value)
 
 
 def typed(settings: Mapping[str, Any], task: "Task | None" = None) -> dict[str, Any]:

@@ -27,6 +27,9 @@ def checked(check: Mapping[str, Any], plan: Mapping[str, Any], ledger: Mapping[s
     yield columns(plan)
     yield heading(_("Rows"))
     yield _rows(check)
+    if check.get("marks"):
+        yield heading(_("Marked in the texts"))
+        yield _counted(check["marks"], _splits(check), sum(kind.get("train", 0) for kind in check["marks"]))
     yield from _properties(check)
     yield heading(_("What the check found"))
     yield from findings(check.get("findings", []))
@@ -112,18 +115,33 @@ def pairs(lines: Mapping[str, str]) -> RenderableType:
 
 
 def _rows(check: Mapping[str, Any]) -> RenderableType:
-    """Rows of each label in each split, in the labels' fixed order, and the sum."""
-    splits = [name for name in SPLITS if check["rows"].get(name)]
-    table = _table(_("label"), *(split_title(name) for name in splits), "", right=len(splits))
-    labels = check.get("labels", [])
-    whole = max(1, check["rows"].get("train", 0))
+    """Rows of each label in each split, in the labels' fixed order, and all of them: a row may have several labels or none."""
+    return _counted(check.get("labels", []), _splits(check), check["rows"].get("train", 0), check["rows"])
+
+
+def _splits(check: Mapping[str, Any]) -> list[str]:
+    """Names of the splits that there are, in their order."""
+    return [name for name in SPLITS if check["rows"].get(name)]
+
+
+def _counted(
+    labels: Sequence[Mapping[str, Any]], splits: Sequence[str], train: int, together: Mapping[str, int] | None = None
+) -> RenderableType:
+    """How often each label occurs in each split.
+
+    Args:
+        train: what the bars are shares of.
+        together: the last line; the sums of those above it where None.
+    """
+    table = _table(_("label") if labels else "", *(split_title(name) for name in splits), "", right=len(splits))
     for label in labels[:MANY_LABELS]:
-        part = label.get("train", 0) / whole
+        part = label.get("train", 0) / max(1, train)
         bar = Text.assemble(("█" * max(1 if part else 0, round(part * 20)), "cyan"), " ", (share(part), "dim"))
         table.add_row(Text(one_line(label["label"], 32)), *(f"{label.get(name, 0):,}" for name in splits), bar)
     if len(labels) > MANY_LABELS:
         table.add_row(Text(_("and {count} more labels").format(count=len(labels) - MANY_LABELS), style="dim"), *[""] * (len(splits) + 1))
-    table.add_row(Text(_("all"), style="bold"), *(Text(f"{check['rows'][name]:,}", style="bold") for name in splits), "")
+    together = together or {name: sum(label.get(name, 0) for label in labels) for name in splits}
+    table.add_row(Text(_("all"), style="bold"), *(Text(f"{together[name]:,}", style="bold") for name in splits), "")
     return Padding(table, (0, 0, 0, 2), expand=False)
 
 

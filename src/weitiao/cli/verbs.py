@@ -123,7 +123,8 @@ def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, 
     deciding = evaluation.get("metrics", {}).get(evaluation.get("headline"))
     screen.result(evaluation, *figures.evaluated(evaluation), bare="" if deciding is None else str(deciding))
     report = () if use_as else (("weitiao", "report", run),)
-    screen.next(*report, ("weitiao", "predict", run, *subject.flags, "--file", data, "--out", "predictions.csv"))
+    again = (*subject.flags, "--file", data, *subject.reading_flags, "--out", "predictions.csv")
+    screen.next(*report, ("weitiao", "predict", run, *again))
 
 
 @command(
@@ -159,7 +160,7 @@ def predict(
     if by_flag:
         return answers.predict_texts(screen, subject, [given.pop(subject.task.inputs[0].name)], given)
     if not texts and sys.stdin.isatty():
-        raise UsageError(_('There is nothing to predict. Give a text: weitiao predict {run} "a lovely day"').format(run=run))
+        raise UsageError(_("There is nothing to predict. Give a text: {command}").format(command=subject.asked_by("predict")))
     return answers.predict_texts(screen, subject, texts or standard_input.lines(), given)
 
 

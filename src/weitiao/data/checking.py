@@ -15,6 +15,7 @@ from weitiao.data.duplicates import SHOWN, Corpus, drop_duplicates, first_of
 from weitiao.data.findings import EXAMPLES, Finding, by_severity, label_findings, ledger_findings
 from weitiao.data.language import has_spaces, language_of, scripts_of
 from weitiao.data.ledger import Ledger
+from weitiao.data.marks import mark_counts
 from weitiao.data.near_duplicates import near_pairs
 from weitiao.data.normalising import normalise
 from weitiao.data.records import Records
@@ -40,6 +41,7 @@ def check(
     text_field: str = "text",
     labels: Sequence[str] = (),
     *,
+    for_numbers: Sequence[str] = (),
     token_lengths: Callable[[list[str]], list[int]] | None = None,
     limit: int | None = None,
     measured: Sequence[str] | None = None,
@@ -58,6 +60,7 @@ def check(
         label_field: the field of the labels; None where there are none.
         text_field: the field of the texts. Where a field ``SEARCHED`` stands beside it, near-duplicates are told by that.
         labels: the labels in their fixed order; others follow in order of appearance.
+        for_numbers: tasks that would learn a number where labels are learned, for labels that are numbers.
         token_lengths: texts -> their lengths in tokens, special tokens included; without it lengths are in characters.
         limit: tokens that the model sees of a text.
         measured: what lengths are counted of, one text a row of all splits, where it is more than the texts.
@@ -65,7 +68,7 @@ def check(
         ledger: what reading did to rows.
 
     Returns:
-        "rows", "labels", "lengths", "language", "scripts", "near_duplicates_searched" and "findings", worst first.
+        "rows", "labels", "marks" (see ``marks``), "lengths", "language", "scripts", "near_duplicates_searched" and "findings", worst first.
     """
     rows = {name: len(records) for name, records in splits.items()}
     corpus = Corpus.of(splits, text_field)
@@ -76,7 +79,7 @@ def check(
     searched, near = _near_findings(corpus, told, seed)
     findings = [
         *(ledger_findings(ledger) if ledger else ()),
-        *(label_findings(counts, rows, lambda label: _example(splits, label_field, text_field, label)) if label_field else ()),
+        *(_of_labels(splits, label_field, text_field, counts, for_numbers) if label_field else ()),
         *_exact_findings(corpus, label_field),
         *near,
         *_length_findings(corpus, texts, lengths),
@@ -85,12 +88,20 @@ def check(
     return {
         "rows": rows,
         "labels": [{"label": label, **{name: counts[label].get(name, 0) for name in splits}} for label in counts],
+        "marks": mark_counts(splits),
         "lengths": lengths,
         "language": language_of(texts),
         "scripts": [{"script": script, "share": round(share, 4)} for script, share in scripts_of(texts).items() if share >= 0.001],
         "near_duplicates_searched": searched,
         "findings": [finding.as_dict() for finding in by_severity(findings)],
     }
+
+
+def _of_labels(
+    splits: Mapping[str, Records], field: str, text_field: str, counts: Mapping[str, Mapping[str, int]], for_numbers: Sequence[str]
+) -> list[Finding]:
+    rows = {name: len(records) for name, records in splits.items()}
+    return label_findings(counts, rows, lambda label: _example(splits, field, text_field, label), for_numbers)
 
 
 def _label_counts(splits: Mapping[str, Records], field: str | None, labels: Sequence[str]) -> dict[str, dict[str, int]]:

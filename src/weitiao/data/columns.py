@@ -97,7 +97,7 @@ def plan_columns(
     for one in (*inputs, *outputs):
         columns = _named(one, chosen, table, found)
         if columns:
-            found[one.name], why[one.name] = columns, _("It was named with --{flag}.").format(flag=_flag(one))
+            found[one.name], why[one.name] = columns, _("You named it.")
     seen = profiles(table)
     for one in (*inputs, *outputs):
         if one.name not in found:

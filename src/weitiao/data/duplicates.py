@@ -22,6 +22,17 @@ def record_keys(records: Records, fields: Sequence[str] = ("text",)) -> np.ndarr
     return text_keys(columns[0] if len(columns) == 1 else ("\x1f".join(parts) for parts in zip(*columns, strict=True)))
 
 
+def shared_rows(records: Records, others: Records, fields: Sequence[str]) -> int:
+    """How many of the records stand among the others too, by those of the fields that both have.
+
+    >>> asked, trained = Records({"text": ["a", "b"]}, np.arange(2)), Records({"text": ["B ", "c"]}, np.arange(2))
+    >>> shared_rows(asked, trained, ["text", "pair"])
+    1
+    """
+    both = [field for field in fields if field in records.columns and field in others.columns]
+    return int(np.isin(record_keys(records, both), record_keys(others, both)).sum()) if both else 0
+
+
 def drop_duplicates(splits: Mapping[str, Records], ledger: Ledger, text_field: str | Sequence[str] = "text") -> dict[str, Records]:
     """The splits without repeated training rows and without training rows that also stand in another split, which keeps all of its own.
 

@@ -1,7 +1,7 @@
 """What a finding of the data check is, and those that come from labels and the row ledger. It knows no terminal and no report."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ from weitiao.data.bad_rows import NAMED
 from weitiao.data.ledger import Entry, Ledger
 from weitiao.data.normalising import normalise
 from weitiao.data.titles import split_title
+from weitiao.data.values import parser
 from weitiao.messages import _
 from weitiao.quantities import some
 
@@ -107,13 +108,16 @@ def _ledger_message(code: str) -> str:
     }[code]
 
 
-def label_findings(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int], example: Callable[[str], Example]) -> list[Finding]:
+def label_findings(
+    counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, int], example: Callable[[str], Example], for_numbers: Sequence[str] = ()
+) -> list[Finding]:
     """What the number of rows a label says.
 
     Args:
         counts: label -> split -> rows.
         rows: split -> rows.
         example: gives a row with a label, as a finding shows it.
+        for_numbers: tasks that would learn a number where this one learns labels.
     """
     counts = {label: by_split for label, by_split in counts.items() if sum(by_split.values())}
     train = {label: by_split.get("train", 0) for label, by_split in counts.items()}
@@ -137,6 +141,9 @@ def label_findings(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, i
                 [example(label) for label in unseen[:EXAMPLES]],
             )
         )
+    if for_numbers and _fractional(known):
+        # Few rows a label, and labels that a split lacks, are the way of numbers: nothing is to be said about each.
+        return [_numbers(known, for_numbers), *findings]
     single = [label for label, count in known.items() if count == 1]
     if single and len(known) > 1:
         message = _("Labels with a single training row: {count} ({labels}); add rows, or merge them with another label.")
@@ -174,6 +181,26 @@ def label_findings(counts: Mapping[str, Mapping[str, int]], rows: Mapping[str, i
         )
         findings.append(Finding("many_labels", "warning", len(known), message.format(count=len(known), rows=rows["train"])))
     return [*findings, *_similar(counts, example), *_unmeasured(counts, rows)]
+
+
+def _fractional(labels: Collection[str]) -> bool:
+    """Whether all labels are numbers and some have a fraction: nobody numbers classes like that."""
+    try:
+        numbers = [parser("number")([label]) for label in labels]
+    except ValueError:
+        return False
+    return any(not number.is_integer() for number in numbers)
+
+
+def _numbers(labels: Collection[str], tasks: Sequence[str]) -> Finding:
+    """What to type where labels are numbers."""
+    message = _(
+        "The labels are numbers ({count} different ones, such as {examples}), and each is learned as a class of its own. To learn the "
+        "number itself, type {flags}."
+    )
+    flags = _(" or ").join(f"--task {task}" for task in tasks)
+    spread = sorted(labels, key=float)[:: max(1, len(labels) // 3)][:3]
+    return Finding("numeric_labels", "warning", len(labels), message.format(count=len(labels), examples=_(", ").join(spread), flags=flags))
 
 
 def _similar(counts: Mapping[str, Mapping[str, int]], example: Callable[[str], Example]) -> list[Finding]:

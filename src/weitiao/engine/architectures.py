@@ -11,6 +11,7 @@ from weitiao.config import nearest
 from weitiao.errors import UsageError
 from weitiao.messages import _
 
+PREFIX = "blank:"  # before an architecture's name, where --model takes one
 PICTURE = 64  # pixels on each side of what a blank model sees
 
 
@@ -168,6 +169,22 @@ ARCHITECTURES = {
     "clip": Architecture("clip", ROBERTA_BPE, _clip, pictures=True),
 }
 ALIASES = {"qwen": "qwen3", "xlm-r": "xlm-roberta", "deberta": "deberta-v2"}
+
+
+def refuse_blank(name: str, task: str = "") -> None:
+    """Raises UsageError where a blank model is named and one that has learned something is wanted.
+
+    Args:
+        name: of any model.
+        task: what it is wanted for, "" where nobody knows.
+    """
+    if name.startswith(PREFIX):
+        message = _(
+            "{name} is only for training: it is made when one begins, with random weights. Type: weitiao train DATA {flags}, and then use "
+            "the run."
+        )
+        flags = f"--task {task} --model {name}" if task else f"--model {name}"
+        raise UsageError(message.format(name=name, flags=flags))
 
 
 def architecture(name: str) -> Architecture:

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from weitiao.engine.architectures import PICTURE, Architecture, Size, Tokens, architecture
+from weitiao.engine.architectures import PICTURE, PREFIX, Architecture, Size, Tokens, architecture
 from weitiao.engine.hub import BaseModel
 from weitiao.engine.model_folder import weights_sha256
 from weitiao.images import FILE as PIXELS_FILE
 from weitiao.messages import _
 from weitiao.runs import write_text
 
-PREFIX = "blank:"
 _PIXELS = {
     "do_resize": True,
     "size": {"height": PICTURE, "width": PICTURE},

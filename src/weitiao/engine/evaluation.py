@@ -103,6 +103,7 @@ def teacher_forced(
     Raises:
         DataError: so it is with every row; the message is about the first.
     """
+    backend: Any = predictor.backend
     examples: list[Any] = []
     owners: list[int] = []  # whose each example is: a conversation may be several
     first: DataError | None = None
@@ -116,14 +117,14 @@ def teacher_forced(
             if ledger is not None:
                 ledger.add(records.source, row, "kept", "not_in_loss", str(error))
             continue
-        examples += [[one] for one in features]
-        owners += [at] * len(features)
+        grouped = [features] if backend.objective.grouped else [[one] for one in features]
+        examples += grouped
+        owners += [at] * len(grouped)
         cut = sum(one.cut for one in features)
         if cut:
             truncated(at, cut)
     if not examples and first is not None:
         raise first
-    backend: Any = predictor.backend
     losses, each = backend.losses(examples)
     terms = backend.objective.terms
     loss = float(losses.sum()) / max(terms(examples), 1.0)

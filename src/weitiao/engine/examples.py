@@ -12,6 +12,7 @@ from weitiao import meant, tasks
 from weitiao.config import Recipe, TrainingSettings
 from weitiao.data import checking, language, loading
 from weitiao.data.ledger import Ledger
+from weitiao.data.marks import MARKS
 from weitiao.data.near_duplicates import told_apart
 from weitiao.data.records import Records
 from weitiao.engine import blank, hub
@@ -84,6 +85,7 @@ def read_examples(recipe: Recipe, observer: Observer, *, base_needed: bool = Tru
         seen,
         label_field="label" if "label" in seen["train"].columns else None,
         labels=learned.get("labels", []),
+        for_numbers=meant.for_numbers(task),
         ledger=loaded.ledger,
         token_lengths=_token_lengths(base.path) if base else None,
         limit=_limit(recipe, task, base.path) if base and not task.in_windows(learned) else None,
@@ -101,14 +103,21 @@ def _limit(recipe: Recipe, task: Task, folder: Path) -> int:
 
 
 def _as_text(task: Task, records: Records) -> Records:
-    """The records as the data check sees them: one text each and, where the task has such, the label or labels."""
+    """The records as the data check sees them: one text each and, where the task has such, the label or labels, or what is marked."""
     only = [field.name for field in task.inputs if field.name in records.columns]
     texts = records.columns[only[0]] if len(only) == 1 and task.fields[only[0]].type == "text" else [task.plain(r) for r in records]
     # A choice among a row's own options is no class: "0" means another thing in every row.
     choices = (field.name for field in task.outputs if field.type == "choice" and not field.varied)
     choice = next((name for name in choices if name in records.columns), None)
     label = {"label": records.columns[choice]} if choice else {}
-    return Records({"text": texts, **label, **_told_apart(task, records)}, records.rows, records.source)
+    return Records({"text": texts, **label, **_marks(task, records), **_told_apart(task, records)}, records.rows, records.source)
+
+
+def _marks(task: Task, records: Records) -> dict[str, list[list[str]]]:
+    """The kinds of what is marked in each text, where the task marks something of a kind (an answer is of none)."""
+    fields = (field.name for field in task.outputs if field.type == "spans" and field.name in records.columns)
+    kinds = {MARKS: [[span["label"] for span in row or () if "label" in span] for name in fields for row in records.columns[name]]}
+    return kinds if any(kinds[MARKS]) else {}
 
 
 def _told_apart(task: Task, records: Records) -> dict[str, list[Any]]:

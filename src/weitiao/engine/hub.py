@@ -13,6 +13,7 @@ from typing import Any, Literal
 from weitiao.config import nearest
 from weitiao.data.hub_cache import is_hub_name, model_folder
 from weitiao.engine import catalog, endpoint, modelscope_hub, offline_base
+from weitiao.engine.architectures import refuse_blank
 from weitiao.engine.bundles import check_ending, pack, unpack
 from weitiao.engine.heads import kind_of
 from weitiao.engine.manifest import recorded
@@ -102,8 +103,9 @@ def resolve(
         ModelError: what was found cannot be used; or a path where no folder is.
         NetworkError: a named model cannot be had; lists what was tried.
         ResourceError: no room for it.
-        UsageError: a revision where there are none.
+        UsageError: a revision where there are none; a blank model, which only a training makes.
     """
+    refuse_blank(name)
     offline = offline or endpoint.offline_asked()
     _check_revision(name, revision)
     if name in ("offline", offline_base.ID):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from weitiao.config import nearest
 from weitiao.data.hub_cache import is_hub_name
-from weitiao.engine import blank, hub, offline_base
+from weitiao.engine import hub, offline_base
+from weitiao.engine.architectures import refuse_blank
 from weitiao.engine.catalog import TABLE
 from weitiao.engine.model_folder import ADAPTER_CONFIG
 from weitiao.errors import ModelError, NetworkError, RunError, UsageError
@@ -72,6 +73,4 @@ def _refuse_other_names(name: str) -> None:
     """Names that a training takes for --model, and that are no model yet. Raises UsageError."""
     if name == "auto":
         raise UsageError(_('"auto" is no model but a choice. See what it chooses from: weitiao models'))
-    if name.startswith(blank.PREFIX):
-        message = _("{name} has no folder before a training makes one. Type: weitiao train DATA --model {name}, then show its run.")
-        raise UsageError(message.format(name=name))
+    refuse_blank(name)

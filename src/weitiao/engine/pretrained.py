@@ -3,10 +3,12 @@
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weitiao.config import Recipe, TrainingSettings
 from weitiao.engine import hub
+from weitiao.engine.architectures import refuse_blank
+from weitiao.engine.heads import kind_of, kind_of_config
 from weitiao.engine.model_folder import few
 from weitiao.errors import ModelError
 from weitiao.messages import _
@@ -16,9 +18,36 @@ if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
 
 
+class AsItCame(NamedTuple):
+    """A pretrained model that nobody here has trained, in the words of whoever wants it.
+
+    Attributes:
+        model, task: as they were named.
+        can_learn: whether it is of the kind that the task is trained on.
+    """
+
+    model: str
+    task: str
+    can_learn: bool = True
+
+    @property
+    def advice(self) -> str:
+        """What to do where it has not learned the task."""
+        message = _("Fine-tune it first: weitiao train DATA --task {task} --model {model}; or choose a model that was trained for it.")
+        if not self.can_learn:
+            message = _("Choose a model of another kind, which can: weitiao models --task {task}")
+        return message.format(**self._asdict())
+
+
 def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Predictor]]":
-    """A pretrained model under a task: its spec, and what loads it."""
+    """A pretrained model under a task: its spec, and what loads it.
+
+    Raises:
+        ModelError: it has not learned the task, as far as its config says.
+        UsageError: the task's own settings lack something; or the model is yet to be made.
+    """
     settings = recipe.model
+    refuse_blank(settings.model, settings.task)
     base = hub.resolve(
         settings.model,
         revision=settings.revision,
@@ -27,7 +56,11 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         replaceable=_served_offline(task),
     )
     config = read_config(base.path)
-    spec = task.spec_from(config, recipe.task)
+    as_it_came = AsItCame(settings.model, settings.task, _can_learn(task, config))
+    try:
+        spec = task.spec_from(config, recipe.task)
+    except ModelError as error:
+        raise ModelError(f"{settings.model}: {error.message} {as_it_came.advice}") from error
 
     def load(spec: Spec) -> "Predictor":
         return load_predictor(
@@ -36,11 +69,17 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
             base.path,
             task.model_config(spec),
             settings.max_length or task.max_length,
-            trained=False,
+            as_it_came=as_it_came,
             trust_remote_code=bool(settings.trust_remote_code),
         )
 
     return spec, load
+
+
+def _can_learn(task: Task, config: Mapping[str, Any]) -> bool:
+    """Whether a model can be trained for a task: other heads than an encoder's each need a kind of their own."""
+    kind = kind_of(task.head({}).classes) if task.trainable and not task.origin else "encoder"
+    return kind in ("encoder", kind_of_config(config))
 
 
 def _served_offline(task: Task) -> bool:
@@ -82,7 +121,7 @@ def load_predictor(
     config: Mapping[str, Any],
     max_length: int,
     *,
-    trained: bool = True,
+    as_it_came: AsItCame | None = None,
     trust_remote_code: bool = False,
     bits: int = 0,
     adapter: Path | None = None,
@@ -96,8 +135,8 @@ def load_predictor(
         bits, adapter, shared: see ``models.load_model``.
         merged: make one plain model of base and adapter.
         dequantised: turn quantised weights back into ordinary ones, as merging does, and leave the adapter beside them.
-        trained: False for a pretrained model, which may have another head. Weights that would start at random are refused either way,
-            since answers would mean nothing.
+        as_it_came: for a pretrained model, which may have another head; None for what was trained here. Weights that would start at random
+            are refused either way, since answers would mean nothing.
 
     Raises:
         ModelError: it has no such head, lacks weights, or cannot be read.
@@ -128,14 +167,12 @@ def load_predictor(
     )
     if adapter and merged:
         merge_adapter(loaded)
-    if not trained and loaded.fresh_head:
-        message = _(
-            "{folder} was not trained for {task}: its head ({name}) would start at random. Fine-tune it first: "
-            "weitiao train DATA --task {task} --model {folder}; or choose a model that was."
-        )
-        raise ModelError(message.format(folder=folder.name, task=task.name, name=loaded.fresh_head[0]))
+    if as_it_came and loaded.fresh_head:
+        message = _("{model} was not trained for {task}: its head ({name}) would start at random.")
+        message = message.format(model=as_it_came.model, task=task.name, name=loaded.fresh_head[0])
+        raise ModelError(f"{message} {as_it_came.advice}")
     missing = [name for name in loaded.fresh if "position_ids" not in name]
-    if trained and missing:
+    if missing and not as_it_came:
         message = _("{folder} does not hold what was trained: {names} would start at random. Copy the whole run again, or train anew.")
         raise ModelError(message.format(folder=folder, names=few(missing)))
     spec = task.fit(spec, loaded.processor)

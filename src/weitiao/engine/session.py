@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from weitiao import tasks
+from weitiao import asking, tasks
 from weitiao.config import ADAPTED, BLANK_LEARNING_RATE, Recipe
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
@@ -18,6 +18,7 @@ from weitiao.engine.finished import save_finished
 from weitiao.engine.pretrained import read_config
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
+from weitiao.metrics import title
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder, atomic, prediction_line, write_lines, write_text
 from weitiao.tasks.base import Remark, Spec, Task
@@ -53,7 +54,9 @@ class Session:
             raise UsageError(message.format(method=recipe.training.method, model=recipe.model.model))
         task = tasks.get(recipe.model.task)
         if not task.trainable:
-            raise UsageError(_("{task} has nothing to train. Use it as it is: weitiao predict MODEL --task {task}").format(task=task.name))
+            asked = " ".join(f'"{word}"' if " " in word else word for word in asking.words(task, {}, recipe.task))
+            message = _("{task} has nothing to train. Use a model as it came: weitiao predict {model} {asked} --task {task}")
+            raise UsageError(message.format(task=task.name, model=recipe.model.model, asked=asked))
         from_nothing = recipe.model.model.startswith(blank.PREFIX)
         if from_nothing and not recipe.training.lr:
             recipe = replace(recipe, training=replace(recipe.training, lr=BLANK_LEARNING_RATE))
@@ -168,12 +171,17 @@ class Session:
             raise UsageError(message.format(name=settings.track))
         self.accelerator = accelerator
         validation = self.examples.splits.get("validation")
+        self.selection = self.task.selected_by(self.spec) if validation is None else self.task.selected_on(self.spec, validation)
+        usual = self.task.selected_by(self.spec).metric
+        if self.selection.metric != usual:
+            message = _("By {usual} the validation rows cannot tell one epoch from another: the best is chosen by {metric}.")
+            self.observer.note(message.format(usual=title(usual), metric=title(self.selection.metric)))
         job = Job(
             loaded=self.loaded,
             objective=self.objective,
             examples=self.rows,
             settings=settings,
-            headline=self.task.selected_by(self.spec),
+            headline=self.selection,
             evaluate=None if validation is None else lambda: self._validate(validation),
             store=CheckpointStore(self.folder.checkpoints),
             log=self.folder.append_log,
@@ -185,18 +193,15 @@ class Session:
     def _validate(self, records: Records) -> dict[str, float]:
         from weitiao.engine.evaluation import plain_numbers, teacher_forced
 
-        predictor = self.predictor()
+        predictor, deciding = self.predictor(), self.selection.metric
         metrics: dict[str, float] = {}
-        if self.task.answers_by == "generate" or self.job_metric == "loss":
+        if self.task.answers_by == "generate":
             metrics |= teacher_forced(predictor, records)["metrics"]
-        if self.job_metric not in metrics:
+        elif deciding == "loss":
+            metrics["loss"] = teacher_forced(predictor, records)["metrics"]["loss"]
+        if self.task.answers_by != "generate" or deciding not in metrics:  # writing takes its time
             metrics |= self.task.score(list(predictor.predict(records)), records, self.spec)["metrics"]
-        return plain_numbers(self.task, metrics, self.job_metric)
-
-    @property
-    def job_metric(self) -> str:
-        """The metric that picks the best checkpoint."""
-        return self.task.selected_by(self.spec).metric
+        return plain_numbers(self.task, metrics, deciding)
 
     def predictor(self) -> Any:
         """The network as it is now, as a function from records to predictions."""

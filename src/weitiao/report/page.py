@@ -10,6 +10,7 @@ from typing import Any
 
 from weitiao import asking
 from weitiao.config import ADAPTED
+from weitiao.fields import Field
 from weitiao.messages import _
 from weitiao.metrics import standing
 from weitiao.report import advice, charts, learning, results
@@ -79,11 +80,11 @@ def _context(run: RunFolder) -> dict[str, Any]:
 
 
 def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str, Any]:
-    """A run's task: its name, its summary, how it is called beside its first input, and what the hub and transformers know of it: {"name",
-    "summary", "flags", "record", "hub_tag", "pipeline"}.
+    """A run's task: its name, its summary, what it is asked, and what the hub and transformers know of it: {"name", "summary", "text",
+    "flags", "record", "hub_tag", "pipeline"}.
 
-    ``flags`` is what follows the text on the command line, ``record`` the further inputs of a record in Python; both are empty, as is what
-    others know, for a task from a file that is not here, or that nobody here has let run.
+    ``flags`` is what follows the ``text`` on the command line, ``record`` the further inputs of a record in Python; both are empty, as is
+    what others know, for a task from a file that is not here, or that nobody here has let run.
     """
     from weitiao import tasks
     from weitiao.errors import RunError, UsageError
@@ -92,17 +93,25 @@ def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str,
     try:
         known = tasks.of_run(record, task_folder)
     except (UsageError, RunError):
-        return {"name": task, "summary": "", "flags": "", "record": {}, "hub_tag": "", "pipeline": False}
-    more = [field for field in asking.needed(known, record.get("spec") or {}) if field is not known.inputs[0]]
+        return {"name": task, "summary": "", "text": _("your text"), "flags": "", "record": {}, "hub_tag": "", "pipeline": False}
+    spec = record.get("spec") or {}
+    asked = asking.needed(known, spec)
+    text, *flags = asking.words(known, spec)
     return {
         "name": task,
         "summary": _(known.summary),
-        "flags": "".join(f' --{field.flag} "…"' for field in more if field.flag),
-        "record": {known.inputs[0].name: _("your text"), **{field.name: "…" for field in more}} if more else {},
+        "text": text,
+        "flags": "".join(f" {word}" if word.startswith("--") else f' "{word}"' for word in flags),
+        "record": {field.name: _value(field) for field in asked} if len(asked) > 1 else {},
         # A task of somebody's own may have made of the model what nobody else can read.
         "hub_tag": "" if known.origin else known.hub_tag,
         "pipeline": known.pipeline and not known.origin,
     }
+
+
+def _value(field: Field) -> Any:
+    """What stands for an input in Python."""
+    return asking.sample(field).split(",") if field.type == "choices" else asking.sample(field)
 
 
 def _standing(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, str]:

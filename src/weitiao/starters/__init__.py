@@ -97,7 +97,7 @@ def commands(task: Task, file: str) -> list[tuple[str, ...]]:
     """What to type with a starter, each as its words: check, train and ask; or where there is nothing to train, check and ask.
 
     >>> [" ".join(words) for words in commands(tasks.get("question-answering"), "mine.py")][2]
-    'weitiao predict runs/mine your text --context your text'
+    'weitiao predict runs/mine your question --context your context'
     """
     chosen, check, asked = ("--task", file), ("weitiao", "check", "DATA", "--task", file), asking.words(task, {})
     if task.trainable:

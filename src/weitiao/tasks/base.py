@@ -157,7 +157,9 @@ class Task:
         return {}
 
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
-        """The same for a pretrained model that is used as it is, from its config."""
+        """The same for a pretrained model that is used as it is, from its config. Raises ModelError with one sentence about what it lacks;
+        the caller names the model and says what to do.
+        """
         return {}
 
     def based_on(self, spec: Spec, model_config: Mapping[str, Any]) -> Spec:
@@ -195,6 +197,10 @@ class Task:
     def selected_by(self, spec: Spec) -> Headline:
         """What picks the best checkpoint."""
         return self.selection or self.judged_by(spec)
+
+    def selected_on(self, spec: Spec, records: Records) -> Headline:
+        """The same where these are the validation records: another metric, or "loss", where that one would not change with the answers."""
+        return self.selected_by(spec)
 
     def model_config(self, spec: Spec) -> dict[str, Any]:
         """What the model's config must say (``num_labels``, ``id2label``, ...) so that plain transformers reads the model as we do."""

@@ -56,8 +56,7 @@ class ImageTextClassification(Task):
         """The labels as the model's own config lists them."""
         names = model_config.get("id2label") or {}
         if len(names) < 2:
-            message = _("This model's config lists no labels (id2label). Fine-tune it first: weitiao train DATA --task {task}")
-            raise ModelError(message.format(task=self.name))
+            raise ModelError(_("This model's config lists no labels (id2label), so it cannot classify."))
         return {"labels": [names[key] for key in sorted(names, key=int)]}
 
     def model_config(self, spec: Spec) -> dict[str, Any]:

@@ -42,6 +42,10 @@ class Regression(Task):
         """One logit: the standardised number."""
         return Head(("AutoModelForSequenceClassification",), "regression")
 
+    def selected_on(self, spec: Spec, records: Records) -> Headline:
+        """Nothing goes together with what is always the same number, but answers can be near it or far from it."""
+        return self.headline if len(set(records.columns["value"])) > 1 else Headline("rmse", "min")
+
     def learn(self, records: Records, settings: Any) -> Spec:
         """Mean and standard deviation of the training numbers, and whether there are pairs."""
         values = np.asarray(records.columns["value"], dtype=np.float64)
@@ -56,7 +60,7 @@ class Regression(Task):
     def spec_from(self, model_config: Mapping[str, Any], settings: Any) -> Spec:
         """The model's own numbers, as they come."""
         if len(model_config.get("id2label") or {}) != 1:
-            raise ModelError(_("This model's head does not give one number. Fine-tune it first: weitiao train DATA --task regression."))
+            raise ModelError(_("This model's head does not give one number."))
         return {"mean": 0.0, "std": 1.0}
 
     def model_config(self, spec: Spec) -> dict[str, Any]:

@@ -106,9 +106,7 @@ class TextClassification(Task):
         names = model_config.get("id2label") or {}
         several = model_config.get("problem_type") == "multi_label_classification"
         if len(names) < (1 if several else 2):
-            raise ModelError(
-                _("This model's config lists no labels (id2label), so it cannot classify. Fine-tune it first: weitiao train DATA.")
-            )
+            raise ModelError(_("This model's config lists no labels (id2label), so it cannot classify."))
         spec: Spec = {"labels": [names[key] for key in sorted(names, key=int)]}
         return self.adjusted(spec | {"multi_label": True, "threshold": 0.5}, self.wishes(settings)) if several else spec
 

@@ -122,8 +122,7 @@ class TokenClassification(Task):
         names = model_config.get("id2label") or {}
         tags = [str(names[key]) for key in sorted(names, key=int)]
         if len(tags) < 2 or all(tag == f"LABEL_{number}" for number, tag in enumerate(tags)):
-            message = _("This model's config names no tags (id2label), so it finds no entities. Fine-tune it first: ")
-            raise ModelError(message + "weitiao train DATA --task token-classification --model MODEL")
+            raise ModelError(_("This model's config names no tags (id2label), so it finds no entities."))
         # What scheme others trained in cannot be told for sure, IOB1 from BIO least of all: whatever they answer is read.
         return {"tags": tags, "scheme": "repair" if all(map(parted, tags)) else "plain"}
 

@@ -46,7 +46,7 @@ class Translation(Task):
     name = "translation"
     aliases = ("machine-translation", "mt")
     summary = N_("The same said in another language.")
-    inputs = (Field("source", "text", N_("Source"), flag="source", hints=SOURCE_HINTS),)
+    inputs = (Field("source", "text", N_("Source text"), flag="source", hints=SOURCE_HINTS),)
     outputs = (Field("target", "text", N_("Translation"), flag="target", hints=TARGET_HINTS),)
     settings = TranslationSettings
     answers_by = "generate"

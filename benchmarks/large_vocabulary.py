@@ -18,6 +18,7 @@ from statistics import median
 from typing import Any
 
 import yaml
+
 from finetune import timed
 
 WAYS = {"compact": "compact vocabulary", "kept": "whole table, kept gradients", "plain": "whole table, torch's own way"}

@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from weitiao.config import TrainingSettings
+from weitiao.config import ADAPTED, TrainingSettings
 from weitiao.engine.batching import micro_batches, optimizer_batches
 from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
 from weitiao.engine.devices import give_back_freed_memory, is_out_of_memory, memory_in_use, seed_generators
 from weitiao.engine.embeddings import KeptGradients
-from weitiao.engine.frozen import FrozenBackbone
+from weitiao.engine.frozen import FrozenPart
+from weitiao.engine.frozen_backbone import FrozenBackbone
+from weitiao.engine.frozen_layers import FrozenLayers
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Example, Objective
 from weitiao.engine.optimization import learning_rate, make_optimizer
@@ -85,8 +87,13 @@ class Trainer:
             except ValueError as error:  # transformers' way to say that the family has none
                 message = _("--gradient-checkpointing is not made for {family} models. Leave it out, and set a --token-budget instead.")
                 raise UsageError(message.format(family=network.config.model_type)) from error
-        # Before anything asks which weights are trained.
-        self.backbone = FrozenBackbone(job.loaded, job.objective) if job.settings.method == "head" else None
+        self.frozen: FrozenPart | None = None
+        self.not_kept = ""  # why what frozen layers give is not kept, where there are such
+        self.expected: tuple[int, float] | None = None  # (bytes, share of the rows) that will be kept, as measured
+        if job.settings.method == "head":  # before anything asks which weights are trained
+            self.frozen = FrozenBackbone(job.loaded, job.objective)
+        elif job.settings.method in ADAPTED:
+            self.frozen, self.not_kept = FrozenLayers.of(job.loaded, job.objective, job.examples)
         # On a GPU a table's zeros cost next to nothing.
         self.kept = KeptGradients(network if job.loaded.machine.device == "cpu" else torch.nn.Module())
         packing = job.loaded.packing
@@ -135,17 +142,23 @@ class Trainer:
         self._accumulate(rows[: max(1, len(rows) // 8)], 0)  # the first pass warms up allocators and kernels
         first = again = self._timed(rows)
         later, share = 0, 1.0
-        if self.backbone:
-            self.backbone.fill(rows)
-            again = self._timed(rows)  # what the head is given is known by now, as it will be in every epoch
-            later, share = self.backbone.to_keep(sum(map(len, job.examples)))
+        if self.frozen and self._keeps:
+            self.frozen.fill(rows)
+            again = self._timed(rows)  # what the frozen part gives is known by now, as it will be in every epoch
+            later, share = self.frozen.to_keep(sum(map(len, job.examples)))
+            self.expected = (self.frozen.held + later, share)
         seconds = job.steps_per_epoch * (first + (job.settings.epochs - 1) * (share * again + (1 - share) * first))
         moments = 2 * sum(p.numel() * p.element_size() for p in self.trained)
         memory = memory_in_use(job.loaded.machine.device) + moments + later
-        if self.backbone:
-            self.backbone.forget()
+        if self.frozen:
+            self.frozen.forget()
         self.kept.clear(self.optimizer)
         return seconds, memory
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether what a frozen part gives is worth keeping: each row is seen again."""
+        return self.job.settings.epochs > 1
 
     def _timed(self, rows: list[Example]) -> float:
         """Seconds for the gradients of a step."""
@@ -156,8 +169,8 @@ class Trainer:
         return time.perf_counter() - began
 
     def _training_mode(self) -> None:
-        if self.backbone:
-            self.backbone.train()
+        if self.frozen:
+            self.frozen.train()
         else:
             self.job.loaded.network.train()
 
@@ -183,13 +196,13 @@ class Trainer:
         return progress
 
     def _prepare(self) -> None:
-        """Compute what a frozen backbone gives of every row, where there is one. It counts among the seconds of the training."""
-        if not self.backbone or self.progress.finished:
+        """Compute what a frozen part gives of every row, where there is one. It counts among the seconds of the training."""
+        if not self.frozen or self.progress.finished:
             return
         began = time.perf_counter()
         self._training_mode()
         # After a break as much as before it: memory may be freer or scarcer now.
-        self.progress.kept = self.backbone.fill(self.job.examples, self.progress.kept)
+        self.progress.kept = self.frozen.fill(self.job.examples, self.progress.kept if self._keeps else 0)
         self.progress.prepared += time.perf_counter() - began
 
     def _epoch(self, interrupted: threading.Event) -> None:
@@ -261,7 +274,7 @@ class Trainer:
         for group in groups:
             part = [rows[i] for i in group]
             batch = objective.collate(part, loaded.padding).to(loaded.machine.device)
-            outputs = self.backbone.forward(part, batch) if self.backbone else loaded.forward(batch)
+            outputs = self.frozen.forward(part, batch) if self.frozen else loaded.forward(batch)
             loss = objective.loss(outputs, batch) / terms
             self.accelerator.backward(loss)
             total += loss.item()

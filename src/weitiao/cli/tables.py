@@ -107,7 +107,9 @@ def frozen_part(frozen: Mapping[str, Any] | None) -> str:
         return _("{part}: without dropout").format(part=frozen["part"])
     message = _("{part}: without dropout, once a row; what comes out is kept ({size})")
     if frozen["share"] < 1:
-        message = _("{part}: without dropout; what comes out is kept for {share:.0%} of the rows ({size}), and computed anew for the others")
+        message = _(
+            "{part}: without dropout; what comes out is kept for {share:.0%} of the rows ({size}), and computed anew for the others"
+        )
     return message.format(part=frozen["part"], size=size(frozen["bytes"]), share=frozen["share"])
 
 

@@ -125,7 +125,7 @@ class FrozenPart(ABC):
         return [placed[at].clone() for at in range(len(placed))]
 
     def _learns_the_same(self, learned: Sequence[torch.Tensor], given: Sequence[torch.Tensor], batch: Collated) -> bool:
-        """Whether the network that goes on from ``given`` has the whole network's gradients. Dropout, which would draw twice, must be off."""
+        """Whether the network that goes on from ``given`` has the whole network's gradients. Dropout would draw twice, and must be off."""
 
         def gradients(outputs: Any) -> tuple[torch.Tensor | None, ...]:
             return torch.autograd.grad(self.objective.loss(outputs, batch), learned, allow_unused=True)

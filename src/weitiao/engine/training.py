@@ -23,10 +23,11 @@ from weitiao.engine.embeddings import KeptGradients
 from weitiao.engine.frozen import FrozenPart
 from weitiao.engine.frozen_backbone import FrozenBackbone
 from weitiao.engine.frozen_layers import FrozenLayers
+from weitiao.engine.gradient_checkpointing import checkpoint_activations
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Example, Objective
 from weitiao.engine.optimization import learning_rate, make_optimizer
-from weitiao.errors import ModelError, ResourceError, UsageError
+from weitiao.errors import ModelError, ResourceError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.tasks.base import Headline
@@ -82,11 +83,7 @@ class Trainer:
         self.job, self.accelerator = job, accelerator
         network = job.loaded.network
         if job.settings.gradient_checkpointing:
-            try:
-                network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-            except ValueError as error:  # transformers' way to say that the family has none
-                message = _("--gradient-checkpointing is not made for {family} models. Leave it out, and set a --token-budget instead.")
-                raise UsageError(message.format(family=network.config.model_type)) from error
+            checkpoint_activations(network)
         self.frozen: FrozenPart | None = None
         self.not_kept = ""  # why what frozen layers give is not kept, where there are such
         self.expected: tuple[int, float] | None = None  # (bytes, share of the rows) that will be kept, as measured

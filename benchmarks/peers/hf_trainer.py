@@ -1,7 +1,8 @@
 """The peer: Hugging Face's Trainer as its own guide recommends it for a CPU: dynamic padding, fused AdamW, group-by-length on request; with
-PEFT's LoRA on the linear layers, on all or on the top share of the layers, or with the base frozen.
+PEFT's LoRA on the linear layers, on all or on the top share of the layers, or with the base frozen. Or, with --literal, as tutorials for
+text classification have it: every row padded to --max-length, and AdamW that is not fused; for speed, so that nothing is evaluated.
 
-python benchmarks/peers/hf_trainer.py MODEL_FOLDER TRAIN.csv TEST.csv TEXT LABEL [--group] [--seed N] ...   prints one line of JSON
+python benchmarks/peers/hf_trainer.py MODEL_FOLDER TRAIN.csv TEST.csv TEXT LABEL [--group | --literal] ...   prints one line of JSON
 """
 
 import argparse
@@ -21,6 +22,7 @@ parser = argparse.ArgumentParser()
 for name in ("model", "train", "test", "text", "label"):
     parser.add_argument(name)
 parser.add_argument("--group", action="store_true", help="rows of like length share a batch")
+parser.add_argument("--literal", action="store_true", help='padding="max_length", plain AdamW, no evaluation')
 parser.add_argument("--rows", type=int)
 parser.add_argument("--epochs", type=float, default=3)
 parser.add_argument("--batch-size", type=int, default=32)
@@ -48,12 +50,16 @@ if options.method == "lora":
 elif options.method == "head":
     model.base_model.requires_grad_(False)
 
+padded = {"padding": "max_length"} if options.literal else {}
+
 
 def tokenized(table: pd.DataFrame) -> Dataset:
-    """Token ids, padded later and only to the longest of each batch."""
+    """Token ids, padded later and only to the longest of each batch; padded here and to the full length where told so."""
     rows = {"text": table[options.text].tolist(), "label": [labels.index(label) for label in table[options.label]]}
     return Dataset.from_dict(rows).map(
-        lambda batch: tokenizer(batch["text"], truncation=True, max_length=options.max_length), batched=True, remove_columns=["text"]
+        lambda batch: tokenizer(batch["text"], truncation=True, max_length=options.max_length, **padded),
+        batched=True,
+        remove_columns=["text"],
     )
 
 
@@ -68,7 +74,7 @@ with tempfile.TemporaryDirectory() as folder:
         save_strategy="no",
         use_cpu=True,
         disable_tqdm=True,
-        optim="adamw_torch_fused",
+        optim="adamw_torch" if options.literal else "adamw_torch_fused",
         seed=options.seed,
         train_sampling_strategy="group_by_length" if options.group else "random",
     )
@@ -84,4 +90,5 @@ with tempfile.TemporaryDirectory() as folder:
     trainer.train()
     seconds = time.perf_counter() - began
     rows_per_s = len(tables["train"]) * options.epochs / seconds
-    print(json.dumps({"train_s": round(seconds, 1), "rows_per_s": round(rows_per_s, 2), "accuracy": trainer.evaluate()["eval_accuracy"]}))
+    accuracy = None if options.literal else trainer.evaluate()["eval_accuracy"]
+    print(json.dumps({"train_s": round(seconds, 1), "rows_per_s": round(rows_per_s, 2), "accuracy": accuracy}))

@@ -6,7 +6,7 @@ loop.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,7 +66,7 @@ class FrozenPart(ABC):
             given |= zip((id(one) for row in missing for one in row), new, strict=True)
         return self._go_on([given[id(flat[number])] for number in batch.order], batch)
 
-    def fill(self, examples: Sequence[Example], most: int | None = None) -> int:
+    def fill(self, examples: Sequence[Example], most: int | None = None, progress: Callable[[int], None] = lambda rows: None) -> int:
         """Compute and keep what the frozen part gives, of as many rows from the first on as find room, in place of what was kept before.
 
         The last digits of a row's numbers depend on the rows that it is computed with. So these go through the network in the order of the
@@ -75,17 +75,21 @@ class FrozenPart(ABC):
         Args:
             examples: all rows of the training.
             most: keep so many features and no more, as an earlier part of the same training did; None for all that find room.
+            progress: hears for how many of the rows it is done.
 
         Returns:
             How many were kept.
         """
         self.forget()
+        done = 0
         for at in range(0, len(examples), WINDOW):
             window = examples[at : at + WINDOW]
             costs = [self.objective.cost(row) for row in window]
             for group in micro_batches(costs, FILL_TOKENS, padded=self.loaded.packing is None):
                 if not self._keep([window[row] for row in group], most):
                     return len(self.kept)
+                done += len(group)
+                progress(done)
         return len(self.kept)
 
     def forget(self) -> None:

@@ -199,7 +199,10 @@ class Trainer:
         began = time.perf_counter()
         self._training_mode()
         # After a break as much as before it: memory may be freer or scarcer now.
-        self.progress.kept = self.frozen.fill(self.job.examples, self.progress.kept if self._keeps else 0)
+        examples, observer = self.job.examples, self.job.observer
+        self.progress.kept = self.frozen.fill(
+            examples, self.progress.kept if self._keeps else 0, lambda rows: observer.progress("prepare", rows, len(examples), {})
+        )
         self.progress.prepared += time.perf_counter() - began
 
     def _epoch(self, interrupted: threading.Event) -> None:

@@ -9,7 +9,7 @@ families; where it is not, the training goes the ordinary way. It knows no task 
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -77,18 +77,22 @@ class FrozenLayers(FrozenPart):
         self.loaded.network.train()
 
     def _compute(self, batch: Collated) -> list[torch.Tensor]:
-        network = self.loaded.network
+        network, caught = self.loaded.network, list[torch.Tensor]()
+
+        def break_off(layer: nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]) -> None:
+            caught.append(args[0] if args else inputs["hidden_states"])
+            raise _Reached
+
         training = network.training
         network.eval()
-        catch = self.layers[self.below].register_forward_pre_hook(_break_off, with_kwargs=True)
+        catch = self.layers[self.below].register_forward_pre_hook(break_off, with_kwargs=True)
         try:
-            with torch.no_grad():
+            with torch.no_grad(), suppress(_Reached):
                 self.loaded.forward(batch)
-        except _Reached as reached:
-            states = reached.states
         finally:
             catch.remove()
             network.train(training)
+        (states,) = caught
         if self.loaded.packing is not None:
             return list(states[0].split(batch.lengths))  # (1, tokens, width), one row behind the other
         return [own[:length] for own, length in zip(states, batch.lengths, strict=True)]  # (rows, length, width)
@@ -149,14 +153,7 @@ class FrozenLayers(FrozenPart):
 
 
 class _Reached(Exception):
-    """The lowest layer that learns was reached; carries the states that enter it."""
-
-    def __init__(self, states: torch.Tensor) -> None:
-        self.states = states
-
-
-def _break_off(layer: nn.Module, args: tuple[Any, ...], inputs: dict[str, Any]) -> None:
-    raise _Reached(args[0] if args else inputs["hidden_states"])
+    """The lowest layer that learns was reached."""
 
 
 @contextmanager

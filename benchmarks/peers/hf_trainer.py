@@ -36,8 +36,8 @@ options = parser.parse_args()
 tokenizer = AutoTokenizer.from_pretrained(options.model)
 set_seed(options.seed)
 tables = {name: pd.read_csv(path) for name, path in (("train", options.train), ("test", options.test))}
-tables["train"] = tables["train"][: options.rows]
 labels = sorted(tables["train"][options.label].unique().tolist())
+tables["train"] = tables["train"][: options.rows]
 model = AutoModelForSequenceClassification.from_pretrained(options.model, num_labels=len(labels))
 if options.method == "lora":
     from peft import LoraConfig, get_peft_model

@@ -1,7 +1,8 @@
 """The peer: Hugging Face's Trainer as its own guide recommends it: dynamic padding, fused AdamW, group-by-length on request, bf16 on a GPU;
-with PEFT's LoRA on the linear layers, on all or on the top share of the layers, or with the base frozen.
+with PEFT's LoRA on the linear layers, on all or on the top share of the layers, or with the base frozen. Or, with --literal, as tutorials
+for text classification have it: every row padded to --max-length, and AdamW that is not fused; for speed, so that nothing is evaluated.
 
-python benchmarks/peers/hf_trainer.py MODEL_FOLDER TRAIN.csv TEST.csv TEXT LABEL [--group] [--seed N] ...   prints one line of JSON
+python benchmarks/peers/hf_trainer.py MODEL_FOLDER TRAIN.csv TEST.csv TEXT LABEL [--group | --literal] ...   prints one line of JSON
 """
 
 import argparse
@@ -30,6 +31,7 @@ parser = argparse.ArgumentParser()
 for name in ("model", "train", "test", "text", "label"):
     parser.add_argument(name)
 parser.add_argument("--group", action="store_true", help="rows of like length share a batch")
+parser.add_argument("--literal", action="store_true", help='padding="max_length", plain AdamW, no evaluation')
 parser.add_argument("--rows", type=int)
 parser.add_argument("--epochs", type=float, default=3)
 parser.add_argument("--batch-size", type=int, default=32)
@@ -44,8 +46,8 @@ options = parser.parse_args()
 tokenizer = AutoTokenizer.from_pretrained(options.model)
 set_seed(options.seed)
 tables = {name: pd.read_csv(path) for name, path in (("train", options.train), ("test", options.test))}
-tables["train"] = tables["train"][: options.rows]
 labels = sorted(tables["train"][options.label].unique().tolist())
+tables["train"] = tables["train"][: options.rows]
 model = AutoModelForSequenceClassification.from_pretrained(options.model, num_labels=len(labels))
 if options.method == "lora":
     from peft import LoraConfig, get_peft_model
@@ -58,10 +60,12 @@ if options.method == "lora":
 elif options.method == "head":
     model.base_model.requires_grad_(False)
 
+padded = {"padding": "max_length"} if options.literal else {}
+
 
 def tokenized(table: pd.DataFrame) -> list[dict[str, object]]:
-    """Token ids, padded later and only to the longest of each batch."""
-    ids = tokenizer(table[options.text].tolist(), truncation=True, max_length=options.max_length)
+    """Token ids, padded later and only to the longest of each batch; padded here and to the full length where told so."""
+    ids = tokenizer(table[options.text].tolist(), truncation=True, max_length=options.max_length, **padded)
     return [
         {name: values[row] for name, values in ids.items()} | {"labels": labels.index(label)}
         for row, label in enumerate(table[options.label])
@@ -93,7 +97,7 @@ with tempfile.TemporaryDirectory() as folder:
         use_cpu=not options.gpu,
         bf16=options.gpu,
         disable_tqdm=True,
-        optim="adamw_torch_fused",
+        optim="adamw_torch" if options.literal else "adamw_torch_fused",
         seed=options.seed,
         train_sampling_strategy="group_by_length" if options.group else "random",
     )
@@ -116,4 +120,5 @@ with tempfile.TemporaryDirectory() as folder:
         "after_first_s": round(time.perf_counter() - watch.ended, 3),
         "rows_per_s": round(rows_per_s, 2),
     }
-    print(json.dumps({**figures, "first_step_at": watch.at, "accuracy": trainer.evaluate()["eval_accuracy"]}))
+    accuracy = None if options.literal else trainer.evaluate()["eval_accuracy"]
+    print(json.dumps({**figures, "first_step_at": watch.at, "accuracy": accuracy}))

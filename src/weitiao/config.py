@@ -131,7 +131,7 @@ class AdapterSettings:
     lora_dropout: float = setting(0.05, N_("LoRA: dropout before the matrices."), low=0.0, high=0.9)
     lora_layers: str = setting(
         "all",
-        N_("LoRA: which of the layers get them; the top ones train faster, since nothing goes back through the others."),
+        N_("LoRA: which of the layers get them; the top ones train faster, since the others run once a row where memory allows."),
         choices=("all", "top-75%", "top-50%", "top-25%"),
     )
     quant_bits: str = setting("4", N_("QLoRA: bits of each weight of the frozen base."), choices=("4", "8"))

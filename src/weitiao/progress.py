@@ -17,6 +17,7 @@ from weitiao.quantities import duration, number, size
 
 STAGES = {
     "": N_("Working"),
+    "prepare": N_("Computing the frozen part"),
     "train": N_("Training"),
     "evaluate": N_("Evaluating"),
     "predict": N_("Predicting"),

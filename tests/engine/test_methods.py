@@ -18,7 +18,7 @@ from weitiao.engine.adapters import add_adapter, head_modules, target_modules
 from weitiao.engine.architectures import ARCHITECTURES, Size
 from weitiao.engine.blank import write_blank
 from weitiao.engine.devices import Machine
-from weitiao.engine.frozen import FrozenBackbone
+from weitiao.engine.frozen_backbone import FrozenBackbone
 from weitiao.engine.models import LoadedModel, load_model
 from weitiao.engine.objectives.language import MaskedLM
 from weitiao.engine.objectives.rows import Classification

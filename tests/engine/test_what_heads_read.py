@@ -16,7 +16,7 @@ from weitiao.config import AdapterSettings
 from weitiao.engine import frozen
 from weitiao.engine.adapters import add_adapter
 from weitiao.engine.devices import Machine
-from weitiao.engine.frozen import FrozenBackbone
+from weitiao.engine.frozen_backbone import FrozenBackbone
 from weitiao.engine.models import LoadedModel, load_model
 from weitiao.engine.objectives.rows import Classification
 from weitiao.engine.own_network import OwnNetwork

@@ -88,6 +88,7 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
         _("model"): " · ".join(str(part) for part in (model["id"], model.get("why")) if part),
         _("method"): method_title(plan.get("method") or ""),
         _("trained weights"): trained,
+        _("frozen"): frozen_part(plan.get("frozen")),
         _("device"): f"{plan['device']} · {plan['precision']}",
         _("padding"): plan.get("path") or "",
         _("steps"): steps,
@@ -97,6 +98,22 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
         _("run"): str(plan.get("out") or ""),
     }
     yield pairs({name: value for name, value in lines.items() if value})
+
+
+def frozen_part(frozen: Mapping[str, Any] | None) -> str:
+    """What nothing is learnt in, how it runs, and what of it is kept."""
+    if frozen is None:
+        return ""
+    if frozen["reason"]:
+        return _("the layers below the adapters run at every step as ever: {reason}").format(reason=frozen["reason"])
+    if frozen["bytes"] is None:
+        return _("{part}: without dropout").format(part=frozen["part"])
+    message = _("{part}: without dropout, once a row; what comes out is kept ({size})")
+    if frozen["share"] < 1:
+        message = _(
+            "{part}: without dropout; what comes out is kept for {share:.0%} of the rows ({size}), and computed anew for the others"
+        )
+    return message.format(part=frozen["part"], size=size(frozen["bytes"]), share=frozen["share"])
 
 
 def method_title(method: str) -> str:

@@ -7,7 +7,7 @@ lists inside the base model, and whatever stands outside it is the head. It know
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,20 +120,23 @@ def target_modules(network: nn.Module, share: float = 1.0) -> list[str]:
     >>> len(names), names[0]
     (6, 'bert.encoder.layer.1.attention.self.query')
     """
+    stacks = stacks_of(network)
+    places = {name: place_in(stacks, name) for name, module in network.named_modules() if _is_linear(module)}
+    return [name for name, place in places.items() if place and place[1] >= stacks[place[0]] - math.ceil(stacks[place[0]] * share)]
+
+
+def stacks_of(network: nn.Module) -> dict[str, int]:
+    """The lists of blocks inside the base model, the outermost ones first: name -> how many blocks."""
     prefix = getattr(network, "base_model_prefix", "")
     inside = prefix + "." if hasattr(network, prefix) else ""
-    lists = {name: len(module) for name, module in network.named_modules() if isinstance(module, nn.ModuleList)}
-    names = []
-    for name, module in network.named_modules():
-        if not _is_linear(module) or not name.startswith(inside):
-            continue
-        block = next((outer for outer in sorted(lists, key=len) if name.startswith(outer + ".")), None)
-        if block is None:
-            continue
-        number, length = int(name[len(block) + 1 :].split(".")[0]), lists[block]
-        if number >= length - math.ceil(length * share):
-            names.append(name)
-    return names
+    lists = {name: len(module) for name, module in network.named_modules() if isinstance(module, nn.ModuleList) and name.startswith(inside)}
+    return {name: lists[name] for name in sorted(lists, key=len)}
+
+
+def place_in(stacks: Mapping[str, int], name: str) -> tuple[str, int] | None:
+    """(the list, the number of the block in it) that a module or a weight belongs to; None where it is in none of ``stacks``."""
+    stack = next((outer for outer in stacks if name.startswith(outer + ".")), None)
+    return None if stack is None else (stack, int(name[len(stack) + 1 :].split(".")[0]))
 
 
 def head_modules(network: Any, fresh: Sequence[str] = ()) -> list[str]:

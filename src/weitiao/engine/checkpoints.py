@@ -32,7 +32,7 @@ class Progress:
         token_budget: most tokens in a micro-batch, lowered when memory ran out (0 = no limit).
         threads: CPU threads: sums are split by them, so bit-identical resuming needs the same number.
         seconds, rows, tokens: spent and seen in training steps so far.
-        kept, prepared: features of which a frozen backbone's answer was kept (None: not yet), and seconds spent on that.
+        kept, prepared: features for which a frozen part's answer was kept (None: not yet), and seconds spent on that.
         finished: no steps are left.
     """
 

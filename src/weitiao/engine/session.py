@@ -227,6 +227,7 @@ class Session:
             "parameters": parameters,
             "trainable_parameters": trainable,
             "vocabulary": self.trainer.words,
+            "frozen": self._frozen(*(self.trainer.expected or (None, None))),
             "rows": {name: len(records) for name, records in self.examples.splits.items()},
             "batch_size": settings.batch_size,
             "epochs": settings.epochs,
@@ -266,6 +267,20 @@ class Session:
         elif device == "cuda" and loaded.packing and loaded.packing.decoder and not fused_kernels.installed():
             said.append(_('without Liger\'s fused kernels, which are faster: pip install "weitiao[liger]"'))
         return "; ".join(said)
+
+    def _frozen(self, kept: int | None, share: float | None) -> dict[str, Any] | None:
+        """What nothing is learnt in: {"part", "bytes", "share", "reason"}; None where there is no such part.
+
+        Args:
+            kept: bytes of what it gives that are kept, None where nothing is.
+            share: of the rows, for which it is kept.
+        """
+        trainer, settings = self.trainer, self.recipe.training
+        if trainer.frozen:
+            return {"part": trainer.frozen.title, "bytes": kept, "share": share, "reason": ""}
+        if settings.method in ADAPTED and self.recipe.adapter.share < 1:
+            return {"part": "", "bytes": None, "share": None, "reason": trainer.not_kept}
+        return None
 
     def begin(self, record: dict[str, Any]) -> None:
         """Write the run's first files: what is being done, the check, the ledger."""
@@ -354,6 +369,8 @@ class Session:
             results = {"evaluation": evaluation, "prediction": {"rows_per_s": round(speed, 1)}}
         parameters, trainable = self.loaded.parameters()
         seconds = progress.seconds + progress.prepared
+        held = self.trainer.frozen.held if self.trainer.frozen else 0
+        frozen = self._frozen(held or None, progress.kept / sum(map(len, self.rows)) if held else None)
         self.folder.update(
             spec=self.spec,
             training={
@@ -362,6 +379,7 @@ class Session:
                 "path": self._step_path(),
                 "parameters": parameters,
                 "trainable_parameters": trainable,
+                "frozen": frozen,
                 "max_length": self.max_length,
                 "steps": progress.step,
                 "epochs": progress.epoch,

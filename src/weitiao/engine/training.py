@@ -16,18 +16,21 @@ from typing import Any
 import numpy as np
 import torch
 
-from weitiao.config import TrainingSettings
+from weitiao.config import ADAPTED, TrainingSettings
 from weitiao.engine.batching import micro_batches, optimizer_batches
 from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
 from weitiao.engine.devices import give_back_freed_memory, is_out_of_memory, memory_in_use, seed_generators
 from weitiao.engine.embeddings import KeptGradients
-from weitiao.engine.frozen import FrozenBackbone
+from weitiao.engine.frozen import FrozenPart
+from weitiao.engine.frozen_backbone import FrozenBackbone
+from weitiao.engine.frozen_layers import FrozenLayers
+from weitiao.engine.gradient_checkpointing import checkpoint_activations
 from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.engine.optimization import learning_rate, make_optimizer
 from weitiao.engine.recorded_steps import RecordedSteps
-from weitiao.errors import ModelError, ResourceError, UsageError
+from weitiao.errors import ModelError, ResourceError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.tasks.base import Headline
@@ -92,14 +95,15 @@ class Trainer:
         self.job, self.accelerator = job, accelerator
         network = job.loaded.network
         if job.settings.gradient_checkpointing:
-            try:
-                network.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-            except ValueError as error:  # transformers' way to say that the family has none
-                message = _("--gradient-checkpointing is not made for {family} models. Leave it out, and set a --token-budget instead.")
-                raise UsageError(message.format(family=network.config.model_type)) from error
-        # Before anything asks which weights are trained.
-        self.backbone = FrozenBackbone(job.loaded, job.objective) if job.settings.method == "head" else None
-        self.late = LateProjection.of(job.loaded, job.objective, job.examples[:1])
+            checkpoint_activations(network)
+        self.frozen: FrozenPart | None = None
+        self.not_kept = ""  # why what frozen layers give is not kept, where there are such
+        self.expected: tuple[int, float] | None = None  # (bytes, share of the rows) that will be kept, as measured
+        if job.settings.method == "head":  # before anything asks which weights are trained
+            self.frozen = FrozenBackbone(job.loaded, job.objective)
+        elif job.settings.method in ADAPTED:
+            self.frozen, self.not_kept = FrozenLayers.of(job.loaded, job.objective, job.examples)
+        self.late = None if self.frozen else LateProjection.of(job.loaded, job.objective, job.examples[:1])
         self.recorded = self._recorded()
         # On a GPU a table's zeros cost next to nothing.
         self.kept = KeptGradients(network if job.loaded.machine.device == "cpu" else torch.nn.Module())
@@ -117,7 +121,7 @@ class Trainer:
     def _recorded(self) -> RecordedSteps | None:
         """Recordings of the steps, where a GPU would wait for Python: an encoder's."""
         job, packing = self.job, self.job.loaded.packing
-        if job.loaded.machine.device != "cuda" or not packing or packing.decoder or self.backbone or self.late:
+        if job.loaded.machine.device != "cuda" or not packing or packing.decoder or self.frozen or self.late:
             return None
         # What quantised weights and recomputed activations run through was not made to be recorded.
         if job.settings.gradient_checkpointing or job.settings.method == "qlora":
@@ -163,17 +167,23 @@ class Trainer:
                 self._accumulate(rows, 0)
         first = again = self._timed(rows)
         later, share = 0, 1.0
-        if self.backbone:
-            self.backbone.fill(rows)
-            again = self._timed(rows)  # what the head is given is known by now, as it will be in every epoch
-            later, share = self.backbone.to_keep(sum(map(len, job.examples)))
+        if self.frozen and self._keeps:
+            self.frozen.fill(rows)
+            again = self._timed(rows)  # what the frozen part gives is known by now, as it will be in every epoch
+            later, share = self.frozen.to_keep(sum(map(len, job.examples)))
+            self.expected = (self.frozen.held + later, share)
         seconds = job.steps_per_epoch * (first + (job.settings.epochs - 1) * (share * again + (1 - share) * first))
         moments = 2 * sum(p.numel() * p.element_size() for p in self.trained)
         memory = memory_in_use(job.loaded.machine.device) + moments + later
-        if self.backbone:
-            self.backbone.forget()
+        if self.frozen:
+            self.frozen.forget()
         self._clear()
         return seconds, memory
+
+    @property
+    def _keeps(self) -> bool:
+        """Whether what a frozen part gives is worth keeping: each row is seen again."""
+        return self.job.settings.epochs > 1
 
     def _timed(self, rows: list[Example]) -> float:
         """Seconds for the gradients of a step."""
@@ -184,8 +194,8 @@ class Trainer:
         return time.perf_counter() - began
 
     def _training_mode(self) -> None:
-        if self.backbone:
-            self.backbone.train()
+        if self.frozen:
+            self.frozen.train()
         else:
             self.job.loaded.network.train()
 
@@ -211,13 +221,16 @@ class Trainer:
         return progress
 
     def _prepare(self) -> None:
-        """Compute what a frozen backbone gives of every row, where there is one. It counts among the seconds of the training."""
-        if not self.backbone or self.progress.finished:
+        """Compute what a frozen part gives of every row, where there is one. It counts among the seconds of the training."""
+        if not self.frozen or self.progress.finished:
             return
         began = time.perf_counter()
         self._training_mode()
         # After a break as much as before it: memory may be freer or scarcer now.
-        self.progress.kept = self.backbone.fill(self.job.examples, self.progress.kept)
+        examples, observer = self.job.examples, self.job.observer
+        self.progress.kept = self.frozen.fill(
+            examples, self.progress.kept if self._keeps else 0, lambda rows: observer.progress("prepare", rows, len(examples), {})
+        )
         self.progress.prepared += time.perf_counter() - began
 
     def _epoch(self, interrupted: threading.Event) -> None:
@@ -312,7 +325,7 @@ class Trainer:
         total = torch.zeros(())
         for part, batch in ready.parts:
             way = self.recorded or self.late or self.job.loaded
-            outputs = self.backbone.forward(part, batch) if self.backbone else way.forward(batch)
+            outputs = self.frozen.forward(part, batch) if self.frozen else way.forward(batch)
             loss = self.job.objective.loss(outputs, batch) / ready.terms
             self.accelerator.backward(loss)
             total = loss.detach() + total.to(loss.device)

@@ -25,6 +25,7 @@ def as_on_a_gpu(loaded: LoadedModel, room: Room | None) -> None:
     """Let every batch be planned as on a GPU."""
     packing = loaded.packing
     assert packing is not None
+    packing.widen()
     packing.plan = lambda lengths: packing.follow(Varlen.of(lengths, "cpu", lengths[0], room))  # type: ignore[method-assign]
 
 

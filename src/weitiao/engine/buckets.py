@@ -54,6 +54,7 @@ class Plan:
         positions: (1, tokens) each token's position in its own row.
         spread: (places,) which token stands at each place of the buckets; behind a row's end any token, which attention leaves out.
         collect: (tokens,) the place of each token.
+        firsts: (rows,) each row's first token.
         buckets: longest first.
         masks: what ``Bucket.mask`` gave, so that all layers share it.
         places: what ``by_head`` gave.
@@ -63,6 +64,7 @@ class Plan:
     positions: torch.Tensor
     spread: torch.Tensor
     collect: torch.Tensor
+    firsts: torch.Tensor
     buckets: tuple[Bucket, ...]
     masks: dict[_Wanted, list[torch.Tensor | None]] = field(default_factory=dict)
     spare = False  # there are no empty tokens, as ``Varlen`` may have
@@ -88,7 +90,7 @@ class Plan:
             start += (last - first) * longest
             first = last
         keep = (torch.arange(lengths[0]) < every[:, None]).flatten().nonzero()[:, 0]
-        return cls(keep, (keep % lengths[0])[None], torch.cat(spread), torch.cat(real).nonzero()[:, 0], tuple(buckets))
+        return cls(keep, (keep % lengths[0])[None], torch.cat(spread), torch.cat(real).nonzero()[:, 0], firsts, tuple(buckets))
 
     def masked(self, causal: bool, window: int | None) -> list[tuple[Bucket, torch.Tensor | None]]:
         """The buckets with their masks."""

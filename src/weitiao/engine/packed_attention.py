@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from weitiao.engine.buckets import Bucket, Plan
 from weitiao.engine.dropout import draw
+from weitiao.engine.dropout import dropout as drop
 
 Masked = Sequence[tuple[Bucket, torch.Tensor | None]]  # see ``Plan.masked``
 
@@ -49,6 +50,33 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, masked
         out.append(mixed.reshape(-1, width))
     collected: torch.Tensor = Selected.apply(torch.cat(out), collect)
     return collected.view(q.shape)
+
+
+def attend_from_first(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, dropout: float, scale: float) -> torch.Tensor:
+    """What the first token of each row gathers from it.
+
+    Args:
+        q: (rows, heads, width), longest row first.
+        k, v: (tokens, heads, width)
+        dropout, scale: see ``attend``.
+
+    Returns:
+        (rows, heads, width)
+    """
+    rows, heads, width = q.shape
+    spread, collect = plan.by_head(heads)
+    sizes = [bucket.rows * bucket.length * heads for bucket in plan.buckets]
+    pieces = [_Spread.apply(x.reshape(-1, width), spread, collect).split(sizes) for x in (k, v)]
+    out = []
+    own = q.split([bucket.rows for bucket in plan.buckets])
+    for bucket, own_q, *parts in zip(plan.buckets, own, *pieces, strict=True):
+        own_k, own_v = (x.view(bucket.rows, heads, bucket.length, width) for x in parts)
+        scores = torch.matmul(own_k, own_q[..., None]).mul(scale)[..., 0]  # (rows, heads, length)
+        if bucket.ended is not None:
+            scores = scores.masked_fill(bucket.ended[:, None], float("-inf"))
+        chances = drop(torch.softmax(scores, dim=-1, dtype=torch.float32).to(v.dtype), dropout)
+        out.append(torch.matmul(chances[:, :, None], own_v)[:, :, 0])
+    return torch.cat(out)
 
 
 class _Spread(torch.autograd.Function):

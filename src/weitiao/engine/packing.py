@@ -11,7 +11,7 @@ listed here *and* the outputs agree on the spot (``pack``).
 It knows nothing of tasks, losses or training.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -20,6 +20,7 @@ import torch
 from torch import nn
 
 from weitiao.engine.buckets import Plan
+from weitiao.engine.last_layer import LastLayer
 from weitiao.engine.packed_attention import Selected, attend
 from weitiao.engine.varlen import Room, Varlen
 
@@ -52,6 +53,7 @@ class Packing:
         self.network, self.decoder, self.part, self.device = network, decoder, part, device
         self.implementation = network.config._attn_implementation
         self.current: Plan | Varlen | None = None
+        self.last: LastLayer | None = None  # set where the last layer runs on each row's first token alone
         self.calls = 0
         self._writing = Lock()  # held while paused
 
@@ -73,6 +75,7 @@ class Packing:
 
     def undo(self) -> None:
         """The model as it was made."""
+        self.widen()
         del self.part.forward
         for module in self.part.modules():
             vars(module).pop(PACKING, None)  # an adapter's layers came later and never had it
@@ -90,6 +93,18 @@ class Packing:
                 yield
             finally:
                 self.network.set_attn_implementation(ATTENTION)
+
+    def narrow(self, agree: Callable[[], bool]) -> None:
+        """Run the last layer on each row's first token alone, if the outputs still ``agree``."""
+        self.last = LastLayer.of(self.network.config.model_type, self.part, self)
+        if self.last and not agree():
+            self.widen()
+
+    def widen(self) -> None:
+        """Run the last layer on every token again."""
+        if self.last:
+            self.last.undo()
+        self.last = None
 
 
 def pack(model: Any, probe: dict[str, torch.Tensor], half: bool = False) -> Packing | None:
@@ -121,15 +136,19 @@ def pack(model: Any, probe: dict[str, torch.Tensor], half: bool = False) -> Pack
     # Bound to the module, not to its class: other models of the same family stay as they are.
     part.forward = (_packed_whole if whole else _packed_stack)(part.forward, packing)
     packing.plan(probe["attention_mask"].sum(dim=1).tolist())
-    try:
-        packed = _outputs(model, probe)
-        agree = packing.calls > 0 and all(
-            bool((got - wanted).abs().max() <= tolerance * wanted.abs().max()) for got, wanted in zip(packed, plain, strict=True)
-        )
-    except (RuntimeError, TypeError, AttributeError, ValueError):
-        # A model that takes or returns something else than we know: the plain one is always right.
-        agree = False
-    if agree:
+
+    def agree() -> bool:
+        try:
+            packed = _outputs(model, probe)
+        except (RuntimeError, TypeError, AttributeError, ValueError):
+            # A model that takes or returns something else than we know: the plain one is always right.
+            return False
+        pairs = zip(packed, plain, strict=True)
+        return all(bool((got - wanted).abs().max() <= tolerance * wanted.abs().max()) for got, wanted in pairs)
+
+    if agree() and packing.calls:
+        if not whole and packing.device == "cpu":
+            packing.narrow(agree)
         return packing
     packing.undo()
     return None
@@ -164,7 +183,10 @@ def _packed_stack(forward: Any, packing: Packing) -> Any:
         hidden = args[0] if args else kwargs.pop("hidden_states")
         plan = packing.current
         assert plan is not None, "a packed model is run through its backend, which plans every batch"
-        return _laid_back(forward(_kept(hidden, plan), *args[1:], **kwargs), plan, hidden.shape[:2])
+        outputs = forward(_kept(hidden, plan), *args[1:], **kwargs)
+        if packing.last and isinstance(plan, Plan):
+            return _laid_back(outputs, torch.arange(len(hidden)) * hidden.shape[1], hidden.shape[:2])
+        return _laid_back(outputs, plan.keep, hidden.shape[:2], plan.spare)
 
     return packed
 
@@ -179,7 +201,7 @@ def _packed_whole(forward: Any, packing: Packing) -> Any:
             changed["use_cache"] = False
         if kwargs.get("token_type_ids") is not None:
             changed["token_type_ids"] = _kept(kwargs["token_type_ids"], plan)
-        return _laid_back(forward(_kept(input_ids, plan), **{**kwargs, **changed}), plan, input_ids.shape)
+        return _laid_back(forward(_kept(input_ids, plan), **{**kwargs, **changed}), plan.keep, input_ids.shape, plan.spare)
 
     return packed
 
@@ -193,11 +215,15 @@ def _kept(padded: torch.Tensor, plan: Plan | Varlen) -> torch.Tensor:
     return kept[None]
 
 
-def _laid_back(outputs: Any, plan: Plan | Varlen, shape: torch.Size) -> Any:
-    """The outputs with their last hidden states, (1, tokens, width), in the padded shape, (rows, length, width)."""
-    kept, places = outputs.last_hidden_state[0], shape.numel()
-    flat = kept.new_zeros(places + plan.spare, kept.shape[-1]).index_copy(0, plan.keep, kept)
-    outputs.last_hidden_state = flat[:places].view(*shape, -1)
+def _laid_back(outputs: Any, places: torch.Tensor, shape: torch.Size, spare: bool = False) -> Any:
+    """The outputs with their last hidden states, (1, tokens, width), in the padded shape, (rows, length, width).
+
+    Args:
+        places: (tokens,) of the states in the flattened batch, or one behind its end where there is ``spare`` room.
+    """
+    kept, size = outputs.last_hidden_state[0], shape.numel()
+    flat = kept.new_zeros(size + spare, kept.shape[-1]).index_copy(0, places, kept)
+    outputs.last_hidden_state = flat[:size].view(*shape, -1)
     return outputs
 
 

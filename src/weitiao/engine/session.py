@@ -256,6 +256,8 @@ class Session:
                 if device != "mps"
                 else _("padded micro-batches sorted by length")
             )
+        if loaded.packing and loaded.packing.last:
+            said.append(_("the last layer only where the head reads it"))
         if self.trainer.recorded:
             said.append(_("steps played back from CUDA graphs"))
         if self.trainer.late:

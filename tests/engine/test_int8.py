@@ -45,9 +45,10 @@ def test_a_product_is_close_and_each_token_is_rounded_by_itself() -> None:
     x = torch.randn(2000, 48) * torch.logspace(-3, 3, 2000)[:, None]  # tokens of very different sizes
     x[7] = 0
     with torch.inference_mode():
-        (batched,) = Int8Product([layer])(x)
+        product = Int8Product([layer], x)
+        (batched,) = product(x)
         wanted = layer(x)
-        alone = torch.cat([Int8Product([layer])(row[None])[0] for row in x[:20]])
+        alone = torch.cat([product(row[None])[0] for row in x[:20]])
     errors = (batched - wanted).abs().amax(1) / x.abs().amax(1).clamp_min(1e-6)
     assert float(errors.max()) < 0.05
     assert torch.equal(batched[7], layer.bias)
@@ -58,7 +59,7 @@ def test_the_largest_values_do_not_overflow() -> None:
     layer = nn.Linear(64, 4)
     nn.init.constant_(layer.weight, 1.0)
     with torch.inference_mode():
-        (answer,) = Int8Product([layer])(torch.ones(3, 64))
+        (answer,) = Int8Product([layer], torch.ones(3, 64))(torch.ones(3, 64))
         assert torch.allclose(answer, layer(torch.ones(3, 64)), atol=1e-3)
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 KEPT = 0.99  # least share of the decisions that 8 bits must leave as they are
 ROWS = 1000  # held-out rows that are compared
 ALONE = 64  # of them, each also in a batch of its own
+SHOWN = 64  # held-out rows that show what the layers read, at most a quarter of all; they are not compared
 MANY = 1000  # rows from which on "auto" takes 8 bits where the check was passed
 MANY_UNCHECKED = 10_000  # and from which on the check itself pays
 ARITHMETIC = 1  # goes up when ``int8`` computes in another way, so that every check is made again
@@ -87,7 +88,7 @@ def take_fastest(predictor: "Predictor", run: RunFolder | None, rows: int, obser
     Returns:
         "int8" or "fp32"; "" where the rows are too few to decide by, and the answers are in fp32 for now.
     """
-    few = _("Computing in fp32: int8 is looked at for a file of {rows:,} rows or more, before its check was made for {unchecked:,} or more.")
+    few = _("Computing in fp32: auto looks at int8 from {rows:,} rows on, and from {unchecked:,} on while its check has not been made.")
     if rows < MANY:
         observer.note(few.format(rows=MANY, unchecked=MANY_UNCHECKED))
         return ""
@@ -120,10 +121,10 @@ def _impossible(predictor: "Predictor", run: RunFolder | None) -> str:
         return _("the adapter stands beside its base's weights; make one model of them with weitiao export --to merged")
     if not any(int8.linear_layers(loaded.network)):
         return _("{network} has no linear layers of the usual kind").format(network=type(loaded.network).__name__)
-    rows = held_out(run, task, 1) if run is not None else []
-    if run is None or not rows:
+    rows = held_out(run, task, 2) if run is not None else []
+    if run is None or len(rows) < 2:
         return _("it is judged on the held-out rows of a finished run, and there are none")
-    if task.decisions(next(iter(predictor.predict(rows)))) is None:
+    if task.decisions(next(iter(predictor.predict(rows[:1])))) is None:
         return _("{task} gives numbers and no labels, so nothing shows what is lost").format(task=task.name)
     return ""
 
@@ -133,11 +134,12 @@ def _checked(predictor: "Predictor", run: RunFolder, observer: Observer) -> Chec
     from weitiao.engine.int8 import Int8Layers
 
     key = _key(predictor, run)
-    known, records = _remembered(run, key), held_out(run, predictor.task, ROWS)
+    known, records = _remembered(run, key), held_out(run, predictor.task, SHOWN + ROWS)
     if known is not None and not known.passed:
         return known
-    layers = Int8Layers(predictor.backend.loaded.network, lambda: list(predictor.predict(records[:1])))  # type: ignore[attr-defined]
-    check = known or _measured(predictor, layers, records, observer)
+    shown = max(min(SHOWN, len(records) // 4), 1)
+    layers = Int8Layers(predictor.backend.loaded.network, lambda: list(predictor.predict(records[:shown])))  # type: ignore[attr-defined]
+    check = known or _measured(predictor, layers, records[shown:], observer)
     if check.passed:
         layers.put_in()
     if known is None:

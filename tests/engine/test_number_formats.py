@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import weitiao
-from tests.conftest import sentences, write_csv
+from tests.conftest import make_model, sentences, write_csv
 from weitiao.engine import int8, number_formats
 from weitiao.engine.number_formats import Check
 from weitiao.errors import GateError, UsageError
@@ -124,6 +124,25 @@ def test_a_task_of_numbers_is_refused_by_name(train_tiny: Callable[..., Any], tm
     train_tiny(data=data, task="regression", epochs=1)
     with pytest.raises(UsageError, match="regression gives numbers and no labels"):
         weitiao.load(tmp_path / "run", precision="int8").predict(TEXTS)
+
+
+@fbgemm
+def test_a_model_that_writes_is_refused_by_name(tmp_path: Path) -> None:
+    places = {"num_key_value_heads": 2, "tie_word_embeddings": True}
+    model = weitiao.load(make_model(tmp_path / "m", "llama", **places), task="text-generation", max_new_tokens=2, precision="int8")
+    with pytest.raises(UsageError, match="text-generation writes its answer token by token"):
+        model.predict(["the day was"])
+
+
+@fbgemm
+def test_an_adapter_is_one_with_its_base_or_refused(train_tiny: Callable[..., Any], tmp_path: Path) -> None:
+    train_tiny(method="lora")
+    model = weitiao.load(tmp_path / "run", precision="int8")
+    model.predict(TEXTS)
+    assert in_int8(model)
+    several = weitiao.load([tmp_path / "run"], precision="int8")
+    with pytest.raises(UsageError, match="the adapter stands beside its base's weights"):
+        several.predict(TEXTS, run="run")
 
 
 def test_where_torch_has_no_products_int8_is_refused(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

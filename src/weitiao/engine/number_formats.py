@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 KEPT = 0.99  # least share of the decisions that 8 bits must leave as they are
 ROWS = 1000  # held-out rows that are compared
-ALONE = 64  # of them, each also in a batch of its own
+ALONE = 200  # of them, each also in a batch of its own
 SHOWN = 64  # held-out rows that show what the layers read, at most a quarter of all; they are not compared
 MANY = 1000  # rows from which on "auto" takes 8 bits where the check was passed
 MANY_UNCHECKED = 10_000  # and from which on the check itself pays
@@ -34,8 +34,8 @@ class Check:
     """What was measured of a model in 8 bits.
 
     Attributes:
-        rows, kept: how many held-out rows, and which share of the decisions about them stayed, in batches.
-        alone_rows, alone_kept: the same where each row was answered alone.
+        rows, kept: how many held-out rows, and which share of the decisions about them is as in fp32.
+        alone_rows, alone_kept: how many of them were also answered alone, and which share of these decisions is as in the batch.
     """
 
     rows: int
@@ -45,12 +45,14 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """Whether the answers are close enough, alone as well as in batches."""
+        """Whether the answers are close enough to those in fp32, and depend on nothing that is beside them."""
         return min(self.kept, self.alone_kept) >= KEPT
 
     def said(self) -> str:
         """The figures, as part of a sentence."""
-        figures = _("{kept:.1%} of the answers to {rows} held-out rows stay as in fp32 ({alone:.1%} of {alone_rows} answered alone)")
+        figures = _(
+            "{kept:.1%} of the answers to {rows} held-out rows stay as in fp32, and {alone:.1%} of {alone_rows} alone as in a batch"
+        )
         return figures.format(kept=self.kept, rows=self.rows, alone=self.alone_kept, alone_rows=self.alone_rows)
 
 
@@ -160,7 +162,7 @@ def _measured(predictor: "Predictor", layers: Any, records: Sequence[Record], ob
         alone = [next(iter(predictor.predict([record]))) for record in records[:ALONE]]
     finally:
         layers.take_out()
-    return Check(len(records), kept_share(task, plain, batched), len(alone), kept_share(task, plain[:ALONE], alone))
+    return Check(len(records), kept_share(task, plain, batched), len(alone), kept_share(task, batched[:ALONE], alone))
 
 
 def kept_share(task: Task, one: Sequence[Prediction], other: Sequence[Prediction]) -> float:

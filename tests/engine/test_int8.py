@@ -99,3 +99,20 @@ def test_only_layers_in_blocks_are_meant() -> None:
     assert "head" not in dict(linear_layers(network))
     assert len(list(linear_layers(network))) == 10
     assert list(linear_layers(nn.Sequential(nn.Linear(4, 4)))) == []
+
+
+def test_a_network_that_asks_for_its_layers_weights_answers_too() -> None:
+    import transformers
+
+    torch.manual_seed(0)
+    sizes = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4, "vocab_size": 40, "num_labels": 2}
+    config = transformers.T5Config(**sizes, decoder_start_token_id=0, eos_token_id=1)
+    network = transformers.T5ForSequenceClassification(config).eval()
+    ids = torch.tensor([[5, 6, 7, 8, 1], [9, 10, 11, 12, 1]])
+    with torch.inference_mode():
+        before = network(input_ids=ids).logits
+        layers = Int8Layers(network, lambda: network(input_ids=ids))
+        layers.put_in()
+        after = network(input_ids=ids).logits
+    assert not torch.equal(before, after)
+    assert torch.allclose(before, after, atol=0.1)

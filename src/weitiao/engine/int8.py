@@ -97,6 +97,7 @@ class Int8Linear(nn.Module):
     def __init__(self, product: Int8Product, shared: "dict[int, tuple[torch.Tensor, torch.Tensor]]", at: int) -> None:
         super().__init__()
         self.product, self.shared, self.at = product, shared, at
+        self.weight = None  # T5 asks whether its layers' weights are tensors, before it asks for their number format
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(..., inputs) -> (..., outputs)"""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao.engine.finished import held_out
 from weitiao.engine.model_folder import file_sha256
-from weitiao.errors import GateError, ResourceError, RunError, UsageError
+from weitiao.errors import DataError, GateError, ResourceError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder, write_text
@@ -126,7 +126,11 @@ def _impossible(predictor: "Predictor", run: RunFolder | None) -> str:
     rows = held_out(run, task, 2) if run is not None else []
     if run is None or len(rows) < 2:
         return _("it is judged on the held-out rows of a finished run, and there are none")
-    if task.decisions(next(iter(predictor.predict(rows[:1])))) is None:
+    try:
+        (shown,) = predictor.predict(rows[:1])
+    except DataError as error:  # a picture that is no longer where it was
+        return _("the held-out rows cannot be read again ({error})").format(error=str(error).rstrip("."))
+    if task.decisions(shown) is None:
         return _("{task} gives numbers and no labels, so nothing shows what is lost").format(task=task.name)
     return ""
 

@@ -27,7 +27,7 @@ from weitiao.labels import labels_of, ordered
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.quantities import some
-from weitiao.runs import atomic
+from weitiao.runs import RunFolder, atomic
 from weitiao.scope import check_reading
 from weitiao.tasks.base import Prediction, Spec, Task
 
@@ -71,17 +71,23 @@ class Model:
         options: the task's own settings in force, which say how answers are written in a file.
         offline: open no socket.
         trust_remote_code: the one repository whose Python code may run.
+        precision: the number format that was asked for: "fp32", "bf16", "int8", or "auto", which takes 8 bits for a file of many rows.
+        computes_in: the one in force.
+        folder: the run's, None for a model that is of no run.
         truncated: how many of the records that it predicted were longer than it reads.
-        load_seconds: how long the weights took to load; 0 before.
+        load_seconds: how long it took to load the weights and, for 8 bits, to check them; 0 before.
     """
 
     def __init__(self, name: str, task: Task, spec: Spec, load: "Callable[[Spec], Predictor]", plan: ColumnPlan | None = None) -> None:
         self.name, self.task, self.spec = name, task, spec
         self.options: dict[str, Any] = {}
         self.offline, self.trust_remote_code = False, ""
+        self.precision = self.computes_in = "fp32"
+        self.folder: RunFolder | None = None
         self.truncated, self.load_seconds = 0, 0.0
         self._load, self._plan = load, plan
         self._predictor: Predictor | None = None
+        self._settled = False
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -98,7 +104,7 @@ class Model:
         if isinstance(inputs, (str, Mapping)):
             raise UsageError(_('predict takes a list of texts: predict(["{text}"])').format(text=str(inputs)[:40]))
         records = [self._as_record(value, at, given) for at, value in enumerate(inputs)]  # judged before the weights are read
-        answers = self.predictor().predict(records, truncated=self._cut)
+        answers = self.ready(len(records)).predict(records, truncated=self._cut)
         return [{name: value for name, value in answer.items() if not name.startswith("_")} for answer in answers]
 
     def stream(self, record: str | Mapping[str, Any], **arguments: Any) -> Iterator[str]:
@@ -110,7 +116,7 @@ class Model:
         """
         if self.task.answers_by != "generate":
             raise UsageError(_("{task} does not write its answer, so there is nothing to stream.").format(task=self.task.name))
-        predictor: Any = self.predictor()
+        predictor: Any = self.ready(1)
         (features,) = predictor.encode(self._as_record(record, 0, {}))
         yield from predictor.backend.stream(features, arguments)
 
@@ -128,7 +134,7 @@ class Model:
         from weitiao.engine.explaining import explain
 
         record = self._as_record(value, 0, given)
-        return {"name": self.name, **explain(self.predictor(), record)}
+        return {"name": self.name, **explain(self.ready(1), record)}
 
     def evaluate(self, data: str, *, observer: Observer = SILENT, **settings: Any) -> dict[str, Any]:
         """Predict and score a file that has the answers: metrics with 95% intervals, baselines where the training data is still there.
@@ -155,8 +161,9 @@ class Model:
                 "has never seen; those that were held out are in the run's report."
             )
             observer.warn(message.format(count=known, rows=len(records), file=records.source))
-        evaluation, _predictions, _speed = evaluate(self.predictor(), records, split="data", train=train, observer=observer, ledger=ledger)
-        evaluation |= {"ledger": (counts := ledger.counts()), "trained_on": known}
+        predictor = self.ready(len(records), observer)
+        evaluation, _predictions, _speed = evaluate(predictor, records, split="data", train=train, observer=observer, ledger=ledger)
+        evaluation |= {"precision": self.computes_in, "ledger": (counts := ledger.counts()), "trained_on": known}
         self.warn_of_cut(counts.get("truncated:too_long", 0), len(records), observer)
         observer.evaluated(evaluation)
         return evaluation
@@ -168,8 +175,8 @@ class Model:
             out: a .csv, .tsv, .jsonl or .parquet file; it appears whole or not at all.
 
         Returns:
-            {"rows", "unanswered", "ledger", "seconds", "rows_per_s", "out"}; rows without a text are kept, with an empty answer, and the
-            speed leaves out the loading of the model.
+            {"rows", "unanswered", "precision", "ledger", "seconds", "rows_per_s", "out"}; rows without a text are kept, with an empty
+            answer, and the speed leaves out the loading of the model.
 
         Raises:
             UsageError: ``out`` is the file itself, or has an ending that is not written.
@@ -193,7 +200,7 @@ class Model:
         if unanswered:
             observer.warn(_("{count} of {rows} rows have no text; their answers are left empty.").format(count=unanswered, rows=rows))
         speed = rows / max(seconds - (self.load_seconds - loaded), 1e-9)
-        told = {"rows": rows, "unanswered": unanswered, "ledger": ledger.counts()}
+        told = {"rows": rows, "unanswered": unanswered, "precision": self.computes_in, "ledger": ledger.counts()}
         return {**told, "seconds": seconds, "rows_per_s": speed, "out": str(out)}
 
     def predict_rows(
@@ -213,7 +220,8 @@ class Model:
             prepare = schema.preparation(need_outputs=False)
             records = to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=prepare, bad=bad)
             cut = partial(self._cut_row, data, records, ledger)
-            answers = dict(zip(records.rows.tolist(), self.predictor().predict(records, truncated=cut), strict=True))
+            predictor = self.ready(len(records), observer)
+            answers = dict(zip(records.rows.tolist(), predictor.predict(records, truncated=cut), strict=True))
             columns = [table.texts(name) for name in table.names]
             batch = []
             for row, *values in zip(table.rows.tolist(), *columns, strict=True):
@@ -242,6 +250,35 @@ class Model:
             self._predictor = self._load(self.spec)
             self.spec, self.load_seconds = self._predictor.spec, time.perf_counter() - began
         return self._predictor
+
+    def ready(self, rows: int, observer: Observer = SILENT) -> "Predictor":
+        """The predictor, computing in the number format that was asked for.
+
+        Args:
+            rows: how many records it is wanted for. "auto" is decided by the first call with many, and stays so.
+            observer: hears what was decided, and why.
+
+        Raises:
+            UsageError: 8 bits were asked for and are not possible.
+            GateError: they change too many answers.
+        """
+        predictor = self.predictor()
+        if self._settled or self.precision == "fp32":
+            return predictor
+        from weitiao.engine import number_formats
+
+        began = time.perf_counter()
+        if self.precision == "bf16":
+            number_formats.take_bf16(predictor, observer)
+        elif self.precision == "int8":
+            number_formats.take_int8(predictor, self.folder, observer)
+        taken = self.precision
+        if taken == "auto":
+            taken = number_formats.take_fastest(predictor, self.folder, rows, observer)
+        self._settled = bool(taken)
+        self.computes_in = taken or self.computes_in
+        self.load_seconds += time.perf_counter() - began
+        return predictor
 
     def _check_labels(self, records: Records, observer: Observer) -> None:
         """Say which labels of a file the model does not know, for they can only be missed. Raises DataError where it knows none."""

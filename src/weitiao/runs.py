@@ -29,6 +29,7 @@ class RunFolder:
         task: a folder with the task file, and those beside it that it imports, where the task is of somebody's own.
         blank: the base model while training, where it was made for this run and cannot be found anywhere else.
         report, card, log_file, predictions_file, ledger_file, record_file, check_file: files inside it.
+        int8_file: what was measured of the model in 8 bits, once somebody asked for that.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -44,6 +45,7 @@ class RunFolder:
         self.log_file = self.path / "log.jsonl"
         self.predictions_file = self.path / "predictions.jsonl"
         self.ledger_file = self.path / "ledger.jsonl"
+        self.int8_file = self.path / "int8.json"
 
     def check_free(self, *, overwrite: bool = False) -> None:
         """Make sure that a new run can go here, before hours are spent on it. Nothing that stands there is touched.
@@ -116,6 +118,10 @@ class RunFolder:
     def check(self) -> dict[str, Any]:
         """The data check's findings ({} where there was none)."""
         return dict(self._json(self.check_file)) if self.check_file.is_file() else {}
+
+    def int8_check(self) -> dict[str, Any]:
+        """What was measured of the model in 8 bits ({} where nothing was)."""
+        return dict(self._json(self.int8_file)) if self.int8_file.is_file() else {}
 
     def log(self) -> list[dict[str, Any]]:
         """The training log, one dict a line."""

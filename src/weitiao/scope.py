@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from weitiao import tasks
-from weitiao.config import setting_fields
+from weitiao.config import nearest, setting_fields
 from weitiao.errors import UsageError
 from weitiao.messages import _
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ONLY_PRETRAINED = ("revision", "max_length")
 READING = ("text_separator", "encoding", "delimiter", "max_bad_rows")
 OFFLINE, TRUST = "offline", "trust_remote_code"
+PRECISIONS = ("auto", "fp32", "int8", "bf16")  # of answering; training has its own
 
 
 def options_of(task: "Task") -> tuple[str, ...]:
@@ -45,6 +46,14 @@ def check_loading(settings: Iterable[str], task: "Task", *, pretrained: bool) ->
         message = _("{flags} is for a pretrained model, so it needs --task; a run has its own.")
         raise UsageError(message.format(flags=_flags(needless)))
     _refuse(names, (*options_of(task), OFFLINE, TRUST, *(ONLY_PRETRAINED if pretrained else ())))
+
+
+def check_precision(name: str) -> None:
+    """Raises UsageError for a number format that no model answers in."""
+    if name not in PRECISIONS:
+        message = _("{flag} is {value!r}; it must be one of {choices}.")
+        message = message.format(flag="--precision", value=name, choices=_(", ").join(PRECISIONS))
+        raise UsageError(message + nearest(str(name), list(PRECISIONS)))
 
 
 def check_reading(settings: Iterable[str], task: "Task") -> None:

@@ -220,3 +220,14 @@ def test_version(command: Command) -> None:
     from weitiao import __version__
 
     assert command("--version").out == f"weitiao {__version__}\n"
+
+
+def test_a_number_format_is_passed_on_said_again_and_refused_where_there_is_none_of_that_name(
+    command: Command, api: SimpleNamespace
+) -> None:
+    outcome = command("predict", "runs/a", "--file", "a.csv", "--out", "b.csv", "--precision", "int8")
+    assert outcome.code == 0
+    assert "Next: weitiao evaluate runs/a DATA --precision int8" in outcome.err
+    outcome = command("evaluate", "runs/a", "test.csv", "--precision", "int4")
+    assert outcome.code == 2
+    assert "--precision is 'int4'; it must be one of auto, fp32, int8, bf16." in outcome.err

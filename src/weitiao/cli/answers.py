@@ -45,6 +45,8 @@ def predict_texts(screen: Screen, subject: Subject, texts: Iterable[str], given:
     # The spinner turns while the model loads; from then on the answers themselves show that it goes on.
     with working(screen, first=_(LOADING)) as (api, observer):
         model = api.load(subject.name, **subject.loading)
+        if "precision" in subject.loading:
+            model.ready(1, observer)  # says what was decided
         answered = model.predict(first, **given)
     rows = 0
     batches = chain([(first, answered)], ((piece, model.predict(piece, **given)) for piece in pieces))

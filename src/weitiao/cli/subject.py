@@ -14,7 +14,7 @@ from weitiao.config import DataSettings, setting_fields
 from weitiao.errors import RunError, UsageError
 from weitiao.messages import _
 from weitiao.runs import RunFolder
-from weitiao.scope import as_flag, check_loading
+from weitiao.scope import as_flag, check_loading, check_precision
 
 if TYPE_CHECKING:
     from weitiao.tasks.base import Task
@@ -31,6 +31,7 @@ class Subject:
         task: what it does.
         use_as: the task as it was given; "" for a run.
         trust_task: whether a run's own task file may run wherever it came from.
+        precision: the number format as it was given; "" for the default.
         loading: what ``api.load`` takes beside the name, as values of their types.
         columns: flag -> what was given for it, as text: a column of a file, or a value.
         reading: settings that say how a file is read, as values of their types.
@@ -98,7 +99,9 @@ class Subject:
         return any(not field.optional for field in self.task.inputs[1:])
 
 
-def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any], *, trust_task: bool = False) -> Subject:
+def subject_of(
+    name: str, use_as: str | None, settings: Mapping[str, Any], *, precision: str | None = None, trust_task: bool = False
+) -> Subject:
     """The run or model, with the given settings (as text) sorted by what they are for.
 
     Raises:
@@ -107,6 +110,8 @@ def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any], *, tr
     """
     from weitiao.engine.fitting import open_run
 
+    if precision is not None:
+        check_precision(precision)
     run = open_run(name) if use_as is None else None
     task = tasks.get(str(use_as)) if run is None else tasks.of_run(run.record(), run.task, trust_task=trust_task)
     values = typed(settings, task)
@@ -118,7 +123,10 @@ def subject_of(name: str, use_as: str | None, settings: Mapping[str, Any], *, tr
         loading["task"] = use_as if task.origin else task.name
     if trust_task:
         loading["trust_task"] = True
-    return Subject(name, task, use_as or "", loading, columns, reading, trust_task, settings)
+    given = dict(settings)
+    if precision is not None:
+        loading["precision"] = given["precision"] = precision
+    return Subject(name, task, use_as or "", loading, columns, reading, trust_task, given)
 
 
 def question(run: str, *, trust_task: bool = False) -> list[str]:

@@ -22,6 +22,7 @@ from weitiao.cli.parameters import (
     NewTokens,
     Out,
     Overwrite,
+    Precision,
     Resume,
     Run,
     RunOrModel,
@@ -112,8 +113,16 @@ def train(
     "weitiao evaluate deepset/roberta-base-squad2 dev.json --task question-answering",
 )
 @verb(reading_settings)
-def evaluate(screen: Screen, run: RunOrModel, data: Data, use_as: UseAs = None, trust_task: TrustTask = False, **settings: Any) -> None:
-    subject = subject_of(run, use_as, settings, trust_task=trust_task)
+def evaluate(
+    screen: Screen,
+    run: RunOrModel,
+    data: Data,
+    use_as: UseAs = None,
+    precision: Precision = None,
+    trust_task: TrustTask = False,
+    **settings: Any,
+) -> None:
+    subject = subject_of(run, use_as, settings, precision=precision, trust_task=trust_task)
     reading = subject.of_file()
     from weitiao.cli import figures
     from weitiao.cli.progress import LOADING, working
@@ -142,6 +151,7 @@ def predict(
     use_as: UseAs = None,
     file: File = None,
     out: Out = None,
+    precision: Precision = None,
     trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
@@ -151,7 +161,7 @@ def predict(
         raise UsageError(_("Give texts or --file, not both."))
     if file is None and out is not None:
         raise UsageError(_("{flags} says how a file is treated, so it needs --file.").format(flags="--out"))
-    subject = subject_of(run, use_as, settings, trust_task=trust_task)
+    subject = subject_of(run, use_as, settings, precision=precision, trust_task=trust_task)
     if file is not None:
         return answers.predict_file(screen, subject, file, out)
     # A whole record may stand in the flags: --question "..." --context "..."

@@ -5,7 +5,7 @@ it too.
 """
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from weitiao import report, tasks
 from weitiao.errors import GateError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
-from weitiao.runs import RunFolder, atomic, record_in
-from weitiao.tasks.base import Task
+from weitiao.runs import RunFolder, atomic
+from weitiao.tasks.base import Record, Task
 
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
@@ -122,7 +122,7 @@ def _bring_together(one: "Predictor", other: "Predictor") -> None:
         mine.machine = theirs.machine
 
 
-def compare(one: "Predictor", other: "Predictor", records: Sequence[dict[str, Any]]) -> tuple[int, float]:
+def compare(one: "Predictor", other: "Predictor", records: Sequence[Record]) -> tuple[int, float]:
     """(records, largest difference of an output) of two predictors. Texts that are written must be equal, token by token."""
     largest = 0.0
     for record in records:
@@ -147,15 +147,11 @@ def _difference(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.abs(one - other).max() / max(1.0, float(np.abs(one).max())))
 
 
-def _records(run: RunFolder, task: Task) -> list[dict[str, Any]]:
+def _records(run: RunFolder, task: Task) -> Sequence[Record]:
     """Some of the rows that the run was measured on; the task's own example where it has none."""
-    held = (record_in(line) for line in _first(run.predictions()))
-    records = [{name: record[name] for name in task.fields if name in record} for record in held]
-    return records or [task.prepare({**dict.fromkeys(task.fields), **task.example})]
+    from weitiao.engine.finished import held_out
 
-
-def _first(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [line for _number, line in zip(range(PROBES), lines, strict=False)]
+    return held_out(run, task, PROBES) or [task.prepare({**dict.fromkeys(task.fields), **task.example})]
 
 
 def _bytes(folders: Sequence[Path]) -> int:

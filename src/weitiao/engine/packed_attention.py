@@ -63,7 +63,7 @@ def attend_from_first(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: P
     Returns:
         (rows, heads, width)
     """
-    rows, heads, width = q.shape
+    heads, width = q.shape[1:]
     spread, collect = plan.by_head(heads)
     sizes = [bucket.rows * bucket.length * heads for bucket in plan.buckets]
     pieces = [_Spread.apply(x.reshape(-1, width), spread, collect).split(sizes) for x in (k, v)]

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from weitiao.data.records import Records
 from weitiao.engine.batching import micro_batches
 from weitiao.engine.devices import is_out_of_memory
+from weitiao.engine.lookahead import ahead
 from weitiao.errors import DataError, ResourceError
 from weitiao.messages import _
 from weitiao.processing import Features, Processor, check_pictures
@@ -41,6 +43,8 @@ class Predictor:
     backend: Backend
     processor: Processor
     max_length: int
+    # A tokenizer remembers how it is to cut: one thread at a time.
+    _processing: Any = field(default_factory=Lock, init=False, repr=False, compare=False)
 
     def predict(
         self,
@@ -48,7 +52,8 @@ class Predictor:
         progress: Callable[[int], None] = lambda rows: None,
         truncated: Callable[[int, int], None] = lambda at, tokens: None,
     ) -> Iterator[Prediction]:
-        """One prediction a record, in order. Only a window of records is held at a time.
+        """One prediction a record, in order. Only two windows of records are held at a time: one is encoded while the model is busy with
+        the other.
 
         Args:
             progress: hears how many are done.
@@ -58,15 +63,10 @@ class Predictor:
             DataError: a record that the task refuses, with its file and row where it has such.
         """
         done = 0
-        stream = iter(records)
-        while window := list(itertools.islice(stream, WINDOW)):
-            features = []
-            for at, record in enumerate(window, done):
-                try:
-                    features.append(self.encode(record))
-                except DataError as error:
-                    raise (records.blamed(records.rows[at], error) if isinstance(records, Records) else error) from error
-                cut = sum(one.cut for one in features[-1])
+        # A window that is not full is the last.
+        for window, features in ahead(self._windows(records), lambda window: len(window[0]) == WINDOW):
+            for at, own in enumerate(features, done):
+                cut = sum(one.cut for one in own)
                 if cut:
                     truncated(at, cut)
             try:
@@ -75,13 +75,28 @@ class Predictor:
                 _blame_a_picture(records, features, done)
                 raise
             for record, own, outputs in zip(window, features, answers, strict=True):
-                yield self.task.decode(record, own, outputs, self.spec, self.processor)
+                with self._processing:
+                    prediction = self.task.decode(record, own, outputs, self.spec, self.processor)
+                yield prediction
             done += len(window)
             progress(done)
 
+    def _windows(self, records: Iterable[Record]) -> Iterator[tuple[list[Record], list[list[Features]]]]:
+        """Records, so many at a time, with their features."""
+        stream = enumerate(records)
+        while window := list(itertools.islice(stream, WINDOW)):
+            features = []
+            for at, record in window:
+                try:
+                    features.append(self.encode(record))
+                except DataError as error:
+                    raise (records.blamed(records.rows[at], error) if isinstance(records, Records) else error) from error
+            yield [record for _at, record in window], features
+
     def encode(self, record: Record) -> list[Features]:
         """The task's features of a record that is only to be predicted."""
-        return self.task.encode(record, self.processor, self.spec, max_length=self.max_length, for_training=False)
+        with self._processing:
+            return self.task.encode(record, self.processor, self.spec, max_length=self.max_length, for_training=False)
 
     def outputs(self, features: Sequence[list[Features]]) -> list[list[Outputs]]:
         """The outputs of every record's features: all of a window's features go through the backend sorted by length."""

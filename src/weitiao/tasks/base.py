@@ -235,6 +235,18 @@ class Task:
         """The prediction for a record from all its features and the model's outputs for each: {"logits": (labels,)}, ..."""
         raise NotImplementedError
 
+    def decisions(self, prediction: Prediction) -> frozenset[Any] | None:
+        """What a prediction decides, without how sure it is: its label or labels, its entities, its answer's place. None where it decides
+        nothing and is numbers or a text. Two predictions of a record are compared by it.
+        """
+        if "labels" in prediction:
+            return frozenset(prediction["labels"])
+        if "label" in prediction:
+            return frozenset([prediction["label"]])
+        if "spans" in prediction:
+            return frozenset((span["start"], span["end"], span["label"]) for span in prediction["spans"])
+        return frozenset([(prediction["answer"], prediction["start"])]) if {"answer", "start"} <= prediction.keys() else None
+
     def generation(self, spec: Spec) -> dict[str, Any]:
         """How a generating task writes: arguments of transformers' ``generate`` (``max_new_tokens``, ``num_beams``, ...)."""
         return {}

@@ -21,6 +21,8 @@ from typing import Any
 
 import numpy as np
 
+from measuring import record
+
 LABELS = ("refund", "delivery", "account", "praise", "other")
 ENGLISH = (
     "the parcel arrived late broken again my order was never delivered please cancel it refund money account password login cannot reset "
@@ -118,7 +120,7 @@ def main() -> None:
                 flush=True,
             )
             path.unlink()
-    print(json.dumps(results))
+    print(record(results))
 
 
 if __name__ == "__main__":

@@ -14,16 +14,13 @@ benchmark runs, not who is faster. Prints a table and writes JSON beside it (--j
 import argparse
 import csv
 import json
-import os
-import platform
-import subprocess
 import sys
 import tempfile
-import time
-from importlib import metadata
 from pathlib import Path
 from statistics import mean, median
 from typing import Any
+
+from measuring import record, timed
 
 HERE = Path(__file__).parent
 # What each contestant is told: flags of weitiao train, and of the peer.
@@ -70,9 +67,7 @@ def main() -> None:
                 print(f"seed {seed}  {name}: {results[name][-1]}", file=sys.stderr, flush=True)
     _print(results)
     if options.json:
-        packages = {name: metadata.version(name) for name in ("weitiao", "torch", "transformers", "accelerate")}
-        machine = {"cpu": platform.processor() or platform.machine(), "python": platform.python_version(), "packages": packages}
-        Path(options.json).write_text(json.dumps({"machine": machine, "seeds": seeds, "results": results}, indent=2), encoding="utf-8")
+        Path(options.json).write_text(record({"seeds": seeds, "contestants": results}), encoding="utf-8")
 
 
 def _weitiao(folder: Path, options: argparse.Namespace, seed: int, epochs: int, flags: list[str], scratch: Path) -> dict[str, float]:
@@ -96,20 +91,6 @@ def _trainer(folder: Path, options: argparse.Namespace, seed: int, epochs: int, 
     whole, peak, output = timed([*command, "--max-length", str(options.max_length), *METHODS[options.method][1], *flags])
     figures: dict[str, float] = json.loads(output.strip().splitlines()[-1])
     return {**figures, "whole_s": whole, "peak_mb": peak}
-
-
-def timed(command: list[str]) -> tuple[float, float, str]:
-    """(wall seconds, peak MB, standard output) of a process."""
-    with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
-        began = time.perf_counter()
-        process = subprocess.Popen(command, stdout=output, stderr=errors, text=True)
-        _pid, status, usage = os.wait4(process.pid, 0)  # this child's own peak, not the largest so far
-        seconds = time.perf_counter() - began
-        output.seek(0)
-        errors.seek(0)
-        if status:
-            sys.exit(f"{' '.join(command)}\n{errors.read()[-2000:]}")
-        return round(seconds, 1), round(usage.ru_maxrss / 1024), output.read()
 
 
 def _first(options: argparse.Namespace, scratch: Path) -> Path:

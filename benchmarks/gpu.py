@@ -21,10 +21,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from measuring import record
 
 HERE = Path(__file__).parent
 BATCH = 32
@@ -79,9 +80,7 @@ def main() -> None:
                 print(f"round {number + 1}  {name}: {results[name][-1]}", file=sys.stderr, flush=True)
     _print(results, contestants["tokens"], contestants["operations"], peak, card)
     if options.json:
-        packages = {name: metadata.version(name) for name in ("weitiao", "torch", "transformers", "accelerate", "peft")}
-        machine = {"card": card, "peak": peak, "python": platform.python_version(), "packages": packages}
-        Path(options.json).write_text(json.dumps({"machine": machine, **contestants, "results": results}, indent=2, default=str))
+        Path(options.json).write_text(record({"card": card, "peak": peak, **contestants, "contestants": results}), encoding="utf-8")
 
 
 def _peak() -> tuple[float, str]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from finetune import timed
+from measuring import record, timed
 
 WORDS = [f"word{number}" for number in range(500)]
 
@@ -39,7 +39,7 @@ def main() -> None:
     results["length"] = table("tokens a row", options.lengths, [(length, options.layers[0]) for length in options.lengths], options)
     middle = options.lengths[len(options.lengths) // 2]
     results["layers"] = table("layers", options.layers, [(middle, layers) for layers in options.layers], options)
-    print(json.dumps(results))
+    print(record(results))
 
 
 def table(what: str, sizes: list[int], points: list[tuple[int, int]], options: argparse.Namespace) -> list[dict[str, Any]]:

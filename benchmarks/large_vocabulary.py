@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from finetune import timed
+from measuring import record, timed
 
 WAYS = {"compact": "compact vocabulary", "kept": "whole table, kept gradients", "plain": "whole table, torch's own way"}
 
@@ -48,7 +48,7 @@ def main() -> None:
         share = f"{median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})" if way != "plain" else ""
         seconds, peak = (median(one[key] for one in results) for key in ("seconds", "peak_mb"))
         print(f"{WAYS[way]:32}{seconds:10.3f}{peak:9.0f}{share:>44}")
-    print(json.dumps({"words": options.words, "contestants": found}))
+    print(record({"words": options.words, "contestants": found}))
 
 
 def steps(options: argparse.Namespace) -> dict[str, float]:

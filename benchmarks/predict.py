@@ -23,7 +23,7 @@ from statistics import median
 from typing import Any
 
 from check_rows import make
-from finetune import timed
+from measuring import record, timed
 
 HERE = Path(__file__).parent
 PEERS = {"pipeline, one by one": 1, "pipeline, batches of 32": 32}
@@ -49,12 +49,12 @@ def main() -> None:
     if options.vectors:
         options.run, options.texts = None, options.texts or options.run
         with tempfile.TemporaryDirectory() as scratch:
-            print(json.dumps(vectors(options, Path(scratch))))
+            print(record(vectors(options, Path(scratch))))
         return
     with tempfile.TemporaryDirectory() as scratch:
         run = Path(options.run) if options.run else small_run(Path(scratch))
         results = through(run, options.through, Path(scratch)) if options.through else beside(run, options, Path(scratch))
-    print(json.dumps(results))
+    print(record(results))
 
 
 def ours(run: str, texts: str, precision: str) -> None:

@@ -7,7 +7,6 @@ fine-tuning; --settings changes them, by the names that weitiao.train takes. Pri
 """
 
 import argparse
-import json
 import tempfile
 import time
 from collections import defaultdict
@@ -17,6 +16,8 @@ from typing import Any
 import torch
 import yaml
 from torch.profiler import ProfilerActivity, profile
+
+from measuring import record
 
 BATCH = 32  # rows a step
 # Operators by the kind of work; the first kind with a word that the operator's name holds.
@@ -76,7 +77,7 @@ def main() -> None:
     print(f"{seconds * 1000:.0f} ms a step of {tokens:.0f} real tokens: {tokens / seconds:.0f} tokens/s, {BATCH / seconds:.1f} rows/s")
     print(f"{rate / 1e9:.0f} GFLOP/s of {best / 1e9:.0f} that matrix products alone reach here: {rate / best:.0%}")
     figures = {"seconds": seconds, "tokens": tokens, "flops": work, "rate": rate, "best": best}
-    print(json.dumps({**figures, "shares": {kind: value / whole for kind, value in kinds.items()}}))
+    print(record({**figures, "shares": {kind: value / whole for kind, value in kinds.items()}}))
 
 
 def products_per_second(tokens: int = 1024, width: int = 384, wide: int = 1536) -> float:

@@ -6,13 +6,12 @@ Without RUN a small run of the bundled sample is trained first. Prints seconds a
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 
-from finetune import timed
+from measuring import record, timed
 from predict import small_run
 
 HERE = Path(__file__).parent
@@ -43,7 +42,7 @@ def main() -> None:
         print(f"{name:24}{median(seconds):12.2f}{min(seconds):8.2f}{max(seconds):8.2f}{max(peak for _seconds, peak in found):10.0f}")
     ratios = [ours / theirs for (ours, _), (theirs, _) in zip(*rounds.values(), strict=True)]
     print(f"weitiao / bare: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    print(json.dumps({"rounds": rounds, "ratio": median(ratios)}))
+    print(record({"rounds": rounds, "ratio": median(ratios)}))
 
 
 if __name__ == "__main__":

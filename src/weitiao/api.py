@@ -116,15 +116,17 @@ def resume(path: str | Path, *, observer: Observer = SILENT, trust_task: bool = 
 
 
 @overload
-def load(name: Sequence[str | Path], task: str = "", *, trust_task: bool = False, **settings: Any) -> "Runs": ...
+def load(name: Sequence[str | Path] | Mapping[str, str | Path], task: str = "", *, trust_task: bool = False, **settings: Any) -> "Runs": ...
 @overload
 def load(name: str | Path, task: str = "", *, trust_task: bool = False, **settings: Any) -> Model: ...
-def load(name: str | Path | Sequence[str | Path], task: str = "", *, trust_task: bool = False, **settings: Any) -> "Model | Runs":
+def load(
+    name: str | Path | Sequence[str | Path] | Mapping[str, str | Path], task: str = "", *, trust_task: bool = False, **settings: Any
+) -> "Model | Runs":
     """A finished run, or a pretrained model as it is, ready to evaluate and predict. Its weights are read on first use.
 
     Args:
-        name: a run's folder; a list of them, whose adapters then share one base model in memory (see ``Runs``); or, where ``task`` is
-            given, a model: a folder, a hub id, "offline".
+        name: a run's folder; a list of them or a dict by name, whose adapters then share one base model in memory (see ``Runs``); or, where
+            ``task`` is given, a model: a folder, a hub id, "offline".
         task: what a pretrained model is to do, by name or alias: "ner", "fill-mask", ...; or a task file of your own.
         trust_task: let a run's own task file run, although it was never named on this machine. Read it first: it is code.
         settings: the task's own settings, ``offline``, ``trust_remote_code``, and for a pretrained model ``revision`` and ``max_length``.
@@ -276,18 +278,23 @@ class Runs(Mapping[str, Run]):
         both.predict(["what a lovely day"], run="topic")
 
     Args:
-        names: folders of runs.
+        names: folders of runs, which are then called as the folders are; or by what they are to be called.
         task, settings, trust_task: as ``load`` has them; a task is for pretrained models, so there must be none.
 
     Raises:
         UsageError: a task was named, or two folders have one name.
     """
 
-    def __init__(self, names: Sequence[str | Path], task: str, settings: Mapping[str, Any], trust_task: bool = False) -> None:
+    def __init__(
+        self, names: Sequence[str | Path] | Mapping[str, str | Path], task: str, settings: Mapping[str, Any], trust_task: bool = False
+    ) -> None:
         if task or not names:
             raise UsageError(_('Several models at once are finished runs: load(["runs/a", "runs/b"]), without a task.'))
         shared: dict[str, Any] = {}
         self._runs: dict[str, Run] = {}
+        if isinstance(names, Mapping):
+            self._runs = {called: _finished_run(name, settings, shared, trust_task) for called, name in names.items()}
+            return
         for name in names:
             run = _finished_run(name, settings, shared, trust_task)
             if run.path.name in self._runs:

@@ -1,4 +1,4 @@
-"""Servers in processes of their own, as tests need them: the command line over a real run, or over a model that is slow, or dies, on demand.
+"""Servers in processes of their own, as tests need them: the command line over real runs, or models that are slow, or die, on demand.
 
 python -m tests.deploy.servers SETTING=VALUE ...   the second kind
 """
@@ -126,7 +126,7 @@ def running(command: Sequence[str], log: Path, **environment: str) -> Iterator[R
     try:
         made = Running(process, log)
         assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
+        found = re.search(r"http://\S+:\d+", process.stdout.readline())
         assert found is not None, made.said()
         made.url = found[0]
         yield made

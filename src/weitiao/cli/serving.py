@@ -110,7 +110,7 @@ def _about(model: "Model") -> dict[str, Any]:
 def _started(screen: Screen, subjects: Mapping[str, Subject], url: str) -> None:
     """Say where it is: on standard output, since whoever started it waits for that."""
     screen.result(
-        {"url": url, "models": list(subjects)}, _("Serving {models} at {url}").format(models=_(", ").join(subjects), url=url), bare=url
+        {"url": url, "models": list(subjects)}, _("Serving at {url}: {models}").format(models=_(", ").join(subjects), url=url), bare=url
     )
     sys.stdout.flush()
     screen.note(_("What it can do: {url}/docs. Ctrl-C stops it.").format(url=url))

@@ -73,6 +73,11 @@ class Answerer:
                     answers[at] = _refusal(error, one)
             for at, answer in self._decoded(asked, read).items():
                 answers[at] = answer
+            # Where a picture lay is nobody's business.
+            answers = [
+                answer and answer._replace(text=answer.text.replace(f"{Path(pictures) / str(at)}", "…"))
+                for at, answer in enumerate(answers)
+            ]
         return [answer for answer in answers if answer is not None]
 
     def stream(
@@ -94,8 +99,8 @@ class Answerer:
         with self._reading:
             written = len(self.predictor.processor.ids(text))
         most = arguments.get("max_new_tokens") or self.predictor.spec.get("max_new_tokens") or 0
-        # Pieces are texts, so the tokens are those of the whole text, read again.
-        full = bool(most) and written >= most
+        # Pieces are texts, so the tokens are those of the whole text, read again: as a rule as many as were written.
+        written, full = min(written, most or written), bool(most) and written >= most
         yield {"prompt_tokens": len(features), "completion_tokens": written, "finish_reason": "length" if full else "stop"}
 
     def _read(self, one: Asked, pictures: Path) -> "tuple[dict[str, Any], list[Features]]":

@@ -18,10 +18,12 @@ class Seen:
 
     Attributes:
         statuses: by status; "refused" where no connection was to be had, "lost" where one that was sent got no answer.
+        lost: when those were sent that got no answer.
         seconds: (when it was sent, how long it took, words) of each that was answered with 200.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
+    lost: list[float] = field(default_factory=list)
     seconds: list[tuple[float, float, int]] = field(default_factory=list)
 
     def share(self, quantile: float, most_words: int = 10**9) -> float:
@@ -64,6 +66,7 @@ class Connections:
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError):
             pass
         seen.statuses[status] += 1
+        seen.lost += [began] if status == "lost" else []
         if status == "200":
             seen.seconds.append((began, time.perf_counter() - began, len((text or "").split())))
         return status

@@ -77,7 +77,8 @@ async def beside(ours: list[str], model: Path, options: argparse.Namespace) -> d
                 peak = await saturated(port, text, options.seconds)
                 seen = Seen()
                 await open_(port, text, LOAD * peak, options.seconds, seen, random.Random(number))
-            found = {"a_second": peak, "short_p50": seen.share(0.5, SHORT), "short_p99": seen.share(0.99, SHORT), "p99": seen.share(0.99)}
+            found = {"a_second": peak, "short_p50": seen.share(0.5, SHORT)}
+            found |= {"short_p99": seen.share(0.99, SHORT), "p99": seen.share(0.99)}
             figures[name].append(found)
             told = ", ".join(f"{key} {value:.3g}" for key, value in found.items())
             print(f"round {number + 1}  {name}: {told}; {dict(seen.statuses)}", file=sys.stderr, flush=True)
@@ -120,17 +121,19 @@ async def overload(ours: list[str], seconds: float, over: float) -> dict[str, An
 
 
 async def stopped(ours: list[str]) -> dict[str, Any]:
-    """SIGTERM while it works: how many requests were sent, and what became of each."""
+    """SIGTERM while it works: what became of every request. Lost are those without an answer that were sent before; what comes later may find
+    the door closed.
+    """
     async with served(ours) as (port, process):
         seen = Seen()
         loading = asyncio.create_task(closed(port, texts(0), AT_A_TIME, 60, seen))
         await asyncio.sleep(5)
-        process.send_signal(signal.SIGTERM)
         began = time.perf_counter()
+        process.send_signal(signal.SIGTERM)
         code = await asyncio.to_thread(process.wait, 120)
         took = time.perf_counter() - began
         await loading
-    found = {"exit_code": code, "seconds": took, "statuses": dict(seen.statuses), "lost": seen.statuses["lost"]}
+    found = {"exit_code": code, "seconds": took, "statuses": dict(seen.statuses), "lost": sum(sent < began for sent in seen.lost)}
     for key, value in found.items():
         print(f"{key:16}{value}")
     return found

@@ -20,6 +20,8 @@ import numpy as np
 
 from weitiao import tasks
 from weitiao.config import ServerSettings
+from weitiao.deploy.server import gate
+from weitiao.deploy.server import running as serving
 from weitiao.deploy.server.running import serve
 from weitiao.deploy.server.served import Served
 from weitiao.errors import ModelError
@@ -151,6 +153,7 @@ def main() -> None:
     from functools import partial
 
     names, keys, *words = sys.argv[1:]
+    gate.ARRIVAL = serving.HEADERS = 3.0  # seconds, where people's patience would take a test too long
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(name)s %(message)s")
     models = {}
     for name in names.split(","):

@@ -1,16 +1,21 @@
 """The parts of a server that need no HTTP: what is answered next, how a body is read, how fields become a schema."""
 
 import random
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from tests.deploy.servers import Writer
 from weitiao import tasks
-from weitiao.deploy.server.answering import before_stops
+from weitiao.deploy.server.answering import Answerer, before_stops
 from weitiao.deploy.server.batcher import AGEING, MOST, Batcher, Job
 from weitiao.deploy.server.reading import NotJson, read_json
 from weitiao.deploy.server.schemas import example_record, record_model
 from weitiao.deploy.server.served import Served
+from weitiao.errors import UsageError
+from weitiao.processing import Features
 
 BUDGET = 512
 
@@ -157,3 +162,26 @@ def test_a_second_text_is_refused_where_single_ones_were_learned() -> None:
 )
 def test_a_text_ends_before_what_is_to_end_it(pieces: list[str], stops: list[str], text: str) -> None:
     assert "".join(before_stops(iter(pieces), stops)) == text
+
+
+class WholeWriter(Writer):
+    """Writes, but cannot say so piece by piece."""
+
+    def __init__(self) -> None:
+        super().__init__("whole")
+        self.backend = None
+        self.processor.written = lambda ids: " ".join(f"word{number}" for number in ids)
+
+    def outputs(self, features: Sequence[list[Features]]) -> list[list[dict[str, np.ndarray]]]:
+        """Two words each."""
+        return [[{"sequences": np.arange(2)}] for _one in features]
+
+
+def test_a_model_that_only_writes_whole_answers_gives_one_and_takes_no_settings() -> None:
+    answerer = Answerer(WholeWriter())  # type: ignore[arg-type]
+    record = {"messages": [{"role": "user", "content": "go on"}]}
+    *pieces, end = answerer.stream(record, {}, [])
+    assert "".join(map(str, pieces)) == "word0 word1"
+    assert end == {"prompt_tokens": 1, "completion_tokens": 2, "finish_reason": "stop"}
+    with pytest.raises(UsageError, match="leave out temperature"):
+        list(answerer.stream(record, {"temperature": 0.5}, []))

@@ -15,7 +15,7 @@ import numpy as np
 
 from weitiao import asking
 from weitiao.deploy.server.schemas import example_record
-from weitiao.errors import DataError, UsageError, WeitiaoError
+from weitiao.errors import DataError, ModelError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.tasks.base import Prediction
 
@@ -89,10 +89,9 @@ class Answerer:
             arguments: of transformers' ``generate``.
             stop: texts before which the answer ends.
         """
-        backend: Any = self.predictor.backend
-        _record, (features,) = self._read(Asked(record), Path())
+        read, (features,) = self._read(Asked(record), Path())
         text = ""
-        with closing(before_stops(backend.stream(features, arguments), stop)) as pieces:
+        with closing(before_stops(self._pieces(read, features, arguments), stop)) as pieces:
             for piece in pieces:
                 text += piece
                 yield piece
@@ -102,6 +101,20 @@ class Answerer:
         # Pieces are texts, so the tokens are those of the whole text, read again: as a rule as many as were written.
         written, full = min(written, most or written), bool(most) and written >= most
         yield {"prompt_tokens": len(features), "completion_tokens": written, "finish_reason": "length" if full else "stop"}
+
+    def _pieces(self, record: Mapping[str, Any], features: "Features", arguments: Mapping[str, Any]) -> Iterator[str]:
+        """What the backend writes, as it writes it; all at once where it can only write whole answers."""
+        backend: Any = self.predictor.backend
+        if hasattr(backend, "stream"):
+            yield from backend.stream(features, arguments)
+            return
+        if arguments:
+            message = _("This model writes as it was set up when it was exported; leave out {settings}.")
+            raise UsageError(message.format(settings=_(", ").join(arguments)))
+        (answer,) = self._decoded([Asked(record)], {0: (dict(record), [features])}).values()
+        if answer.state != "done":
+            raise ModelError(answer.text)
+        yield json.loads(answer.text)["text"]
 
     def _read(self, one: Asked, pictures: Path) -> "tuple[dict[str, Any], list[Features]]":
         task, spec = self.predictor.task, self.predictor.spec
@@ -143,9 +156,8 @@ def facts(answerer: Answerer) -> dict[str, Any]:
     answer: dict[str, Any] | None = None
     if predictor.task.answers_by == "generate":
         # A whole answer may take a minute.
-        backend: Any = predictor.backend
-        _record, (features,) = answerer._read(Asked(example), Path())
-        answer = {"text": "".join(backend.stream(features, {"max_new_tokens": 4}))}
+        few = {"max_new_tokens": 4} if hasattr(predictor.backend, "stream") else {}
+        answer = {"text": "".join(piece for piece in answerer.stream(example, few, ()) if isinstance(piece, str))}
     else:
         for _again in range(2):
             (given,) = answerer.answer([Asked(example)])

@@ -81,6 +81,7 @@ class Batcher:
         """Nobody waits for its answer any more."""
         if job.waiting:
             self._settle(job)
+            job.content = None  # its place in the line is only cleared when it comes to the front
 
     def take(self, budget: Callable[[str], int]) -> list[Job]:
         """The next batch; [] where nothing waits.

@@ -26,7 +26,8 @@ from weitiao.messages import _
 PASS = 0.08  # seconds that a batch should take: whoever comes behind waits so long at least
 LEAST, MANY = 512, 16384  # tokens in a batch
 WRITING = 4096  # tokens in a batch of a model that writes: what it writes costs far more, together little more than alone
-STREAMS = 4  # of a worker side by side
+PATIENCE = 0.5  # of a request's time: the most that may wait before it, since no guess of a speed holds for long
+STREAMS = 4  # of a worker, as far as its model can write several side by side
 WAITING_STREAMS = 32
 TRIES = 2  # of a record whose worker died
 GIVING_UP = 3  # deaths in a row before a worker is ready
@@ -146,11 +147,11 @@ class Pool:
         """Let records wait for their answers; each job's ``future`` becomes an ``Answer``.
 
         Raises:
-            Overloaded: there is no room, or what waits takes longer than a request may.
+            Overloaded: there is no room, or what waits already takes a large part of the time that a request has.
         """
         loop, now = asyncio.get_running_loop(), time.monotonic()
         jobs = [Job(model, one, self.guess(model, one.record), now, future=loop.create_future()) for one in asked]
-        if self.wait(model) > self._settings.timeout or not self.queue.offer(jobs):
+        if self.wait(model) > PATIENCE * self._settings.timeout or not self.queue.offer(jobs):
             raise Overloaded(self.wait(model))
         self._dispatch()
         return jobs
@@ -260,7 +261,10 @@ class Pool:
         model = batch[0].group
         tokens = sum(answer.tokens for answer in answers)
         if tokens:
-            self._learn(self._speed, model, tokens / max(seconds, 1e-6))
+            speed = tokens / max(seconds, 1e-6)
+            # A small batch takes its time without much to show: it says how fast a worker is at least.
+            if tokens >= LEAST / 2 or speed > self._speed.get(model, speed):
+                self._learn(self._speed, model, speed)
             guessed = sum(_bytes(job.content.record) / 4 for job, answer in zip(batch, answers, strict=True) if answer.tokens)
             self._learn(self._scale, model, min(4.0, tokens / max(guessed, 1.0)))
         self.figures.batch_records.labels(model).observe(len(batch))

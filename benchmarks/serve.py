@@ -121,8 +121,8 @@ async def overload(ours: list[str], seconds: float, over: float) -> dict[str, An
 
 
 async def stopped(ours: list[str]) -> dict[str, Any]:
-    """SIGTERM while it works: what became of every request. Lost are those without an answer that were sent before; what comes later may find
-    the door closed.
+    """SIGTERM while it works: what became of every request. Lost are those without an answer that were sent before; what comes later may
+    find the door closed.
     """
     async with served(ours) as (port, process):
         seen = Seen()

@@ -211,6 +211,12 @@ def test_it_ends_with_exit_code_0(server: Running) -> None:
     assert "Traceback" not in server.said() and "Ctrl-C stops it" in server.said()
 
 
+def test_runs_are_loaded_under_names_of_ones_choice(runs: dict[str, Path]) -> None:
+    both = weitiao.load({"x": runs["text-classification"], "y": runs["text-classification"]})
+    assert list(both) == ["x", "y"]
+    assert both["x"].predict(["a"]) == both.predict(["a"], run="y")
+
+
 def test_names_are_checked_before_anything_is_loaded(command: Callable[..., Outcome], tmp_path: Path) -> None:
     assert named(["runs/tone", "b=runs/topic"]) == {"tone": "runs/tone", "b": "runs/topic"}
     for words, problem in {

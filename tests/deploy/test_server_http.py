@@ -128,6 +128,14 @@ def test_requests_have_numbers_and_no_text_is_written_down(client: httpx.Client,
     assert "private" not in server.said()
 
 
+def test_texts_are_written_down_where_somebody_asked_for_it(tmp_path: Path) -> None:
+    with odd(tmp_path / "log", log_texts="true") as server, server.client() as client:
+        client.post("/predict", json={"text": "quite\npublic"}, headers={"X-Request-ID": "n1"})
+        until(lambda: "quite" in server.said())
+        (line,) = [line for line in server.said().splitlines() if "n1 POST" in line]
+        assert "quite\\\\npublic" in line  # one line, whatever was sent
+
+
 def test_what_it_says_of_itself(client: httpx.Client) -> None:
     assert client.get("/health").json() == {"status": "alive"}
     assert client.get("/ready").json() == {"status": "ready"}
@@ -268,6 +276,11 @@ def test_what_is_no_http_is_refused(server: Running) -> None:
             one.sendall(sent)
             one.settimeout(30)
             assert one.recv(4096).split(b" ")[1] in (b"400", b"404", b"413", b"505")
+
+
+def test_answers_do_not_wait_for_acknowledgements() -> None:
+    with listen("127.0.0.1", 0) as bound:
+        assert bound.proto == socket.IPPROTO_TCP
 
 
 def test_a_port_in_use_is_said_before_anything_is_loaded() -> None:

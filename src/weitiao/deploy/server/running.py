@@ -35,8 +35,9 @@ def listen(host: str, port: int) -> socket.socket:
         UsageError: no such host on this machine, or a port that is taken or may not be used.
     """
     try:
-        family, _kind, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        bound = socket.socket(family)
+        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        # With its protocol named: only then does asyncio send small answers without waiting for the one before to be acknowledged (40 ms).
+        bound = socket.socket(family, kind, protocol)
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)

@@ -58,6 +58,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/check_rows.py --rows 20000
 	$(BIN)/python benchmarks/finetune.py --short
 	$(BIN)/python benchmarks/predict.py --rounds 1 --rows 200
+	$(BIN)/python benchmarks/serve.py --rounds 1 --seconds 5
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

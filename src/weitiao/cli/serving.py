@@ -51,7 +51,7 @@ def serve(
     served = {name: Served(name, model.task, model.spec, _about(model)) for name, model in models.items()}
     _log_to_stderr(screen)
     load = partial(load_models, places, loading, language())
-    run_server(served, load, settings, keys, started=partial(_started, screen, subjects), warn=screen.warn)
+    run_server(served, load, settings, keys, started=partial(_started, screen, subjects, bool(keys)), warn=screen.warn)
 
 
 def named(runs: Sequence[str]) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _about(model: "Model") -> dict[str, Any]:
     return {name: value for name, value in about.items() if value}
 
 
-def _started(screen: Screen, subjects: Mapping[str, Subject], url: str) -> None:
+def _started(screen: Screen, subjects: Mapping[str, Subject], locked: bool, url: str) -> None:
     """Say where it is: on standard output, since whoever started it waits for that."""
     screen.result(
         {"url": url, "models": list(subjects)}, _("Serving at {url}: {models}").format(models=_(", ").join(subjects), url=url), bare=url
@@ -117,7 +117,8 @@ def _started(screen: Screen, subjects: Mapping[str, Subject], url: str) -> None:
     subject = next(iter(subjects.values()))
     body = to_json({field.name: subject.task.example.get(field.name) for field in asking.needed(subject.task, {})})
     if len(body) < 400:
-        screen.next(("curl", f"{url}/predict", "-H", "Content-Type: application/json", "-d", body))
+        key = ("-H", "Authorization: Bearer KEY") if locked else ()
+        screen.next(("curl", f"{url}/predict", "-H", "Content-Type: application/json", *key, "-d", body))
 
 
 def _log_to_stderr(screen: Screen) -> None:

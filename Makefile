@@ -9,7 +9,7 @@ BIN := .venv/bin
 USE := .venv/.ready-to-use
 READY := .venv/.ready
 $(USE): EXTRAS := train,offline
-$(READY): EXTRAS := train,offline,dev,hub-data,zh,text,quant
+$(READY): EXTRAS := train,serve,offline,dev,hub-data,zh,text,quant
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint messages bench clean
@@ -64,6 +64,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/startup.py --rounds 1
 	$(BIN)/python benchmarks/growth.py --lengths 16 64 --layers 2 4 --steps 3
 	$(BIN)/python benchmarks/large_vocabulary.py --rounds 1 --steps 3
+	$(BIN)/python benchmarks/serve.py --rounds 1 --seconds 5
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -125,17 +125,29 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
 
 
 @overload
-def load(name: Sequence[str | Path], task: str = "", *, precision: str = "fp32", trust_task: bool = False, **settings: Any) -> "Runs": ...
+def load(
+    name: Sequence[str | Path] | Mapping[str, str | Path],
+    task: str = "",
+    *,
+    precision: str = "fp32",
+    trust_task: bool = False,
+    **settings: Any,
+) -> "Runs": ...
 @overload
 def load(name: str | Path, task: str = "", *, precision: str = "fp32", trust_task: bool = False, **settings: Any) -> Model: ...
 def load(
-    name: str | Path | Sequence[str | Path], task: str = "", *, precision: str = "fp32", trust_task: bool = False, **settings: Any
+    name: str | Path | Sequence[str | Path] | Mapping[str, str | Path],
+    task: str = "",
+    *,
+    precision: str = "fp32",
+    trust_task: bool = False,
+    **settings: Any,
 ) -> "Model | Runs":
     """A finished run, or a pretrained model as it is, ready to evaluate and predict. Its weights are read on first use.
 
     Args:
-        name: a run's folder; a list of them, whose adapters then share one base model in memory (see ``Runs``); or, where ``task`` is
-            given, a model: a folder, a hub id, "offline".
+        name: a run's folder; a list of them or a dict by name, whose adapters then share one base model in memory (see ``Runs``); or, where
+            ``task`` is given, a model: a folder, a hub id, "offline".
         task: what a pretrained model is to do, by name or alias: "ner", "fill-mask", ...; or a task file of your own.
         precision: the number format of its answers. "fp32" as it was measured; "bf16"; "int8", on a CPU and of a run only, where at least
             99% of the answers to held-out rows stay as they are; "auto": "int8" for many rows where that holds, else "fp32".
@@ -298,7 +310,7 @@ class Runs(Mapping[str, Run]):
         both.predict(["what a lovely day"], run="topic")
 
     Args:
-        names: folders of runs.
+        names: folders of runs, which are then called as the folders are; or by what they are to be called.
         task, settings, trust_task, precision: as ``load`` has them; a task is for pretrained models, so there must be none.
 
     Raises:
@@ -307,7 +319,7 @@ class Runs(Mapping[str, Run]):
 
     def __init__(
         self,
-        names: Sequence[str | Path],
+        names: Sequence[str | Path] | Mapping[str, str | Path],
         task: str,
         settings: Mapping[str, Any],
         trust_task: bool = False,
@@ -317,6 +329,11 @@ class Runs(Mapping[str, Run]):
             raise UsageError(_('Several models at once are finished runs: load(["runs/a", "runs/b"]), without a task.'))
         shared: dict[str, Any] = {}
         self._runs: dict[str, Run] = {}
+        if isinstance(names, Mapping):
+            self._runs = {called: _finished_run(name, settings, shared, trust_task) for called, name in names.items()}
+            for run in self._runs.values():
+                run.precision = precision
+            return
         for name in names:
             run = _finished_run(name, settings, shared, trust_task)
             run.precision = precision

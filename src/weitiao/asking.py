@@ -99,6 +99,25 @@ def as_record(task: "Task", spec: "Spec", value: str | Mapping[str, Any], at: in
         raise UsageError(_("Input {number}: {problem}").format(number=at + 1, problem=error)) from error
 
 
+def talks(task: "Task") -> bool:
+    """Whether a task holds conversations: messages in, written answers out."""
+    return task.answers_by == "generate" and task.inputs[0].type == "messages"
+
+
+def drawing(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """How the reply is drawn, as arguments of transformers' ``generate``: what was given wins over what the model was trained with.
+
+    >>> drawing({"temperature": 0.0})["do_sample"], drawing({"temperature": 0.5}), drawing({})
+    (False, {'do_sample': True, 'temperature': 0.5}, {})
+    """
+    arguments = {name: settings[name] for name in ("max_new_tokens",) if name in settings}
+    if "temperature" not in settings:
+        return arguments
+    if not settings["temperature"]:
+        return {**arguments, "do_sample": False, "temperature": None, "top_p": None}
+    return {**arguments, "do_sample": True, "temperature": settings["temperature"]}
+
+
 def _lacking(task: "Task", must: list["Field"], field: "Field", at: int) -> str:
     """What to say of an input that is missing: its flag, and the record as it would be typed."""
     message = _('Input {number} lacks "{name}". Give it with --{flag}, or as a record: {example}')

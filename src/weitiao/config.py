@@ -210,6 +210,29 @@ class Recipe:
         return flat
 
 
+@dataclass(frozen=True)
+class ServerSettings:
+    """How a server runs, see ``deploy.server``. They are of no training, so no recipe holds them."""
+
+    host: str = setting("127.0.0.1", N_("Address to listen on (127.0.0.1 = this machine alone; 0.0.0.0 = every network it is in)."))
+    port: int = setting(8000, N_("Port to listen on (8000; 0 = any that is free)."), low=0, high=65535)
+    api_key_env: str = setting("", N_("Name of the environment variable that holds the key which requests must bring."))
+    workers: int = setting(1, N_("Processes that hold the models and share the cores (1)."), low=1, high=256)
+    queue: int = setting(512, N_("Records that may wait; more are answered with 429 at once (512)."), low=1, high=1_000_000)
+    timeout: float = setting(30.0, N_("Seconds within which a request is answered, or answered with 504 (30)."), low=0.01, high=86_400.0)
+    max_body: int = setting(2 * 2**20, N_("Bytes of a request; larger ones are answered with 413 (2097152)."), low=1024, high=2**30)
+    log_texts: bool = setting(False, N_("Write what is asked into the log. Without it no text of a request is."))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "ServerSettings":
+        """The settings with the given values. Raises UsageError for an unknown name or an impossible value."""
+        known, hints = {f.name: f for f in fields(cls)}, get_type_hints(cls)
+        for name in values:
+            if name not in known:
+                raise UsageError(_('There is no setting "{name}".').format(name=name) + nearest(name, list(known)))
+        return cls(**{name: _checked(known[name], value, hints[name]) for name, value in values.items()})
+
+
 def setting_fields(task: type = TaskSettings) -> dict[str, "dataclasses.Field[Any]"]:
     """Every setting by its flat name, those of a task included."""
     return {f.name: f for kind in (*GROUPS.values(), task) for f in fields(kind)}

@@ -62,7 +62,16 @@ def asking_settings() -> tuple[str, ...]:
     """
     inputs = {field.flag for task in tasks.all_tasks().values() for field in task.inputs}
     asked = tuple(name for name in settings_of("columns") if name in inputs)
-    return (*asked, *(name for name in settings_of("task", "model") if name not in NOT_FOR_READING))
+    return (*asked, *answering_settings())
+
+
+def answering_settings() -> tuple[str, ...]:
+    """Settings that say how a task answers and how a pretrained model is had, and none of what is asked.
+
+    >>> "max_new_tokens" in answering_settings(), "offline" in answering_settings(), "context" in answering_settings()
+    (True, True, False)
+    """
+    return tuple(name for name in settings_of("task", "model") if name not in NOT_FOR_READING)
 
 
 def settings_of(*groups: str) -> tuple[str, ...]:

@@ -1,10 +1,11 @@
 """What the verbs take beside the settings: one annotation a parameter. Knows Typer and the words for help, no verb."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from typer import Argument, Option
 
 from weitiao import tasks
+from weitiao.config import ServerSettings
 from weitiao.messages import N_
 from weitiao.scope import PRECISIONS
 
@@ -65,6 +66,24 @@ Precision = Annotated[
 
 To = Annotated[str, Option("--to", metavar="<form>", help=N_("What it becomes: merged, one plain model of the base and its adapter."))]
 ExportTo = Annotated[str, Option("--out", "-o", metavar="<folder>", help=N_("The folder to write, like a run's."))]
+Served = Annotated[
+    list[str], Argument(metavar="RUN", help=N_("Folders of runs, each maybe with a name before it: NAME=RUN; with --task one model."))
+]
+SERVER = N_("The server")
+
+
+def _of_server(name: str) -> Any:
+    """A flag for one of the server's settings."""
+    declared = ServerSettings.__dataclass_fields__[name]
+    flag = "--" + name.replace("_", "-")
+    if declared.default is False:
+        return Annotated[bool, Option(flag, help=declared.metadata["help"], rich_help_panel=SERVER)]
+    metavar = {int: "<int>", float: "<number>"}.get(type(declared.default), "<text>")
+    return Annotated[str | None, Option(flag, metavar=metavar, help=declared.metadata["help"], rich_help_panel=SERVER)]
+
+
+Host, Port, ApiKeyEnv, Workers = (_of_server(name) for name in ("host", "port", "api_key_env", "workers"))
+Queue, Timeout, MaxBody, LogTexts = (_of_server(name) for name in ("queue", "timeout", "max_body", "log_texts"))
 Overwrite = Annotated[bool, Option("--overwrite", help=N_("Replace the run or the export that stands there."))]
 
 Html = Annotated[str | None, Option("--html", metavar="<file>", help=N_("Write it all to this page, one HTML file that opens anywhere."))]

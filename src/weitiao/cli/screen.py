@@ -66,6 +66,10 @@ class Screen:
         if self.talks:
             self.err.print(Text(closed_up(text)))
 
+    def warn(self, text: str) -> None:
+        """One line that must not be missed, on standard error, whatever the manner."""
+        self.err.print(Text.assemble(labelled((_("Note:"), "bold yellow")), closed_up(text)))
+
     def next(self, *commands: tuple[str, ...]) -> None:
         """Names the next useful commands, each as its words: ``next(("weitiao", "report", path))``. A language that was asked for by its
         flag is asked for again.

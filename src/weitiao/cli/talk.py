@@ -10,14 +10,13 @@ from typing import Any
 
 from rich.text import Text
 
-from weitiao import tasks
+from weitiao import asking, tasks
 from weitiao.cli import standard_input
 from weitiao.cli.screen import Screen, to_json
 from weitiao.cli.subject import subject_of
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
 from weitiao.runs import RunFolder
-from weitiao.tasks.base import Task
 
 COMMANDS = {"/exit": N_("end (so does Ctrl-D)"), "/reset": N_("forget what was said"), "/help": N_("show this")}
 
@@ -36,13 +35,13 @@ def chat(screen: Screen, name: str, system: str, settings: Mapping[str, Any], *,
     is_run = RunFolder(name).record_file.is_file()
     if is_run:
         _refuse_silent(name, trust_task)
-    talker = next(task.name for task in tasks.all_tasks().values() if _talks(task))
+    talker = next(task.name for task in tasks.all_tasks().values() if asking.talks(task))
     subject = subject_of(name, None if is_run else talker, settings, trust_task=trust_task)
     first = subject.task.inputs[0]
     with working(screen) as (api, _observer):
         model = api.load(name, **subject.loading)
         model.predictor()  # weights are read now, not behind the first question
-    talk = Conversation(model, first.name, system, drawing(subject.loading))
+    talk = Conversation(model, first.name, system, asking.drawing(subject.loading))
     people = sys.stdin.isatty()
     if people:
         screen.note(_("{model}. /help lists what you can type besides talking; Ctrl-D ends.").format(model=name))
@@ -104,31 +103,12 @@ class Conversation:
                 self.messages += [asked, {"role": "assistant", "content": reply.strip()}]
 
 
-def drawing(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """How the reply is drawn, as arguments of transformers' ``generate``: what was given wins over what the model was trained with.
-
-    >>> drawing({"temperature": 0.0})["do_sample"], drawing({"temperature": 0.5}), drawing({})
-    (False, {'do_sample': True, 'temperature': 0.5}, {})
-    """
-    arguments = {name: settings[name] for name in ("max_new_tokens",) if name in settings}
-    if "temperature" not in settings:
-        return arguments
-    if not settings["temperature"]:
-        return {**arguments, "do_sample": False, "temperature": None, "top_p": None}
-    return {**arguments, "do_sample": True, "temperature": settings["temperature"]}
-
-
 def _refuse_silent(run: str, trust_task: bool) -> None:
     """Raises UsageError for a run of a task that holds no conversation, before its settings are judged by that task."""
     task = subject_of(run, None, {}, trust_task=trust_task).task
-    if not _talks(task):
+    if not asking.talks(task):
         message = _("{run} does {task}, so it does not talk. Use it: weitiao predict {run} TEXT")
         raise UsageError(message.format(run=run, task=task.name))
-
-
-def _talks(task: Task) -> bool:
-    """Whether a task holds conversations: messages in, written answers out."""
-    return task.answers_by == "generate" and task.inputs[0].type == "messages"
 
 
 def _reply(screen: Screen, talk: Conversation, said: str) -> None:

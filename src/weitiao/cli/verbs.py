@@ -11,33 +11,42 @@ from typing import Any
 from weitiao import tasks
 from weitiao.cli import standard_input
 from weitiao.cli.application import MAIN, command
-from weitiao.cli.options import reading_settings, settings_of, verb
+from weitiao.cli.options import answering_settings, reading_settings, settings_of, verb
 from weitiao.cli.parameters import (
+    ApiKeyEnv,
     Config,
     Data,
     DataOrConfig,
     DryRun,
     ExportTo,
     File,
+    Host,
+    LogTexts,
+    MaxBody,
     NewTokens,
     Out,
     Overwrite,
+    Port,
     Precision,
+    Queue,
     Resume,
     Run,
     RunOrModel,
     SaveConfig,
+    Served,
     Speaker,
     System,
     Temperature,
     Texts,
+    Timeout,
     To,
     TrustTask,
     UseAs,
+    Workers,
 )
 from weitiao.cli.screen import Screen
 from weitiao.cli.subject import as_flag, question, subject_of, typed
-from weitiao.config import Recipe, read_config
+from weitiao.config import Recipe, ServerSettings, read_config
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
 
@@ -224,6 +233,37 @@ def chat(
     ways = {"max_new_tokens": max_new_tokens, "temperature": temperature}
     given = {**settings, **{name: value for name, value in ways.items() if value is not None}}
     talk.chat(screen, run, system or "", given, trust_task=trust_task)
+
+
+@command(
+    MAIN,
+    N_("Serve runs, or a pretrained model, over HTTP; for vectors and chat also at the addresses that OpenAI's clients know."),
+    "weitiao serve runs/reviews",
+    "weitiao serve tone=runs/tone topic=runs/topic --port 9000 --workers 2",
+    "weitiao serve offline --task feature-extraction --host 0.0.0.0 --api-key-env SERVICE_KEY",
+)
+@verb(answering_settings)
+def serve(
+    screen: Screen,
+    runs: Served,
+    use_as: UseAs = None,
+    host: Host = None,
+    port: Port = None,
+    api_key_env: ApiKeyEnv = None,
+    workers: Workers = None,
+    queue: Queue = None,
+    timeout: Timeout = None,
+    max_body: MaxBody = None,
+    log_texts: LogTexts = False,
+    trust_task: TrustTask = False,
+    **settings: Any,
+) -> None:
+    from weitiao.cli import serving
+
+    said = {"host": host, "port": port, "api_key_env": api_key_env, "workers": workers, "queue": queue, "timeout": timeout}
+    said |= {"max_body": max_body, "log_texts": log_texts or None}
+    server = ServerSettings.of({name: value for name, value in said.items() if value is not None})
+    serving.serve(screen, runs, use_as, server, settings, trust_task=trust_task)
 
 
 def _given(

@@ -62,7 +62,7 @@ def test_kept_states_teach_what_the_whole_network_teaches(family: str, tmp_path:
         assert whole.keys() == kept.keys() and all(gradient.any() for gradient in whole.values())
         for other in (anew, kept, partly):
             torch.testing.assert_close(other, whole, atol=1e-6, rtol=1e-3)
-    assert all("forward" not in vars(layer) for layer in part.layers)
+    assert all("forward" not in vars(layer) for layer in part.layers[: part.below])
 
 
 def test_the_layers_below_do_not_run_for_what_is_kept_and_never_drop_out(tmp_path: Path) -> None:
@@ -195,12 +195,12 @@ def test_a_killed_run_goes_on(room: float, train: Train, tmp_path: Path, monkeyp
     whole = train("whole", valid=0)
     step, done = Trainer._step, []
 
-    def stopped(self: Trainer, some: Any) -> float:
+    def stopped(self: Trainer, some: Any, *more: Any) -> Any:
         done.append(1)
         if len(done) == 12:
             self.save()
             raise KeyboardInterrupt
-        return step(self, some)
+        return step(self, some, *more)
 
     monkeypatch.setattr(Trainer, "_step", stopped)
     with pytest.raises(KeyboardInterrupt):

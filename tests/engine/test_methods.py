@@ -182,11 +182,11 @@ def test_a_killed_run_goes_on(
 
     step, done = Trainer._step, []
 
-    def stopped(self: Trainer, rows: Any) -> float:
+    def stopped(self: Trainer, rows: Any, *more: Any) -> Any:
         done.append(1)
         if len(done) == 12:  # of 10 in each epoch, the last with fewer rows
             raise KeyboardInterrupt
-        return step(self, rows)
+        return step(self, rows, *more)
 
     monkeypatch.setattr(Trainer, "_step", stopped)
     with pytest.raises(KeyboardInterrupt):

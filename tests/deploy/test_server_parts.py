@@ -1,6 +1,8 @@
 """The parts of a server that need no HTTP: what is answered next, how a body is read, how fields become a schema."""
 
 import random
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -185,3 +187,9 @@ def test_a_model_that_only_writes_whole_answers_gives_one_and_takes_no_settings(
     assert end == {"prompt_tokens": 1, "completion_tokens": 2, "finish_reason": "stop"}
     with pytest.raises(UsageError, match="leave out temperature"):
         list(answerer.stream(record, {"temperature": 0.5}, []))
+
+
+def test_what_speaks_http_imports_nothing_that_computes() -> None:
+    script = "import sys, weitiao.deploy.server.running; print({'torch', 'transformers', 'onnxruntime'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"

@@ -183,7 +183,7 @@ def before_stops(pieces: Iterator[str], stops: Sequence[str]) -> Generator[str, 
     """Pieces of a text up to the first of some texts that end it. What may be the beginning of such a text is held back.
 
     >>> list(before_stops(iter(["one", ". t", "wo E", "ND three"]), ["END"])), list(before_stops(iter(["a", "E"]), ["END"]))
-    (['o', 'ne. ', 'two '], ['aE'])
+    (['o', 'ne.', ' two', ' '], ['aE'])
     """
     hold = max((len(stop) for stop in stops), default=1) - 1
     held = ""

@@ -18,6 +18,7 @@ from weitiao.config import Recipe, nearest
 from weitiao.data import loading
 from weitiao.data.columns import ColumnPlan
 from weitiao.data.records import Records
+from weitiao.deploy.runtime import is_torch_free, load_export
 from weitiao.engine import hub
 from weitiao.engine.examples import read_examples
 from weitiao.engine.finished import load_finished
@@ -253,6 +254,8 @@ class Run(Model):
         return report.write_report(self.folder)
 
     def _load_run(self, spec: Spec) -> "Predictor":
+        if is_torch_free(self.record):
+            return load_export(self.task, spec, self.folder)
         how: dict[str, Any] = {"offline": self.offline, "trust_remote_code": self.trust_remote_code}
         return load_finished(self.task, spec, self.folder, shared=self._shared, **how)
 

@@ -49,7 +49,9 @@ TrustTask = Annotated[bool, Option("--trust-task", help=N_("Let the task file of
 File = Annotated[str | None, Option(metavar="<file>", help=N_("A file with the inputs; its other columns are carried along."))]
 Out = Annotated[str | None, Option("--out", "-o", metavar="<file>", help=OUT_HELP)]
 
-To = Annotated[str, Option("--to", metavar="<form>", help=N_("What it becomes: merged, one plain model of the base and its adapter."))]
+TO_HELP = N_("What it becomes: merged, one plain model of base and adapter; onnx, which needs no torch; onnx-int8, smaller and faster.")
+To = Annotated[str, Option("--to", metavar="<form>", help=TO_HELP)]
+AllowLossy = Annotated[bool, Option("--allow-lossy", help=N_("Write it although it does not answer as the run does, or int8 is no gain."))]
 ExportTo = Annotated[str, Option("--out", "-o", metavar="<folder>", help=N_("The folder to write, like a run's."))]
 Overwrite = Annotated[bool, Option("--overwrite", help=N_("Replace the run or the export that stands there."))]
 

@@ -13,7 +13,7 @@ import torch
 from weitiao.engine.batching import micro_batches
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
-from weitiao.engine.prediction import in_halves
+from weitiao.engine.prediction import apart, in_halves
 from weitiao.processing import Features
 
 LOSS_TOKENS = 4096  # in one forward pass of ``losses``
@@ -37,11 +37,10 @@ class TorchBackend:
         self.loaded.network.eval()
         with torch.inference_mode():
             collated = self._collate([[features] for features in batch])
-            answers = self._written(collated) if self.generation is not None else self._answered(collated)
+            rows = self._written(collated) if self.generation is not None else self._answered(collated)
         placed: list[dict[str, np.ndarray]] = [{} for _ in batch]
-        for name, rows in answers.items():
-            for row, answer in zip(collated.order, rows, strict=True):
-                placed[row][name] = answer.cpu().numpy()
+        for row, answers in zip(collated.order, rows, strict=True):
+            placed[row] = answers
         return placed
 
     def losses(self, examples: Sequence[Example]) -> tuple[np.ndarray, bool]:
@@ -142,14 +141,15 @@ class TorchBackend:
     def _collate(self, examples: Iterable[Example]) -> Collated:
         return self.objective.collate(list(examples), self.loaded.padding).to(self.loaded.machine.device)
 
-    def _answered(self, batch: Collated) -> Mapping[str, Any]:
-        return self.objective.answers(self.loaded.forward(batch), batch)
+    def _answered(self, batch: Collated) -> list[dict[str, np.ndarray]]:
+        answers = self.objective.answers(self.loaded.forward(batch), batch)
+        return apart({name: values.cpu().numpy() for name, values in answers.items()}, self.objective.parts, batch.lengths)
 
-    def _written(self, batch: Collated) -> dict[str, list[torch.Tensor]]:
+    def _written(self, batch: Collated) -> list[dict[str, np.ndarray]]:
         """Newly written ids of each row, up to its end token."""
         arguments = dict(self.generation or {})
         ids, start = self._generate(batch, arguments)
-        return {"sequences": [self._ended(row, arguments) for row in ids[:, start:]]}
+        return [{"sequences": self._ended(row, arguments).cpu().numpy()} for row in ids[:, start:]]
 
     def _ended(self, row: torch.Tensor, arguments: Mapping[str, Any]) -> torch.Tensor:
         """(tokens,) new ids, up to the first that ends an answer."""

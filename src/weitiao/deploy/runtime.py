@@ -1,0 +1,142 @@
+"""Predicts from an export with onnxruntime, tokenizers and numpy alone: neither torch nor transformers is imported. The task's own
+``encode`` and ``decode`` do what they do in training; only the forward pass is another one. It knows no task by name.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weitiao.engine.prediction import Parts, Predictor, apart
+from weitiao.errors import RunError
+from weitiao.images import Pixels
+from weitiao.messages import _
+from weitiao.processing import IGNORED, FastProcessor, Features
+from weitiao.runs import RunFolder
+from weitiao.tasks.base import Spec, Task
+
+FORMS = ("onnx", "onnx-int8")  # of exports that are read here
+ALIKE = 0.875  # of a batch's longest row, the least length beside it
+
+
+def is_torch_free(record: Mapping[str, Any]) -> bool:
+    """Whether a run's record is of an export that needs no torch.
+
+    >>> is_torch_free({"export": {"to": "onnx"}}), is_torch_free({"export": {"to": "merged"}}), is_torch_free({})
+    (True, False, False)
+    """
+    return (record.get("export") or {}).get("to") in FORMS
+
+
+def load_export(task: Task, spec: Spec, run: RunFolder) -> Predictor:
+    """An export, ready to predict.
+
+    Raises:
+        RunError: one of its files is missing, was changed, or cannot be read.
+    """
+    export = run.record()["export"]
+    run.check_hashes(export.get("sha256") or {})
+    return open_export(task, spec, run, export["graph"])
+
+
+def open_export(task: Task, spec: Spec, run: RunFolder, graph: Mapping[str, Any]) -> Predictor:
+    """The same by what ``deploy.export`` says of the graph; nothing is checked.
+
+    Args:
+        graph: {"parts", "squash", "padding", "max_length", "inputs", "special_tokens", "chat_template", "patch", "network", "parameters",
+            "precision", "labels"}.
+    """
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(run.tokenizer))
+        session = open_session(run.graph)
+    except Exception as error:  # both libraries raise their own plain exceptions
+        message = _("{path} cannot be read: {error}. Copy it again, or export the run again.")
+        raise RunError(message.format(path=run.path, error=" ".join(str(error).split())[:300])) from error
+    processor = FastProcessor(
+        tokenizer, tuple(graph["inputs"]), graph["special_tokens"], graph["chat_template"], lambda: Pixels.of(run.model), graph["patch"]
+    )
+    backend = OnnxBackend(session, graph["parts"], graph["padding"], graph)
+    return Predictor(task, task.fit(spec, processor), backend, processor, graph["max_length"])
+
+
+def open_session(graph: Path) -> Any:
+    """An ``onnxruntime.InferenceSession`` on the CPU, with as many threads as there are cores, or as OMP_NUM_THREADS says."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    options.intra_op_num_threads = int(said) if said.isdigit() else 0
+    options.log_severity_level = 3  # errors, which are raised as well
+    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+
+
+@dataclass(frozen=True)
+class OnnxBackend:
+    """See ``prediction.Backend``.
+
+    Attributes:
+        session: an ``onnxruntime.InferenceSession`` whose outputs are an objective's answers.
+        parts: what of them is of which row.
+        padding: the value that fills each input after a row's end, 0 where unnamed.
+        facts: what is recorded of the graph, for whoever explains it.
+    """
+
+    session: Any
+    parts: Parts
+    padding: Mapping[str, int]
+    facts: Mapping[str, Any]
+
+    def run(self, batch: Sequence[Features]) -> list[dict[str, np.ndarray]]:
+        """The outputs of each of the batch's features, in their order. Those of about the same length go through together: nothing is gained
+        here by large batches, and padding costs as much as text.
+        """
+        names = [output.name for output in self.session.get_outputs()]
+        placed: list[dict[str, np.ndarray]] = [{} for _ in batch]
+        for group in alike([len(one) for one in batch]):
+            own = [batch[at] for at in group]
+            outputs = dict(zip(names, self.session.run(None, self.feeds(own)), strict=True))
+            for at, answers in zip(group, apart(outputs, self.parts, [len(one) for one in own]), strict=True):
+                placed[at] = answers
+        return placed
+
+    def feeds(self, batch: Sequence[Features]) -> dict[str, np.ndarray]:
+        """What the graph is given for a batch: token ids, masks and targets padded to (rows, length), pictures as they are."""
+        return {one.name: self._fed(one.name, batch) for one in self.session.get_inputs()}
+
+    def _fed(self, name: str, batch: Sequence[Features]) -> np.ndarray:
+        if name in batch[0].arrays:
+            return np.stack([np.asarray(one.arrays[name]) for one in batch])
+        if name in batch[0].inputs:
+            return pad([one.inputs[name] for one in batch], self.padding.get(name, 0))
+        return pad([one.target for one in batch], IGNORED)
+
+
+def alike(lengths: Sequence[int]) -> list[list[int]]:
+    """Indices of rows in groups, longest first, in none of which a row is shorter than ``ALIKE`` of the longest.
+
+    >>> alike([10, 40, 39, 9])
+    [[1, 2], [0, 3]]
+    """
+    groups: list[list[int]] = []
+    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
+        if not groups or lengths[row] < ALIKE * lengths[groups[-1][0]]:
+            groups.append([])
+        groups[-1].append(row)
+    return groups
+
+
+def pad(rows: Sequence[Sequence[int]], value: int) -> np.ndarray:
+    """(rows, longest) int64.
+
+    >>> pad([[1], [2, 3]], 0).tolist()
+    [[1, 0], [2, 3]]
+    """
+    padded = np.full((len(rows), max(map(len, rows))), value, dtype=np.int64)
+    for row, values in enumerate(rows):
+        padded[row, : len(values)] = values
+    return padded

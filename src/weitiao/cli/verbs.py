@@ -187,8 +187,8 @@ def export(
     with working(screen, first=_(LOADING)) as (_api, observer):
         from weitiao.deploy.export import export as write
 
-        ways = {"overwrite": overwrite, "allow_lossy": allow_lossy, "trust_task": trust_task}
-        made = write(run, to, out, observer=observer, **ways, **typed(settings))
+        ways = {**typed(settings), "overwrite": overwrite, "allow_lossy": allow_lossy, "trust_task": trust_task}
+        made = write(run, to, out, observer=observer, **ways)
     screen.result(made, exported(made), bare=out)
     screen.next(("weitiao", "predict", out, *question(out, trust_task=trust_task)))
 

@@ -6,13 +6,11 @@ it too.
 
 import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import report, tasks
-from weitiao.data.records import Records
 from weitiao.deploy import gate
 from weitiao.errors import GateError, RunError, UsageError
 from weitiao.messages import _
@@ -87,10 +85,13 @@ def export(
         proof, graph = _merged(job, made) if to == "merged" else _torch_free(job, made, to)
         problem = _problem(to, proof)
         if problem and not allow_lossy:
-            message = _("{problem} Nothing was written. Take it all the same with --allow-lossy, or use the run: weitiao predict {path} TEXT")
+            message = _(
+                "{problem} Nothing was written. Take it all the same with --allow-lossy, or use the run: weitiao predict {path} TEXT"
+            )
             raise GateError(message.format(problem=problem, path=name))
         proof |= {"bytes": size_of(made.model), "against": "dequantised" if job.bits else "run"}
-        told = {"to": to, "from": record.get("name"), **proof, **({"graph": graph} if graph else {}), **({"lossy": problem} if problem else {})}
+        told = {"to": to, "from": record.get("name"), **proof}
+        told |= {name: value for name, value in {"graph": graph, "lossy": problem}.items() if value}
         made.update(**{**record, "name": target.path.name, "model_bytes": proof["bytes"], "export": told})
         report.write_card(made)  # by the record, which says that this is an export and no adapter
         made.update(export={**told, "sha256": made.hashes()})
@@ -120,8 +121,8 @@ class _Job:
         return load_finished(self.task, self.record["spec"], self.run, **kind, **self.how)
 
     def trained(self) -> "Predictor":
-        """What an export must answer like. What bitsandbytes computes with quantised weights is no measure for one: in 8 bits it rounds what
-        goes into a layer as well, and in 4 bits, on some processors, the products.
+        """What an export must answer like. What bitsandbytes computes with quantised weights is no measure for one: in 8 bits it rounds
+        what goes into a layer as well, and in 4 bits, on some processors, the products.
         """
         return self.predictor(merged=False, dequantised=True)
 
@@ -141,7 +142,7 @@ def _merged(job: _Job, made: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]
 
 def _torch_free(job: _Job, made: RunFolder, to: str) -> tuple[dict[str, Any], dict[str, Any]]:
     from weitiao.deploy.int8 import quantise, require_onnx
-    from weitiao.deploy.runtime import open_export
+    from weitiao.deploy.runtime import open_export, optimise
     from weitiao.deploy.torch_free import check_offered, write_torch_free
 
     check_offered(job.task)
@@ -151,14 +152,16 @@ def _torch_free(job: _Job, made: RunFolder, to: str) -> tuple[dict[str, Any], di
     graph = write_torch_free(job.predictor(merged=True, packed=False), records, made)
     trained = job.trained()
     if to == "onnx":
+        graph["optimised"] = optimise(made.graph)
         exported = open_export(job.task, spec, made, graph)
         return gate.parity(trained, exported, records, held=held) | gate.speeds(trained, exported, records), graph
     with tempfile.TemporaryDirectory() as place:
         # What int8 is faster than is the graph that it was made from.
         plain = RunFolder(place)
         shutil.copytree(made.model, plain.model)
-        graph = quantise(graph, made.graph)
-        plainly, exported = open_export(job.task, spec, plain, graph), open_export(job.task, spec, made, graph)
+        plainly = open_export(job.task, spec, plain, graph)
+        graph = {**quantise(graph, made.graph), "optimised": optimise(made.graph)}
+        exported = open_export(job.task, spec, made, graph)
         return gate.parity(trained, exported, records, held=held) | gate.speeds(plainly, exported, records), graph
 
 
@@ -175,8 +178,8 @@ def _problem(to: str, proof: dict[str, Any]) -> str:
         return message.format(difference=proof["difference"], rows=proof["rows"], most=most, equal=equal)
     if proof.get("value") is None:
         return _("Nothing shows what int8 costs: the run was measured on no rows.")
-    lost, allowed = abs(proof["run"] - proof["value"]), POINTS * max(1.0, abs(proof["run"]))
-    if lost <= allowed and proof["faster"] >= FASTER:
+    allowed = POINTS * max(1.0, abs(proof["run"]))
+    if proof["lost"] <= allowed and proof["faster"] >= FASTER:
         return ""
     message = _(
         "int8 is not worth it here: {metric} is {value:.4f} where the run has {run:.4f} ({allowed:.3f} may be lost), {equal:.1%} of {rows} "

@@ -56,8 +56,8 @@ def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool
 
     Returns:
         {"rows", "difference": the largest difference of an output, "equal": the share of rows with the same answer, both alone and in
-        batches, "metric", "run": the figure that decides, "value": the export's, "interval"}; without the last four where there are no
-        right answers.
+        batches, "metric": the figure that decides, "run", "value": the run's and the export's, "lost": how much worse the export's is,
+        "interval": of the export's}; from "metric" on only where there are right answers.
     """
     features, theirs = ([predictor.encode(record) for record in records] for predictor in (one, other))
     largest = max(map(_unread, features, theirs))
@@ -119,8 +119,8 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 
 
 def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether two flat predictions say the same in their first column, which is the answer. Scores in it may differ: how much is told by the
-    outputs.
+    """Whether two flat predictions say the same in their first column, which is the answer. Scores in it may differ: how much is told by
+    the outputs.
 
     >>> same({"label": "a", "score": 0.25}, {"label": "a", "score": 0.75}), same({"label": "a"}, {"label": "b"})
     (True, False)
@@ -164,9 +164,10 @@ def _figures(run: "Predictor", records: Records, one: Sequence[Prediction], othe
         mine, theirs = task.score(one, records, spec), task.score(other, records, spec)
     except DataError:  # rows that hold no right answers, such as texts of one's own without a mask
         return {}
-    name = task.judged_by(run.spec).metric
-    interval = theirs.get("intervals", {}).get(name)
-    return {"metric": name, "run": float(mine["metrics"][name]), "value": float(theirs["metrics"][name]), "interval": interval}
+    name, direction = task.judged_by(run.spec)
+    before, now = float(mine["metrics"][name]), float(theirs["metrics"][name])
+    lost = before - now if direction == "max" else now - before
+    return {"metric": name, "run": before, "value": now, "lost": lost, "interval": theirs.get("intervals", {}).get(name)}
 
 
 def _seconds(predictor: "Predictor", features: Sequence[list[Features]]) -> float:

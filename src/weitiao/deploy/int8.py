@@ -1,9 +1,9 @@
 """An ONNX graph with small whole numbers for weights: a quarter of the size, and faster on processors that multiply bytes.
 
-Weights become whole numbers from -63 to 63 with a scale for each output, and what goes into a product becomes bytes with a scale for each of
-its own rows, which is a token: what a text's tokens become does not depend on the texts beside it. The weights have 7 bits because
-processors without VNNI add up two products in 16 bits, which two products of 8 bits would overflow. Embeddings keep 8 bits, with a scale a
-token. It knows ONNX graphs and numpy; no model, no task.
+Weights become whole numbers from -63 to 63 with a scale for each output, and what goes into a product becomes bytes with a scale for each
+token: what a text's tokens become does not depend on the texts beside it. The weights have 7 bits because processors without VNNI add up
+two products in 16 bits, which two products of 8 bits would overflow. Embeddings keep 8 bits, with a scale a token. It knows ONNX graphs and
+numpy; no model, no task.
 """
 
 from collections.abc import Iterator, Mapping
@@ -84,7 +84,8 @@ class _Rewriting:
     """
 
     def __init__(self, weights: Mapping[str, Any]) -> None:
-        self.weights, self.made, self.products = weights, [], 0
+        self.weights, self.products = weights, 0
+        self.made: list[Any] = []
         self._activations: dict[str, tuple[str, str]] = {}
         self._quantised: dict[str, tuple[str, str]] = {}
         self._constant("int8.one", np.float32(1.0))

@@ -3,20 +3,25 @@
 """
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from weitiao.engine.prediction import Parts, Predictor, apart
+from weitiao.engine.watching import Watch
 from weitiao.errors import RunError
 from weitiao.images import Pixels
 from weitiao.messages import _
 from weitiao.processing import IGNORED, FastProcessor, Features
 from weitiao.runs import RunFolder
 from weitiao.tasks.base import Spec, Task
+
+if TYPE_CHECKING:
+    from weitiao.engine.spelling import Spelling
 
 FORMS = ("onnx", "onnx-int8")  # of exports that are read here
 ALIKE = 0.875  # of a batch's longest row, the least length beside it
@@ -47,13 +52,13 @@ def open_export(task: Task, spec: Spec, run: RunFolder, graph: Mapping[str, Any]
 
     Args:
         graph: {"parts", "squash", "padding", "max_length", "inputs", "special_tokens", "chat_template", "patch", "network", "parameters",
-            "precision", "labels"}.
+            "precision", "labels", "optimised"}.
     """
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_file(str(run.tokenizer))
-        session = open_session(run.graph)
+        session = open_session(run.graph, optimised=bool(graph.get("optimised")))
     except Exception as error:  # both libraries raise their own plain exceptions
         message = _("{path} cannot be read: {error}. Copy it again, or export the run again.")
         raise RunError(message.format(path=run.path, error=" ".join(str(error).split())[:300])) from error
@@ -64,15 +69,44 @@ def open_export(task: Task, spec: Spec, run: RunFolder, graph: Mapping[str, Any]
     return Predictor(task, task.fit(spec, processor), backend, processor, graph["max_length"])
 
 
-def open_session(graph: Path) -> Any:
-    """An ``onnxruntime.InferenceSession`` on the CPU, with as many threads as there are cores, or as OMP_NUM_THREADS says."""
+def open_session(graph: Path, *, optimised: bool = False) -> Any:
+    """An ``onnxruntime.InferenceSession`` on the CPU, with as many threads as there are cores, or as OMP_NUM_THREADS says.
+
+    Args:
+        optimised: the graph is one that ``optimise`` wrote: it is taken as it is.
+    """
+    import onnxruntime
+
+    options = _options()
+    if optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+
+
+def optimise(graph: Path) -> bool:
+    """Do once to a graph what onnxruntime would do each time that it is read, which takes a third of a cold start. Only what is the same on
+    every processor. False, with nothing done, where its weights lie in files beside it.
+    """
+    import onnxruntime
+
+    if any(file.suffix != ".json" for file in graph.parent.iterdir() if file != graph):
+        return False
+    options, better = _options(), graph.with_suffix(".better")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.optimized_model_filepath = str(better)
+    onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    better.replace(graph)
+    return True
+
+
+def _options() -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     said = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
     options.intra_op_num_threads = int(said) if said.isdigit() else 0
     options.log_severity_level = 3  # errors, which are raised as well
-    return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
+    return options
 
 
 @dataclass(frozen=True)
@@ -84,25 +118,60 @@ class OnnxBackend:
         parts: what of them is of which row.
         padding: the value that fills each input after a row's end, 0 where unnamed.
         facts: what is recorded of the graph, for whoever explains it.
+        watching: who wants to know what goes in and what comes out.
     """
 
     session: Any
     parts: Parts
     padding: Mapping[str, int]
     facts: Mapping[str, Any]
+    watching: list[Watch] = field(default_factory=list)
 
     def run(self, batch: Sequence[Features]) -> list[dict[str, np.ndarray]]:
-        """The outputs of each of the batch's features, in their order. Those of about the same length go through together: nothing is gained
-        here by large batches, and padding costs as much as text.
+        """The outputs of each of the batch's features, in their order. Those of about the same length go through together: nothing is
+        gained here by large batches, and padding costs as much as text.
         """
         names = [output.name for output in self.session.get_outputs()]
         placed: list[dict[str, np.ndarray]] = [{} for _ in batch]
         for group in alike([len(one) for one in batch]):
             own = [batch[at] for at in group]
-            outputs = dict(zip(names, self.session.run(None, self.feeds(own)), strict=True))
+            feeds = self.feeds(own)
+            outputs = dict(zip(names, self.session.run(None, feeds), strict=True))
+            for watch in self.watching:
+                watch.note(feeds, outputs)
             for at, answers in zip(group, apart(outputs, self.parts, [len(one) for one in own]), strict=True):
                 placed[at] = answers
         return placed
+
+    @property
+    def squash(self) -> str:
+        """How logits become probabilities, see ``engine.objectives.Objective``."""
+        return str(self.facts["squash"])
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """What the ids of answers mean; {} where the model's config says nothing."""
+        return {int(number): label for number, label in self.facts["labels"].items()}
+
+    def about(self) -> dict[str, Any]:
+        """{"network", "parameters", "device", "precision", "packed"}: what computes, and how."""
+        return {**{name: self.facts[name] for name in ("network", "parameters", "precision")}, "device": "cpu", "packed": False}
+
+    @contextmanager
+    def watched(self) -> Iterator[Watch]:
+        """A context that writes down what goes in and what comes out."""
+        watch = Watch()
+        self.watching.append(watch)
+        try:
+            yield watch
+        finally:
+            self.watching.remove(watch)
+
+    def spelling(self, processor: FastProcessor) -> "Spelling":
+        """How token ids read."""
+        from weitiao.engine.spelling import Spelling
+
+        return Spelling.of_processor(processor)
 
     def feeds(self, batch: Sequence[Features]) -> dict[str, np.ndarray]:
         """What the graph is given for a batch: token ids, masks and targets padded to (rows, length), pictures as they are."""

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from threading import Event, Thread
@@ -14,7 +15,9 @@ from weitiao.engine.batching import micro_batches
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.engine.prediction import apart, in_halves
-from weitiao.processing import Features
+from weitiao.engine.spelling import Spelling
+from weitiao.engine.watching import Watch, watched
+from weitiao.processing import Features, Processor
 
 LOSS_TOKENS = 4096  # in one forward pass of ``losses``
 
@@ -42,6 +45,40 @@ class TorchBackend:
         for row, answers in zip(collated.order, rows, strict=True):
             placed[row] = answers
         return placed
+
+    @property
+    def squash(self) -> str:
+        """How logits become probabilities, see ``Objective``."""
+        return self.objective.squash
+
+    @property
+    def padding(self) -> Mapping[str, int]:
+        """The value that fills each input after a row's end."""
+        return self.loaded.padding
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """What the ids of answers mean, by the model's config; {} where it says nothing."""
+        return {int(number): str(label) for number, label in (self.loaded.network.config.id2label or {}).items()}
+
+    def about(self) -> dict[str, Any]:
+        """{"network", "parameters", "device", "precision", "packed"}: what computes, and how."""
+        machine = self.loaded.machine
+        return {
+            "network": type(self.loaded.network).__name__,
+            "parameters": self.loaded.parameters()[0],
+            "device": machine.device,
+            "precision": machine.precision,
+            "packed": self.loaded.packing is not None and self.generation is None,
+        }
+
+    def watched(self) -> AbstractContextManager[Watch]:
+        """A context that writes down what goes in and what comes out."""
+        return watched(self.loaded.network)
+
+    def spelling(self, processor: Processor) -> Spelling:
+        """How token ids read."""
+        return Spelling.of_transformers(self.loaded.tokenizer)
 
     def losses(self, examples: Sequence[Example]) -> tuple[np.ndarray, bool]:
         """(examples,) the summed loss of each example, of one features each, the right answers shown as it goes; and whether it is each

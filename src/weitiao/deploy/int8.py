@@ -162,10 +162,11 @@ class _Rewriting:
             scales = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-12) / EMBEDDING  # (rows, 1)
             self._constant(f"{name}.table", np.rint(table / scales).astype(np.int8))
             self._constant(f"{name}.row_scales", scales.astype(np.float32))
-        yield _node("Gather", [f"{name}.table", node.input[1]], f"{out}.int8", axis=0)
-        yield _node("Cast", [f"{out}.int8"], f"{out}.unscaled", to=1)  # float
-        yield _node("Gather", [f"{name}.row_scales", node.input[1]], f"{out}.scale", axis=0)
-        yield _node("Mul", [f"{out}.unscaled", f"{out}.scale"], out)
+        # Names of their own: what is looked up may go into a product as it is, and has bytes and scales there, too.
+        yield _node("Gather", [f"{name}.table", node.input[1]], f"{out}.found", axis=0)
+        yield _node("Cast", [f"{out}.found"], f"{out}.whole", to=1)  # float
+        yield _node("Gather", [f"{name}.row_scales", node.input[1]], f"{out}.row_scale", axis=0)
+        yield _node("Mul", [f"{out}.whole", f"{out}.row_scale"], out)
 
     def _matrix(self, name: str) -> Any:
         """A weight of two axes as numpy; None where it is none."""

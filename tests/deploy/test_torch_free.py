@@ -118,11 +118,17 @@ def test_what_stands_in_the_folder(run: weitiao.Run, onnx: Path) -> None:
 
 def test_neither_torch_nor_transformers_is_imported(onnx: Path, tmp_path: Path) -> None:
     data = write_csv(tmp_path / "more.csv", list(sentences(20, seed=9)))
+    out = str(tmp_path / "out.csv")
+    verbs = [
+        ["predict", str(onnx), "a lovely day"],
+        ["evaluate", str(onnx), str(data)],
+        ["explain", str(onnx), "a sad day"],
+        ["predict", str(onnx), "--file", str(data), "--out", out],
+    ]
     code = f"""
 import sys
 from weitiao.cli import run
-for words in (["predict", {str(onnx)!r}, "a lovely day"], ["evaluate", {str(onnx)!r}, {str(data)!r}], ["explain", {str(onnx)!r}, "a sad day"],
-              ["predict", {str(onnx)!r}, "--file", {str(data)!r}, "--out", {str(tmp_path / "out.csv")!r}]):
+for words in {verbs!r}:
     assert run(words) == 0, words
     assert not {{"torch", "transformers", "accelerate", "peft", "safetensors", "onnx"}} & sys.modules.keys(), words
 """
@@ -297,7 +303,7 @@ def test_int8_weights_have_seven_bits_and_a_scale_an_output(tmp_path: Path) -> N
 
 def test_int8_that_is_no_gain_is_refused(run: weitiao.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exporting, "FASTER", 1000.0)
-    with pytest.raises(GateError, match="times as fast as fp32 .1000 are asked for.*--allow-lossy"):
+    with pytest.raises(GateError, match=r"times as fast as fp32 .1000 are asked for.*--allow-lossy"):
         export(run.path, "onnx-int8", tmp_path / "export")
     assert not (tmp_path / "export").exists()
 

@@ -19,7 +19,7 @@ from tests.own_tasks import QUICK
 from tests.tasks.contract import SMALL, TRAINABLE, asked, assert_close, records_of
 from weitiao import tasks
 from weitiao.deploy import export as exporting
-from weitiao.deploy import gate, int8
+from weitiao.deploy import gate, int8, torch_free
 from weitiao.deploy.export import export
 from weitiao.deploy.runtime import load_export, open_export
 from weitiao.deploy.torch_free import write_torch_free
@@ -318,9 +318,10 @@ def test_int8_without_held_out_rows_is_refused(run: weitiao.Run, tmp_path: Path)
 
 
 def test_without_onnx_the_command_that_installs_it_is_named(run: weitiao.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(int8, "find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r'pip install "weitiao\[export\]"'):
-        export(run.path, "onnx-int8", tmp_path / "export")
+    monkeypatch.setattr(torch_free, "find_spec", lambda name: None)
+    for to in ("onnx", "onnx-int8"):
+        with pytest.raises(UsageError, match=r'pip install "weitiao\[export\]"'):
+            export(run.path, to, tmp_path / "export")
 
 
 # The gate

@@ -141,13 +141,12 @@ def _merged(job: _Job, made: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]
 
 
 def _torch_free(job: _Job, made: RunFolder, to: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    from weitiao.deploy.int8 import quantise, require_onnx
+    from weitiao.deploy.int8 import quantise
     from weitiao.deploy.runtime import open_export, optimise
-    from weitiao.deploy.torch_free import check_offered, write_torch_free
+    from weitiao.deploy.torch_free import check_offered, require_onnx, write_torch_free
 
     check_offered(job.task)
-    if to == "onnx-int8":
-        require_onnx()
+    require_onnx()
     spec, (records, held) = job.record["spec"], gate.held_out(job.run, job.task)
     graph = write_torch_free(job.predictor(merged=True, packed=False), records, made)
     trained = job.trained()

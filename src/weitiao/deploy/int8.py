@@ -7,13 +7,12 @@ numpy; no model, no task.
 """
 
 from collections.abc import Iterator, Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from weitiao.errors import ModelError, UsageError
+from weitiao.errors import ModelError
 from weitiao.messages import _
 
 MICROSOFT = "com.microsoft"  # the domain of onnxruntime's own operators
@@ -21,12 +20,6 @@ WEIGHT, EMBEDDING, ACTIVATION = 63, 127, 127  # largest whole numbers
 MIDDLE = 128  # of a byte: what 0 becomes in an activation
 TABLE = 256  # rows from which a table of embeddings is worth it
 ONE_FILE = 2**31 - 2**20  # bytes: what protobuf holds
-
-
-def require_onnx() -> None:
-    """Raises UsageError, with the command that installs it, where the package is missing."""
-    if find_spec("onnx") is None:
-        raise UsageError(_('This needs {packages}, which are not installed. Type: pip install "weitiao[export]"').format(packages="onnx"))
 
 
 def quantise(graph: Mapping[str, Any], file: Path) -> dict[str, Any]:
@@ -39,10 +32,8 @@ def quantise(graph: Mapping[str, Any], file: Path) -> dict[str, Any]:
         The same with its new precision.
 
     Raises:
-        UsageError: the package onnx is missing.
         ModelError: there is nothing in it to quantise.
     """
-    require_onnx()
     import onnx
 
     model = onnx.load(str(file))

@@ -4,11 +4,12 @@ engine's models; it judges nothing.
 
 import json
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.data.records import Records
-from weitiao.errors import ModelError
+from weitiao.errors import ModelError, UsageError
 from weitiao.messages import _
 from weitiao.processing import FastProcessor
 from weitiao.runs import RunFolder, write_text
@@ -29,6 +30,12 @@ def check_offered(task: Task) -> None:
             'Export it with "--to merged".'
         )
         raise ModelError(message.format(task=task.name))
+
+
+def require_onnx() -> None:
+    """Raises UsageError, with the command that installs it, where the package is missing."""
+    if find_spec("onnx") is None:
+        raise UsageError(_('This needs {packages}, which are not installed. Type: pip install "weitiao[export]"').format(packages="onnx"))
 
 
 def write_torch_free(traced: "Predictor", records: Records, made: RunFolder) -> dict[str, Any]:

@@ -201,6 +201,15 @@ def test_a_graph_that_cannot_be_read_is_named(onnx: Path, run: weitiao.Run, copy
         open_export(run.task, run.spec, RunFolder(copy), record["export"]["graph"])
 
 
+@pytest.mark.parametrize("part", ["graph", "sha256"])
+def test_a_record_that_lacks_something_is_named(part: str, copy: Path, command: Callable[..., Outcome]) -> None:
+    record = RunFolder(copy).record()
+    del record["export"][part]
+    RunFolder(copy).update(export=record["export"])
+    refused = command("predict", str(copy), "a lovely day")
+    assert refused.code == 7 and str(copy) in refused.err
+
+
 def test_a_run_without_weights_has_no_export(run: weitiao.Run, tmp_path: Path) -> None:
     gone = Path(shutil.copytree(run.path, tmp_path / "gone"))
     (gone / "model" / "model.safetensors").unlink()

@@ -44,7 +44,11 @@ def load_export(task: Task, spec: Spec, run: RunFolder) -> Predictor:
     """
     export = run.record()["export"]
     run.check_hashes(export.get("sha256") or {})
-    return open_export(task, spec, run, export["graph"])
+    try:
+        return open_export(task, spec, run, export["graph"])
+    except (KeyError, TypeError) as error:
+        message = _("{path} cannot be read: {error}. Copy it again, or export the run again.")
+        raise RunError(message.format(path=run.record_file, error=f"{type(error).__name__}: {error}")) from error
 
 
 def open_export(task: Task, spec: Spec, run: RunFolder, graph: Mapping[str, Any]) -> Predictor:

@@ -4,6 +4,7 @@ An export is a folder like a run: the model, the spec, the task and the card, an
 it too.
 """
 
+import math
 import shutil
 import tempfile
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ def export(
         to: "merged": one plain model of the base and its adapter, which needs neither PEFT nor the base. "onnx": a graph that onnxruntime
             computes, without torch. "onnx-int8": the same with small whole numbers for weights.
         out: a folder that is not there yet, or an earlier export or run with ``overwrite``.
-        allow_lossy: write it although it does not answer as the run does, or int8 is no gain.
+        allow_lossy: write it although it does not quite answer as the run does, or int8 is no gain.
         trust_task: let the run's own task file run, although it was never named on this machine.
         offline: open no socket for an adapter's base.
         trust_remote_code: the one repository whose Python code may run.
@@ -84,7 +85,7 @@ def export(
             shutil.copy2(file, temporary / file.name)
         proof, graph = _merged(job, made) if to == "merged" else _torch_free(job, made, to)
         problem = _problem(to, proof)
-        if problem and not allow_lossy:
+        if problem and not (allow_lossy and math.isfinite(proof["difference"])):  # what is no number is no answer
             message = _(
                 "{problem} Nothing was written. Take it all the same with --allow-lossy, or use the run: weitiao predict {path} TEXT"
             )

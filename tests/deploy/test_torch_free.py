@@ -105,6 +105,13 @@ def test_an_export_is_used_like_a_run(run: weitiao.Run, onnx: Path) -> None:
     assert_close(mine["influence"], theirs["influence"])
 
 
+def test_an_export_is_evaluated_without_what_baselines_need(run: weitiao.Run, onnx: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = str(run.path.parent / "reviews.csv")
+    assert weitiao.load(onnx).evaluate(data)["baselines"]
+    monkeypatch.setattr("weitiao.api.find_spec", lambda name: None)
+    assert not weitiao.load(onnx).evaluate(data)["baselines"]
+
+
 def test_what_stands_in_the_folder(run: weitiao.Run, onnx: Path) -> None:
     record = json.loads((onnx / "run.json").read_text())
     assert {"model/model.onnx", "model/tokenizer.json", "model/config.json", "README.md"} <= record["export"]["sha256"].keys()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
 
 TARGETS = ("merged", "onnx", "onnx-int8")
+DROPPED = ("tensorflow", "tf", "jax", "flax")
 # Largest difference of an output that a form may have, as a share of the largest output where that is above 1.
 TOLERANCES = {"merged": 1e-5, "onnx": 1e-4}
 POINTS = 0.005  # of a figure between 0 and 1 that int8 may cost; of any other figure, the share of it
@@ -64,7 +65,8 @@ def export(
         GateError: it does not answer as the run does; nothing is left behind.
     """
     if to not in TARGETS:
-        raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)))
+        dropped = " " + _("transformers has dropped TensorFlow and Jax.") if to.lower() in DROPPED else ""
+        raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)) + dropped)
     run, target = RunFolder.open(name), RunFolder(out)
     record = run.record()
     if record.get("status") != "finished":

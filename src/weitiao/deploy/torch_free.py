@@ -35,7 +35,7 @@ def check_offered(task: Task) -> None:
 def require_onnx() -> None:
     """Raises UsageError, with the command that installs it, where the package is missing."""
     if find_spec("onnx") is None:
-        raise UsageError(_('This needs {packages}, which are not installed. Type: pip install "weitiao[export]"').format(packages="onnx"))
+        raise UsageError(_('ONNX exports need the package onnx, which is not installed. Type: pip install "weitiao[export]"'))
 
 
 def write_torch_free(traced: "Predictor", records: Records, made: RunFolder) -> dict[str, Any]:

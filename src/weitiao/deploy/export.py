@@ -170,14 +170,15 @@ def _torch_free(job: _Job, made: RunFolder, to: str) -> tuple[dict[str, Any], di
 def _problem(to: str, proof: dict[str, Any]) -> str:
     """Why an export does not pass, with its figures; "" where it does."""
     if to != "onnx-int8":
-        most, equal = TOLERANCES[to], proof.get("equal", 1.0)
-        if proof["difference"] <= most and equal == 1.0:
+        most = TOLERANCES[to]
+        if proof["difference"] <= most and proof.get("equal", 1.0) == 1.0:
             return ""
         message = _(
             "The export does not answer as the run does: outputs differ by up to {difference:.1e} on {rows} records, where {most:g} is "
-            "allowed, and {equal:.2%} of the answers are the same."
+            "allowed."
         )
-        return message.format(difference=proof["difference"], rows=proof["rows"], most=most, equal=equal)
+        answers = " " + _("{equal:.2%} of the answers are the same.").format(**proof) if "equal" in proof else ""
+        return message.format(**proof, most=most) + answers
     if proof.get("value") is None:
         return _("Nothing shows what int8 costs: the run was measured on no rows.")
     allowed = POINTS * max(1.0, abs(proof["run"]))

@@ -4,26 +4,23 @@
     run.predict(["what a lovely day"])
 
 It knows settings and runs. Long work is told in a terminal or a notebook (``progress``); whoever wants to hear it otherwise passes an
-Observer.
+Observer. What reads data or trains is imported where it is needed: an export answers in less time than that takes.
 """
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from weitiao import __version__, report, tasks
+from weitiao import __version__, tasks
 from weitiao.config import Recipe, nearest
-from weitiao.data import loading
 from weitiao.data.columns import ColumnPlan
 from weitiao.data.records import Records
-from weitiao.engine import hub
-from weitiao.engine.examples import read_examples
-from weitiao.engine.finished import load_finished
+from weitiao.deploy.runtime import is_torch_free, load_export
 from weitiao.engine.fitting import open_run
-from weitiao.engine.session import Session
 from weitiao.errors import INTERRUPTED, RunError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model
@@ -35,6 +32,7 @@ from weitiao.tasks.base import Prediction, Spec
 
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
+    from weitiao.engine.session import Session
 
 
 def check(source: str, *, observer: Observer = SILENT, **settings: Any) -> dict[str, Any]:
@@ -46,6 +44,8 @@ def check(source: str, *, observer: Observer = SILENT, **settings: Any) -> dict[
     Raises:
         DataError: the data cannot be read or used; the message says where and what to do.
     """
+    from weitiao.engine.examples import read_examples
+
     examples = read_examples(tasks.recipe({"data": source, **settings}), observer, base_needed=False)
     ledger = examples.ledger
     return {"check": examples.check, "plan": examples.loaded.plan.as_dict(), "ledger": ledger.counts(), "entries": list(ledger.lines())}
@@ -94,6 +94,9 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
     Raises:
         RunError: there is nothing to go on with, or the data or the base model has changed since.
     """
+    from weitiao.engine import hub
+    from weitiao.engine.session import Session
+
     observer = default_observer(observer, quiet=quiet)
     folder = RunFolder.open(path)
     record = folder.record()
@@ -198,8 +201,10 @@ def _pretrained(name: str, task_name: str, settings: Mapping[str, Any]) -> Model
 
 
 @contextmanager
-def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> Iterator[tuple[Session, dict[str, Any]]]:
+def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> Iterator["tuple[Session, dict[str, Any]]"]:
     """A session with everything done that comes before the first write, and its plan, which the observer has heard."""
+    from weitiao.engine.session import Session
+
     recipe = tasks.recipe({"data": source, **settings})
     folder = RunFolder(_out(recipe))
     folder.check_free(overwrite=recipe.output.overwrite)
@@ -212,7 +217,7 @@ def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> It
         session.close()
 
 
-def _finish(session: Session, folder: RunFolder, observer: Observer) -> "Run":
+def _finish(session: "Session", folder: RunFolder, observer: Observer) -> "Run":
     """Train to the end and close the run's record, whatever happens."""
     folder.update(status="running", exit_code=None)
     try:
@@ -234,6 +239,8 @@ def _finish(session: Session, folder: RunFolder, observer: Observer) -> "Run":
 
 def _describe(folder: RunFolder, observer: Observer) -> None:
     """Write the card and the report of a finished run. What goes wrong with them is said and spoils no model."""
+    from weitiao import report
+
     try:
         report.write_card(folder)
         report.write_report(folder)
@@ -276,16 +283,28 @@ class Run(Model):
 
     def write_report(self) -> Path:
         """Write report.html and the model card again, in the language in force."""
+        from weitiao import report
+
         report.write_card(self.folder)
         return report.write_report(self.folder)
 
     def _load_run(self, spec: Spec) -> "Predictor":
+        if is_torch_free(self.record):
+            return load_export(self.task, spec, self.folder)
+        from weitiao.engine.finished import load_finished
+
         how: dict[str, Any] = {"offline": self.offline, "trust_remote_code": self.trust_remote_code}
         return load_finished(self.task, spec, self.folder, shared=self._shared, **how)
 
     def _training_records(self) -> Records | None:
-        """The training split, read again for the baselines; None where the data is gone or has changed."""
+        """The training split, read again for the baselines; None where the data is gone or has changed, or where an export is used without
+        the package that they need.
+        """
+        from weitiao.data import loading
+
         record = self.record
+        if is_torch_free(record) and find_spec("sklearn") is None:
+            return None
         recipe = tasks.recipe(record["settings"], self.task)
         try:
             loaded = loading.load(recipe.source, recipe.data, self.task.schema(recipe.task), seed=recipe.training.seed, offline=True)
@@ -298,6 +317,8 @@ class Run(Model):
         """Row by row where the training data is there; else all of them where they are the very training split, else none."""
         if train is not None:
             return super()._trained_on(records, train)
+        from weitiao.data import loading
+
         same = loading.fingerprint(records) == self.record["data"]["splits"]["train"]["fingerprint"]
         return len(records) if same else 0
 

@@ -13,15 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import asking, tasks
-from weitiao.data import loading, writing
-from weitiao.data.bad_rows import BadRows
-from weitiao.data.cleaning import to_records
-from weitiao.data.columns import ColumnPlan
-from weitiao.data.duplicates import shared_rows
 from weitiao.data.ledger import Ledger
-from weitiao.data.reading import Reading, iter_tables
 from weitiao.data.records import Records
-from weitiao.data.titles import rows_line
 from weitiao.errors import DataError, UsageError
 from weitiao.labels import labels_of, ordered
 from weitiao.messages import _
@@ -32,6 +25,8 @@ from weitiao.scope import check_reading
 from weitiao.tasks.base import Prediction, Spec, Task
 
 if TYPE_CHECKING:
+    from weitiao.data.columns import ColumnPlan
+    from weitiao.data.reading import Reading
     from weitiao.engine.prediction import Predictor
 
 NAMED = 10  # rows of a file that a warning names
@@ -78,7 +73,7 @@ class Model:
         load_seconds: how long it took to load the weights and, for 8 bits, to check them; 0 before.
     """
 
-    def __init__(self, name: str, task: Task, spec: Spec, load: "Callable[[Spec], Predictor]", plan: ColumnPlan | None = None) -> None:
+    def __init__(self, name: str, task: Task, spec: Spec, load: "Callable[[Spec], Predictor]", plan: "ColumnPlan | None" = None) -> None:
         self.name, self.task, self.spec = name, task, spec
         self.options: dict[str, Any] = {}
         self.offline, self.trust_remote_code = False, ""
@@ -148,6 +143,7 @@ class Model:
             DataError: the file cannot be read, lacks a column, or has none of the model's labels.
             UsageError: a setting that would change nothing.
         """
+        from weitiao.data import loading
         from weitiao.engine.evaluation import evaluate
 
         plan, schema, reading = self._reading(settings, self.options)
@@ -181,6 +177,8 @@ class Model:
         Raises:
             UsageError: ``out`` is the file itself, or has an ending that is not written.
         """
+        from weitiao.data import writing
+
         ending, out = writing.check_ending(out), Path(out)
         if os.path.exists(out) and os.path.exists(data) and out.samefile(data):
             message = _("{out} is the file that is read. Choose another name for the predictions.")
@@ -207,6 +205,12 @@ class Model:
         self, data: str, *, observer: Observer = SILENT, ledger: Ledger | None = None, **settings: Any
     ) -> Iterator[list[FileRow]]:
         """The file's rows with their answers, in its order, a batch at a time; what could not be read or was cut goes to ``ledger``."""
+        from weitiao.data import loading
+        from weitiao.data.bad_rows import BadRows
+        from weitiao.data.cleaning import to_records
+        from weitiao.data.reading import iter_tables
+        from weitiao.data.titles import rows_line
+
         task, ledger = self.task, Ledger() if ledger is None else ledger
         plan, schema, reading = self._reading(settings)
         schema = replace(schema, outputs=())  # answers that a file holds are carried along, whatever they look like
@@ -314,8 +318,10 @@ class Model:
     def _as_record(self, value: str | Mapping[str, Any], at: int, given: Mapping[str, Any]) -> dict[str, Any]:
         return asking.as_record(self.task, self.spec, value, at, given)
 
-    def _reading(self, settings: Mapping[str, Any], options: Mapping[str, Any] = {}) -> tuple[ColumnPlan | None, Any, Reading]:
+    def _reading(self, settings: Mapping[str, Any], options: Mapping[str, Any] = {}) -> "tuple[ColumnPlan | None, Any, Reading]":
         """What ``loading`` needs to read another file as the training data was read; ``options`` are the task's, where nobody says else."""
+        from weitiao.data.reading import Reading
+
         recipe = tasks.recipe({**options, **settings}, self.task)
         check_reading(settings, self.task)
         data, schema = recipe.data, self.task.schema(recipe.task)
@@ -335,6 +341,8 @@ class Model:
 
     def _trained_on(self, records: Records, train: Records | None) -> int:
         """How many records the model was trained on, as far as is known."""
+        from weitiao.data.duplicates import shared_rows
+
         return shared_rows(records, train, [field.name for field in self.task.inputs]) if train is not None else 0
 
 

@@ -26,6 +26,7 @@ class RunFolder:
     Attributes:
         path: the folder.
         model, checkpoints: folders inside it.
+        graph, tokenizer: in the model folder of an export that needs no torch, what answers and what reads texts.
         task: a folder with the task file, and those beside it that it imports, where the task is of somebody's own.
         blank: the base model while training, where it was made for this run and cannot be found anywhere else.
         report, card, log_file, predictions_file, ledger_file, record_file, check_file: files inside it.
@@ -35,6 +36,8 @@ class RunFolder:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.model = self.path / "model"
+        self.graph = self.model / "model.onnx"
+        self.tokenizer = self.model / "tokenizer.json"
         self.checkpoints = self.path / "checkpoints"
         self.task = self.path / "task"
         self.blank = self.checkpoints / "blank"
@@ -151,7 +154,30 @@ class RunFolder:
     def hashes(self) -> dict[str, str]:
         """The sha256 of every file but the record itself, by its path in the folder."""
         files = sorted(file for file in self.path.rglob("*") if file.is_file() and file != self.record_file)
-        return {file.relative_to(self.path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+        return {file.relative_to(self.path).as_posix(): _sha256(file) for file in files}
+
+    def check_hashes(self, hashes: Mapping[str, str]) -> None:
+        """Insist that everything which an export answers by, its model and its task file, is what was written. The card and what else lies
+        beside may be written again.
+
+        Args:
+            hashes: as ``hashes`` gave them.
+
+        Raises:
+            RunError: names the file that is missing, was changed, or does not belong there.
+        """
+        answering = (self.model, self.task)
+        there = {file.relative_to(self.path).as_posix() for folder in answering for file in folder.rglob("*") if file.is_file()}
+        wanted = {name: digest for name, digest in hashes.items() if any((self.path / name).is_relative_to(one) for one in answering)}
+        problems = {
+            _("{file} is not there"): sorted(wanted.keys() - there),
+            _("{file} does not belong there"): sorted(there - wanted.keys()),
+            _("{file} is not what was exported"): [name for name in wanted if name in there and _sha256(self.path / name) != wanted[name]],
+        }
+        for problem, names in problems.items():
+            if names:
+                message = _("{path}: {problem}, so nobody knows what this export would answer. Copy it again, or export the run again.")
+                raise RunError(message.format(path=self.path, problem=problem.format(file=names[0])))
 
     def _json(self, path: Path) -> Any:
         try:
@@ -250,6 +276,11 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                 yield json.loads(line)
             except ValueError:
                 return
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _sync(path: Path) -> None:

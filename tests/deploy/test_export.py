@@ -19,7 +19,8 @@ from tests.conftest import make_model, sentences, write_csv
 from tests.own_tasks import PLAIN, QUICK, ROWS, written
 from tests.tasks.contract import TRAINABLE, records_of
 from tests.tasks.test_translation import PAIRS, TEXTS, write_pairs
-from weitiao.deploy.export import _bring_together, _records, compare, export
+from weitiao.deploy.export import _bring_together, export
+from weitiao.deploy.gate import held_out, outputs_apart
 from weitiao.engine.architectures import ARCHITECTURES, Size
 from weitiao.engine.blank import write_blank
 from weitiao.engine.devices import Machine
@@ -43,14 +44,15 @@ def test_the_records_of_every_task_come_back_from_its_predictions(task: Task, tm
     run, records = RunFolder(tmp_path), list(records_of(task))
     lines = [prediction_line(number, "test.jsonl", record, {"text": "an answer"}) for number, record in enumerate(records, 2)]
     write_lines(run.predictions_file, lines)
-    assert _records(run, task) == json.loads(json.dumps(records))
+    assert list(held_out(run, task)[0]) == json.loads(json.dumps(records))
     for number, line in enumerate(run.predictions(), 2):
         assert (line["row"], line["source"], line["prediction"]) == (number, "test.jsonl", {"text": "an answer"})
 
 
 @pytest.mark.parametrize("task", TRAINABLE, ids=lambda task: task.name)
 def test_a_task_whose_run_has_no_predictions_is_compared_on_its_example(task: Task, tmp_path: Path) -> None:
-    (record,) = _records(RunFolder(tmp_path), task)
+    (record,), held = held_out(RunFolder(tmp_path), task)
+    assert not held
     assert record.keys() >= {field.name for field in task.inputs if not field.optional}
 
 
@@ -121,8 +123,9 @@ def test_a_merged_model_without_numbers_is_not_written(
         save(task, spec, loaded, *rest)
 
     monkeypatch.setattr(finished, "save_finished", damaged)
-    with pytest.raises(GateError, match="differ by up to inf"):
-        export(lora.path, "merged", tmp_path / "merged")
+    for allow_lossy in (False, True):
+        with pytest.raises(GateError, match="differ by up to inf"):
+            export(lora.path, "merged", tmp_path / "merged", allow_lossy=allow_lossy)
     assert not (tmp_path / "merged").exists()
 
 
@@ -138,9 +141,9 @@ def test_what_is_no_number_agrees_with_nothing() -> None:
             return [{"logits": np.array(self.answers)}]
 
     nothing = float("nan")
-    assert compare(Says(1.0), Says(1.0), [{}, {}]) == (2, 0.0)  # type: ignore[arg-type]
+    assert outputs_apart(Says(1.0), Says(1.0), [{}, {}]) == {"rows": 2, "difference": 0.0}  # type: ignore[arg-type]
     for one, other in ((nothing, 1.0), (1.0, nothing), (nothing, nothing)):
-        assert compare(Says(one), Says(other), [{}]) == (1, float("inf"))  # type: ignore[arg-type]
+        assert outputs_apart(Says(one), Says(other), [{}])["difference"] == float("inf")  # type: ignore[arg-type]
 
 
 def test_two_models_on_two_devices_are_brought_together() -> None:

@@ -4,7 +4,7 @@
     verbs         one function a verb        progress             long work on a terminal
     screen        where words go             tables, figures      results as tables
     failures      exceptions -> paragraphs   surroundings         other packages kept quiet
-    line_breaks   also between characters
+    line_breaks   also between characters   quick           an export's answer before anything is parsed
 
 Importing it imports neither torch, transformers, numpy nor pyarrow, so that ``weitiao --help`` is instant.
 """
@@ -27,21 +27,30 @@ def run(arguments: list[str]) -> int:
 
     settle(debug=debug)
 
-    from weitiao.cli import failures
-    from weitiao.cli.application import group
-    from weitiao.cli.commands import invoke
-    from weitiao.cli.screen import Screen
+    from weitiao.cli import quick
 
     try:
-        code = invoke(group(), arguments)
+        code = 0 if quick.answered(arguments) else _parsed(arguments)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
+        from weitiao.cli import failures
+
         failures.quiet_about_broken_pipes()
         return PIPE_BROKEN
     except (Exception, KeyboardInterrupt) as error:
+        from weitiao.cli import failures
+        from weitiao.cli.screen import Screen
+
         screen = Screen(json="--json" in before_texts, quiet="--quiet" in before_texts)
         return failures.report(error, screen, debug=debug)
+
+
+def _parsed(arguments: list[str]) -> int:
+    from weitiao.cli.application import group
+    from weitiao.cli.commands import invoke
+
+    return invoke(group(), arguments)
 
 
 def asked_language(arguments: list[str]) -> str:

@@ -64,7 +64,9 @@ Precision = Annotated[
     ),
 ]
 
-To = Annotated[str, Option("--to", metavar="<form>", help=N_("What it becomes: merged, one plain model of the base and its adapter."))]
+TO_HELP = N_("What it becomes: merged, one plain model of base and adapter; onnx, which needs no torch; onnx-int8, smaller and faster.")
+To = Annotated[str, Option("--to", metavar="<form>", help=TO_HELP)]
+AllowLossy = Annotated[bool, Option("--allow-lossy", help=N_("Write it although it does not answer as the run does, or int8 is no gain."))]
 ExportTo = Annotated[str, Option("--out", "-o", metavar="<folder>", help=N_("The folder to write, like a run's."))]
 Served = Annotated[
     list[str], Argument(metavar="RUN", help=N_("Folders of runs, each maybe with a name before it: NAME=RUN; with --task one model."))

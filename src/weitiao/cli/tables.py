@@ -131,6 +131,22 @@ def pairs(lines: Mapping[str, str]) -> RenderableType:
     return Padding(table, (0, 0, 0, 2), expand=False)
 
 
+def exported(made: Mapping[str, Any]) -> RenderableType:
+    """What an export is, and what sets it apart from its run."""
+    lines = {_("folder"): made["out"], _("size"): size(made["bytes"])}
+    lines[_("difference")] = _("at most {difference:.1e} on {rows} records").format(**made)
+    if "equal" in made:
+        lines[_("same answers")] = share(made["equal"])
+    if made.get("metric"):
+        bounds = " [{:.4f}, {:.4f}]".format(*made["interval"]) if made.get("interval") else ""
+        lines[made["metric"]] = f"{made['value']:.4f}{bounds} · " + _("the run: {value:.4f}").format(value=made["run"])
+    if "rows_per_s" in made:
+        beside = _("fp32: {count:,.0f}") if made["to"] == "onnx-int8" else _("the run: {count:,.0f}")
+        speed = _("{count:,.0f} rows/s").format(count=made["rows_per_s"])
+        lines[_("speed")] = f"{speed} · " + beside.format(count=made["against_rows_per_s"])
+    return pairs(lines)
+
+
 def _rows(check: Mapping[str, Any]) -> RenderableType:
     """Rows of each label in each split, in the labels' fixed order, and all of them: a row may have several labels or none."""
     return _counted(check.get("labels", []), _splits(check), check["rows"].get("train", 0), check["rows"])

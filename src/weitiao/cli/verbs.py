@@ -13,6 +13,7 @@ from weitiao.cli import standard_input
 from weitiao.cli.application import MAIN, command
 from weitiao.cli.options import answering_settings, reading_settings, settings_of, verb
 from weitiao.cli.parameters import (
+    AllowLossy,
     ApiKeyEnv,
     Config,
     Data,
@@ -186,7 +187,8 @@ def predict(
 @command(
     MAIN,
     N_("Write a finished run in another form, with proof that it answers the same."),
-    "weitiao export runs/reviews --to merged --out exports/reviews",
+    "weitiao export runs/reviews --to onnx --out exports/reviews",
+    "weitiao export runs/reviews --to merged --out exports/merged",
 )
 @verb(lambda: ("offline", "trust_remote_code"))
 def export(
@@ -195,19 +197,19 @@ def export(
     to: To,
     out: ExportTo,
     overwrite: Overwrite = False,
+    allow_lossy: AllowLossy = False,
     trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
     from weitiao.cli.progress import LOADING, working
-    from weitiao.cli.tables import pairs
-    from weitiao.quantities import size
+    from weitiao.cli.tables import exported
 
     with working(screen, first=_(LOADING)) as (_api, observer):
         from weitiao.deploy.export import export as write
 
-        made = write(run, to, out, overwrite=overwrite, observer=observer, trust_task=trust_task, **typed(settings))
-    difference = _("at most {difference:.1e} on {rows} records").format(**made)
-    screen.result(made, pairs({_("folder"): out, _("size"): size(made["bytes"]), _("difference"): difference}), bare=out)
+        ways = {**typed(settings), "overwrite": overwrite, "allow_lossy": allow_lossy, "trust_task": trust_task}
+        made = write(run, to, out, observer=observer, **ways)
+    screen.result(made, exported(made), bare=out)
     screen.next(("weitiao", "predict", out, *question(out, trust_task=trust_task)))
 
 

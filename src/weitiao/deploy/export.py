@@ -4,26 +4,30 @@ An export is a folder like a run: the model, the spec, the task and the card, an
 it too.
 """
 
+import math
 import shutil
-from collections.abc import Sequence
+import tempfile
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from weitiao import report, tasks
+from weitiao.deploy import gate
 from weitiao.errors import GateError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
-from weitiao.tasks.base import Record, Task
+from weitiao.tasks.base import Task
 
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
 
-TARGETS = ("merged",)
-TOLERANCE = 1e-5  # largest difference of an output, as a share of the largest output where that is above 1
-PROBES = 64  # records that are compared
+TARGETS = ("merged", "onnx", "onnx-int8")
+DROPPED = ("tensorflow", "tf", "jax", "flax")
+# Largest difference of an output that a form may have, as a share of the largest output where that is above 1.
+TOLERANCES = {"merged": 1e-5, "onnx": 1e-4}
+POINTS = 0.005  # of a figure between 0 and 1 that int8 may cost; of any other figure, the share of it
+FASTER = 1.2  # times that int8 must be
 
 
 def export(
@@ -32,6 +36,7 @@ def export(
     out: str | Path,
     *,
     overwrite: bool = False,
+    allow_lossy: bool = False,
     observer: Observer = SILENT,
     trust_task: bool = False,
     offline: bool = False,
@@ -41,69 +46,161 @@ def export(
 
     Args:
         name: a finished run's folder.
-        to: "merged": one plain model of the base and its adapter, which needs neither PEFT nor the base.
+        to: "merged": one plain model of the base and its adapter, which needs neither PEFT nor the base. "onnx": a graph that onnxruntime
+            computes, without torch. "onnx-int8": the same with small whole numbers for weights.
         out: a folder that is not there yet, or an earlier export or run with ``overwrite``.
+        allow_lossy: write it although it does not quite answer as the run does, or int8 is no gain.
         trust_task: let the run's own task file run, although it was never named on this machine.
         offline: open no socket for an adapter's base.
         trust_remote_code: the one repository whose Python code may run.
 
     Returns:
-        {"out", "to", "rows", "difference", "against", "bytes"}: how many records were compared, the largest difference of their outputs,
-        and what they were compared with: "run"; or "dequantised", the run's adapter beside its base's quantised weights, read as ordinary
-        numbers.
+        {"out", "to", "bytes", "against", and what ``gate.parity`` and ``gate.speeds`` found}. "against" is what it was compared with:
+        "run"; or "dequantised", the run's adapter beside its base's quantised weights, read as ordinary numbers.
 
     Raises:
         UsageError: no such form.
-        RunError: the run is not finished, or ``out`` is taken.
-        GateError: the outputs differ; nothing is left behind.
+        RunError: the run is not finished, or is an export already; or ``out`` is taken.
+        ModelError: this model has no such form; the message says why.
+        GateError: it does not answer as the run does; nothing is left behind.
     """
     if to not in TARGETS:
-        raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)))
+        dropped = " " + _("transformers has dropped TensorFlow and Jax.") if to.lower() in DROPPED else ""
+        raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)) + dropped)
     run, target = RunFolder.open(name), RunFolder(out)
     record = run.record()
     if record.get("status") != "finished":
         raise RunError(_("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name))
-    target.check_free(overwrite=overwrite)
-    from weitiao.engine.finished import load_finished, save_finished
+    from weitiao.deploy.runtime import is_torch_free
 
-    task, spec = tasks.of_run(record, run.task, trust_task=trust_task), record["spec"]
-    where: dict[str, Any] = {"offline": offline, "trust_remote_code": trust_remote_code}
-    bits = _bits(run)
-    merged = load_finished(task, spec, run, merged=True, **where)
-    # What bitsandbytes computes with quantised weights is no measure for a merged model: in 8 bits it rounds what goes into a layer
-    # as well, and in 4 bits, on some processors, the products.
-    trained = load_finished(task, spec, run, merged=False, dequantised=True, **where)
+    if is_torch_free(record):
+        raise RunError(_("{path} is an export already, without the weights to make another from. Export the run.").format(path=name))
+    target.check_free(overwrite=overwrite)
+    task = tasks.of_run(record, run.task, trust_task=trust_task)
+    job = _Job(run, task, record, {"offline": offline, "trust_remote_code": trust_remote_code}, _bits(run))
     with atomic(target.path) as temporary:
         made = RunFolder(temporary)
         temporary.mkdir(parents=True)
-        save_finished(task, spec, merged.backend.loaded, made.model, merged.max_length)  # type: ignore[attr-defined]
         if task.origin is not None:
             made.keep_task_file(task.origin.name, task.origin.files)
         for file in run.kept_files():
             shutil.copy2(file, temporary / file.name)
-        made.update(**{**record, "name": target.path.name, "model_bytes": _bytes([made.model])})
-        # What stands on the disk is judged, not what was in memory: saving is part of what can go wrong.
-        saved = load_finished(task, spec, made, **where)
-        _bring_together(saved, trained)
-        rows, difference = compare(trained, saved, _records(run, task))
-        if difference > TOLERANCE:
+        proof, graph = _merged(job, made) if to == "merged" else _torch_free(job, made, to)
+        problem = _problem(to, proof)
+        if problem and not (allow_lossy and math.isfinite(proof["difference"])):  # what is no number is no answer
             message = _(
-                "The merged model does not answer as the run does: outputs differ by up to {difference:.1e} on {rows} records, where "
-                "{most:g} is allowed. Nothing was written. Use the run as it is: weitiao predict {path} TEXT"
+                "{problem} Nothing was written. Take it all the same with --allow-lossy, or use the run: weitiao predict {path} TEXT"
             )
-            raise GateError(message.format(difference=difference, rows=rows, most=TOLERANCE, path=name))
-        proof = {"rows": rows, "difference": difference, "against": "dequantised" if bits else "run"}
-        made.update(export={"to": to, "from": record.get("name"), **proof})
+            raise GateError(message.format(problem=problem, path=name))
+        proof |= {"bytes": size_of(made.model), "against": "dequantised" if job.bits else "run"}
+        told = {"to": to, "from": record.get("name"), **proof}
+        told |= {name: value for name, value in {"graph": graph, "lossy": problem}.items() if value}
+        made.update(**{**record, "name": target.path.name, "model_bytes": proof["bytes"], "export": told})
         report.write_card(made)  # by the record, which says that this is an export and no adapter
-        made.update(export={"to": to, "from": record.get("name"), **proof, "sha256": made.hashes()})
-    observer.note(_("Compared on {rows} records: outputs differ by at most {difference:.1e}.").format(rows=rows, difference=difference))
+        made.update(export={**told, "sha256": made.hashes()})
+    _tell(proof, problem, job.bits, observer)
+    return {"out": str(out), "to": to, **proof}
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What is exported.
+
+    Attributes:
+        how: where an adapter's base may be had from.
+        bits: how many bits that base is kept in; 0 where it is not quantised.
+    """
+
+    run: RunFolder
+    task: Task
+    record: dict[str, Any]
+    how: dict[str, Any] = field(default_factory=dict)
+    bits: int = 0
+
+    def predictor(self, **kind: Any) -> "Predictor":
+        """The run's model, see ``load_finished``."""
+        from weitiao.engine.finished import load_finished
+
+        return load_finished(self.task, self.record["spec"], self.run, **kind, **self.how)
+
+    def trained(self) -> "Predictor":
+        """What an export must answer like. What bitsandbytes computes with quantised weights is no measure for one: in 8 bits it rounds
+        what goes into a layer as well, and in 4 bits, on some processors, the products.
+        """
+        return self.predictor(merged=False, dequantised=True)
+
+
+def _merged(job: _Job, made: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
+    from weitiao.engine.finished import load_finished, save_finished
+
+    merged, trained = job.predictor(merged=True), job.trained()
+    save_finished(job.task, job.record["spec"], merged.backend.loaded, made.model, merged.max_length)  # type: ignore[attr-defined]
+    made.update(**job.record)
+    # What stands on the disk is judged, not what was in memory: saving is part of what can go wrong.
+    saved = load_finished(job.task, job.record["spec"], made, **job.how)
+    _bring_together(saved, trained)
+    records, _held = gate.held_out(job.run, job.task, gate.PROBES)
+    return gate.outputs_apart(trained, saved, records), {}
+
+
+def _torch_free(job: _Job, made: RunFolder, to: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    from weitiao.deploy.int8 import quantise
+    from weitiao.deploy.runtime import open_export, optimise
+    from weitiao.deploy.torch_free import check_offered, require_onnx, write_torch_free
+
+    check_offered(job.task)
+    require_onnx()
+    spec, (records, held) = job.record["spec"], gate.held_out(job.run, job.task)
+    graph = write_torch_free(job.predictor(merged=True, packed=False), records, made)
+    trained = job.trained()
+    if to == "onnx":
+        graph["optimised"] = optimise(made.graph)
+        exported = open_export(job.task, spec, made, graph)
+        return gate.parity(trained, exported, records, held=held) | gate.speeds(trained, exported, records), graph
+    with tempfile.TemporaryDirectory() as place:
+        # What int8 is faster than is the graph that it was made from.
+        plain = RunFolder(place)
+        shutil.copytree(made.model, plain.model)
+        plainly = open_export(job.task, spec, plain, graph)
+        graph = {**quantise(graph, made.graph), "optimised": optimise(made.graph)}
+        exported = open_export(job.task, spec, made, graph)
+        return gate.parity(trained, exported, records, held=held) | gate.speeds(plainly, exported, records), graph
+
+
+def _problem(to: str, proof: dict[str, Any]) -> str:
+    """Why an export does not pass, with its figures; "" where it does."""
+    if to != "onnx-int8":
+        most = TOLERANCES[to]
+        if proof["difference"] <= most and proof.get("equal", 1.0) == 1.0:
+            return ""
+        message = _(
+            "The export does not answer as the run does: outputs differ by up to {difference:.1e} on {rows} records, where {most:g} is "
+            "allowed."
+        )
+        answers = " " + _("{equal:.2%} of the answers are the same.").format(**proof) if "equal" in proof else ""
+        return message.format(**proof, most=most) + answers
+    if proof.get("value") is None:
+        return _("Nothing shows what int8 costs: the run was measured on no rows.")
+    allowed = POINTS * max(1.0, abs(proof["run"]))
+    if proof["lost"] <= allowed and proof["faster"] >= FASTER:
+        return ""
+    message = _(
+        "int8 is not worth it here: {metric} is {value:.4f} where the run has {run:.4f} ({allowed:.3f} may be lost), {equal:.1%} of {rows} "
+        "answers are the same, and it is {faster:.2f} times as fast as fp32 ({least:g} are asked for)."
+    )
+    return message.format(**proof, allowed=allowed, least=FASTER)
+
+
+def _tell(proof: dict[str, Any], problem: str, bits: int, observer: Observer) -> None:
+    if problem:
+        observer.warn(problem)
+    observer.note(_("Compared on {rows} records: outputs differ by at most {difference:.1e}.").format(**proof))
     if bits:
         message = _(
             "Compared with the adapter beside the base's weights as {bits} bits hold them, read as ordinary numbers. The run itself may "
             "answer a little differently, since bitsandbytes rounds while it computes, too."
         )
         observer.note(message.format(bits=bits))
-    return {"out": str(out), "to": to, **proof, "bytes": _bytes([target.model])}
 
 
 def _bits(run: RunFolder) -> int:
@@ -122,37 +219,6 @@ def _bring_together(one: "Predictor", other: "Predictor") -> None:
         mine.machine = theirs.machine
 
 
-def compare(one: "Predictor", other: "Predictor", records: Sequence[Record]) -> tuple[int, float]:
-    """(records, largest difference of an output) of two predictors. Texts that are written must be equal, token by token."""
-    largest = 0.0
-    for record in records:
-        features = one.encode(record)
-        for mine, theirs in zip(one.backend.run(features), other.backend.run(features), strict=True):
-            largest = max([largest, *(_difference(mine[name], theirs[name]) for name in mine)])  # none of them is a NaN
-    return len(records), largest
-
-
-def _difference(one: np.ndarray, other: np.ndarray) -> float:
-    """The largest difference, as a share of the largest value where that is above 1. What is no finite number agrees with nothing.
-
-    >>> _difference(np.array([1.0, 4.0]), np.array([1.0, 5.0])), _difference(np.array([np.nan]), np.array([np.nan]))
-    (0.25, inf)
-    """
-    if one.shape != other.shape or not np.issubdtype(one.dtype, np.floating):
-        return 0.0 if np.array_equal(one, other) else float("inf")
-    if not one.size:
-        return 0.0
-    if not (np.isfinite(one).all() and np.isfinite(other).all()):
-        return float("inf")
-    return float(np.abs(one - other).max() / max(1.0, float(np.abs(one).max())))
-
-
-def _records(run: RunFolder, task: Task) -> Sequence[Record]:
-    """Some of the rows that the run was measured on; the task's own example where it has none."""
-    from weitiao.engine.finished import held_out
-
-    return held_out(run, task, PROBES) or [task.prepare({**dict.fromkeys(task.fields), **task.example})]
-
-
-def _bytes(folders: Sequence[Path]) -> int:
-    return sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

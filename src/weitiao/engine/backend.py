@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from inspect import signature
 from threading import Event, Thread
@@ -13,8 +14,10 @@ import torch
 from weitiao.engine.batching import micro_batches
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
-from weitiao.engine.prediction import in_halves
-from weitiao.processing import Features
+from weitiao.engine.prediction import apart, in_halves
+from weitiao.engine.spelling import Spelling
+from weitiao.engine.watching import Watch, watched
+from weitiao.processing import Features, Processor
 
 LOSS_TOKENS = 4096  # in one forward pass of ``losses``
 
@@ -37,12 +40,45 @@ class TorchBackend:
         self.loaded.network.eval()
         with torch.inference_mode():
             collated = self._collate([[features] for features in batch])
-            answers = self._written(collated) if self.generation is not None else self._answered(collated)
+            rows = self._written(collated) if self.generation is not None else self._answered(collated)
         placed: list[dict[str, np.ndarray]] = [{} for _ in batch]
-        for name, rows in answers.items():
-            for row, answer in zip(collated.order, rows, strict=True):
-                placed[row][name] = answer.cpu().numpy()
+        for row, answers in zip(collated.order, rows, strict=True):
+            placed[row] = answers
         return placed
+
+    @property
+    def squash(self) -> str:
+        """How logits become probabilities, see ``Objective``."""
+        return self.objective.squash
+
+    @property
+    def padding(self) -> Mapping[str, int]:
+        """The value that fills each input after a row's end."""
+        return self.loaded.padding
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """What the ids of answers mean, by the model's config; {} where it says nothing."""
+        return {int(number): str(label) for number, label in (self.loaded.network.config.id2label or {}).items()}
+
+    def about(self) -> dict[str, Any]:
+        """{"network", "parameters", "device", "precision", "packed"}: what computes, and how."""
+        machine = self.loaded.machine
+        return {
+            "network": type(self.loaded.network).__name__,
+            "parameters": self.loaded.parameters()[0],
+            "device": machine.device,
+            "precision": machine.precision,
+            "packed": self.loaded.packing is not None and self.generation is None,
+        }
+
+    def watched(self) -> AbstractContextManager[Watch]:
+        """A context that writes down what goes in and what comes out."""
+        return watched(self.loaded.network)
+
+    def spelling(self, processor: Processor) -> Spelling:
+        """How token ids read."""
+        return Spelling.of_transformers(self.loaded.tokenizer)
 
     def losses(self, examples: Sequence[Example]) -> tuple[np.ndarray, bool]:
         """(examples,) the summed loss of each example, of one features each, the right answers shown as it goes; and whether it is each
@@ -142,14 +178,15 @@ class TorchBackend:
     def _collate(self, examples: Iterable[Example]) -> Collated:
         return self.objective.collate(list(examples), self.loaded.padding).to(self.loaded.machine.device)
 
-    def _answered(self, batch: Collated) -> Mapping[str, Any]:
-        return self.objective.answers(self.loaded.forward(batch), batch)
+    def _answered(self, batch: Collated) -> list[dict[str, np.ndarray]]:
+        answers = self.objective.answers(self.loaded.forward(batch), batch)
+        return apart({name: values.cpu().numpy() for name, values in answers.items()}, self.objective.parts, batch.lengths)
 
-    def _written(self, batch: Collated) -> dict[str, list[torch.Tensor]]:
+    def _written(self, batch: Collated) -> list[dict[str, np.ndarray]]:
         """Newly written ids of each row, up to its end token."""
         arguments = dict(self.generation or {})
         ids, start = self._generate(batch, arguments)
-        return {"sequences": [self._ended(row, arguments) for row in ids[:, start:]]}
+        return [{"sequences": self._ended(row, arguments).cpu().numpy()} for row in ids[:, start:]]
 
     def _ended(self, row: torch.Tensor, arguments: Mapping[str, Any]) -> torch.Tensor:
         """(tokens,) new ids, up to the first that ends an answer."""

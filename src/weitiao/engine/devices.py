@@ -7,7 +7,6 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
 from weitiao.config import TrainingSettings
@@ -201,6 +200,8 @@ def derived_seed(*numbers: int) -> int:
 
 def environment(machine: Machine) -> dict[str, Any]:
     """What is needed to repeat and compare a run: versions, processor, memory, threads, git commit. JSON-ready, without paths."""
+    from importlib import metadata
+
     import psutil
 
     return {
@@ -216,6 +217,8 @@ def environment(machine: Machine) -> dict[str, Any]:
 
 
 def _installed(name: str) -> bool:
+    from importlib import metadata
+
     try:
         metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -12,7 +12,8 @@ import numpy as np
 from weitiao.engine.leave_one_out import leave_one_out
 from weitiao.engine.prediction import Predictor, batches
 from weitiao.engine.readings import candidates, cosines, over_rows, reading
-from weitiao.engine.watching import Watch, watched
+from weitiao.engine.spelling import Spelling
+from weitiao.engine.watching import Watch
 from weitiao.processing import Features
 from weitiao.tasks.base import Outputs, Prediction, Record
 
@@ -23,7 +24,7 @@ def explain(predictor: Predictor, record: Record) -> dict[str, Any]:
     """The three stages for one record; everything in it is plain JSON.
 
     Args:
-        predictor: with a torch backend.
+        predictor: with a backend that can be looked into, as torch's and the exports' can.
         record: prepared, as ``Predictor.predict`` takes it.
 
     Returns:
@@ -31,9 +32,9 @@ def explain(predictor: Predictor, record: Record) -> dict[str, Any]:
         None where no words can be left out, see ``leave_one_out``.
     """
     task, backend = predictor.task, _backend(predictor)
-    network, spell = backend.loaded.network, Spelling(backend.loaded.tokenizer)
+    spell = backend.spelling(predictor.processor)
     features = predictor.encode(record)
-    with watched(network) as watch:
+    with backend.watched() as watch:
         if task.answers_by == "generate":
             written, ids, start = backend.write(features[0])
             outputs: list[Outputs] = [written]
@@ -43,42 +44,18 @@ def explain(predictor: Predictor, record: Record) -> dict[str, Any]:
         steps = candidates(backend.follow(features[0], ids, start), ids[start:].tolist(), TOP, spell.read)
         rows: list[dict[str, Any]] = [{"kind": "steps", "steps": steps}]
     else:
-        rows = [reading(arrays, backend.objective.squash, spell.read) for arrays in outputs]
+        rows = [reading(arrays, backend.squash, spell.read) for arrays in outputs]
     answer = task.decode(record, features, outputs, predictor.spec, predictor.processor)
     explained = {
         "task": task.name,
         "summary": task.summary,
         "input": {field.name: record.get(field.name) for field in task.inputs},
         "encode": _encoded(predictor, features, spell),
-        "forward": {**_forward(predictor, watch), **_compared(_placed(rows, features, answer), backend.objective.squash)},
+        "forward": {**_forward(predictor, watch), **_compared(_placed(rows, features, answer), backend.squash)},
         "decode": _decoded(predictor, rows, answer),
         "influence": leave_one_out(predictor, record, answer),
     }
     return dict(plain(explained))
-
-
-class Spelling:
-    """Token ids as people can read them, by a transformers tokenizer."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self.tokenizer = tokenizer
-        added = getattr(tokenizer, "added_tokens_decoder", {})
-        self.special = {*tokenizer.all_special_ids, *(number for number, token in added.items() if token.special)}
-        # GPT-2 has one token for everything; where the unknown has its own, a word that is not in the vocabulary is worth telling.
-        others = {getattr(tokenizer, f"{role}_token_id", None) for role in ("bos", "eos", "pad", "cls", "sep", "mask")}
-        self.unknown = tokenizer.unk_token_id if tokenizer.unk_token_id not in others else None
-
-    def read(self, number: int) -> dict[str, Any]:
-        """{"token": as the vocabulary spells it, "text": as it reads}."""
-        token = self.tokenizer.convert_ids_to_tokens(number)
-        text = self.tokenizer.decode([number], clean_up_tokenization_spaces=False)
-        return {"token": str(token if token is not None else number), "text": str(text)}
-
-    def kind(self, number: int, part: int | None, parted: bool) -> str:
-        """ "text", "special", or "unknown" for a piece of the text that the vocabulary does not have."""
-        if number == self.unknown and not (parted and part is None):
-            return "unknown"
-        return "special" if number in self.special or (parted and part is None) else "text"
 
 
 def plain(value: Any) -> Any:
@@ -97,7 +74,7 @@ def _backend(predictor: Predictor) -> Any:
 def _encoded(predictor: Predictor, features: Sequence[Features], spell: Spelling) -> dict[str, Any]:
     """Each features' tokens, filled to the longest of its batch as the network gets them."""
     widths = {at: max(len(features[one]) for one in group) for group in batches(features) for at in group}
-    pad = int(_backend(predictor).loaded.padding["input_ids"])
+    pad = int(_backend(predictor).padding["input_ids"])
     return {
         "max_length": predictor.max_length,
         "padding": {"id": pad, **spell.read(pad)},
@@ -120,20 +97,15 @@ def _row(features: Features, width: int, pad: int, spell: Spelling) -> dict[str,
         "length": len(ids),
         "padding": width - len(ids),
         "cut": features.cut,
-        "text": spell.tokenizer.decode(ids, skip_special_tokens=True),
+        "text": spell.written(ids, False),
         "arrays": {name: list(array.shape) for name, array in features.arrays.items()},
         "tokens": [*tokens, *(dict(filled) for _token in range(width - len(ids)))],
     }
 
 
 def _forward(predictor: Predictor, watch: Watch) -> dict[str, Any]:
-    loaded = _backend(predictor).loaded
     return {
-        "network": type(loaded.network).__name__,
-        "parameters": loaded.parameters()[0],
-        "device": loaded.machine.device,
-        "precision": loaded.machine.precision,
-        "packed": loaded.packing is not None and predictor.task.answers_by != "generate",
+        **_backend(predictor).about(),
         "calls": watch.calls,
         "inputs": watch.inputs,
         "outputs": watch.outputs,
@@ -172,7 +144,7 @@ def _decoded(predictor: Predictor, rows: Sequence[dict[str, Any]], answer: Predi
     """What the numbers are read with: the labels by id where there are logits for them, the size of the vocabulary, what was learned."""
     logits: list[Any] = next((row["logits"] for row in rows if row["kind"] in ("labels", "tokens")), [])
     width = len(logits[0] if logits and isinstance(logits[0], list) else logits)
-    names = {int(number): str(label) for number, label in (_backend(predictor).loaded.network.config.id2label or {}).items()}
+    names = _backend(predictor).labels
     # A head of one logit may have no name but the one that transformers gives to everything.
     fitting = set(names) == set(range(width)) and names != {0: "LABEL_0"}
     return {

@@ -40,6 +40,7 @@ def load_finished(
     shared: dict[str, Any] | None = None,
     merged: bool | None = None,
     dequantised: bool = False,
+    packed: bool = True,
     offline: bool = False,
     trust_remote_code: str = "",
 ) -> "Predictor":
@@ -50,6 +51,7 @@ def load_finished(
         merged: add an adapter's products to the base's weights, which answers the same and faster. None does so unless the base is shared,
             or quantised and to stay small.
         dequantised: turn quantised weights back into ordinary ones, and leave the adapter beside them.
+        packed: take padding out where the family allows it; what is traced must be as it was made.
         offline: open no socket for an adapter's base.
         trust_remote_code: the one repository whose Python code may run. What run.json says of it is not asked: a run may be anybody's.
 
@@ -62,7 +64,7 @@ def load_finished(
         verify_folder(run.model)
         check_remote_code(run.model, run.model.name, trust_remote_code)
         verify_folder(run.model, beside=_beside(task, spec, run.model, bool(trust_remote_code)))
-        return load_predictor(task, spec, run.model, {}, longest, trust_remote_code=bool(trust_remote_code))
+        return load_predictor(task, spec, run.model, {}, longest, trust_remote_code=bool(trust_remote_code), packed=packed)
     verify_adapter(run.model)
     base = hub.found_again(record["base_model"], settings["model"], offline=offline, trust_remote_code=trust_remote_code)
     bits = int(settings["quant_bits"]) if settings["method"] == "qlora" else 0
@@ -77,6 +79,7 @@ def load_finished(
         adapter=run.model,
         merged=(shared is None and not bits) if merged is None else merged,
         dequantised=dequantised,
+        packed=packed,
         shared=None if shared is None else shared.setdefault(f"{base.sha256}:{bits}", {}),
     )
 

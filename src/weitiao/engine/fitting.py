@@ -3,16 +3,17 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
-from weitiao.engine.base_models import Choice
 from weitiao.engine.heads import kind_of, kind_of_config, made_for
-from weitiao.engine.pretrained import read_config
 from weitiao.errors import RunError, WeitiaoError
 from weitiao.messages import _
 from weitiao.runs import RunFolder
 from weitiao.tasks.base import Task
+
+if TYPE_CHECKING:
+    from weitiao.engine.base_models import Choice
 
 
 def open_run(path: str | Path) -> RunFolder:
@@ -39,7 +40,7 @@ def fitting_tasks(config: Mapping[str, Any]) -> list[str]:
     return [name for name, task in tasks.all_tasks().items() if _can(task, config)]
 
 
-def tasks_of(choice: Choice) -> list[str]:
+def tasks_of(choice: "Choice") -> list[str]:
     """Names of the tasks that an entry of the table is for: what it can do as it is, and what it can be trained to do.
 
     >>> from weitiao.engine.base_models import DECODERS
@@ -79,12 +80,12 @@ def _can(task: Task, config: Mapping[str, Any]) -> bool:
     return any(made_for(str(architecture), classes) for architecture in config.get("architectures") or ())
 
 
-def can_learn(task: Task, choice: Choice) -> bool:
+def can_learn(task: Task, choice: "Choice") -> bool:
     """Whether an entry of the table is of the kind that a task can be trained on."""
     return task.trainable and kind_of(classes_of(task)) == choice.kind and _speaks_for(task, choice)
 
 
-def _speaks_for(task: Task, choice: Choice) -> bool:
+def _speaks_for(task: Task, choice: "Choice") -> bool:
     """Whether a task wants what an entry writes: a model that turns one language into another is of use to nobody else."""
     return task.translates or not choice.writes
 
@@ -98,6 +99,8 @@ def _some_settings(task: Task) -> Any:
 
 def _explained(path: Path) -> str:
     """What to do with a model's folder."""
+    from weitiao.engine.pretrained import read_config  # with all that fetches models
+
     run = path.parent
     if RunFolder(run).record_file.is_file():
         return _("{path} is the model inside a run. Give the run: {run}").format(path=path, run=run)

@@ -1,10 +1,12 @@
 """encode -> forward -> decode over many records, in bounded memory and in their own order. It knows no file and no metric."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
 
 from weitiao.data.records import Records
 from weitiao.engine.batching import micro_batches
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 WINDOW = 1024  # records that are sorted by length together
 TOKENS = 4096  # most tokens, padding included, in one forward pass
+
+
+Parts = Literal["rows", "tokens", "counts"]
 
 
 class Backend(Protocol):
@@ -107,6 +112,29 @@ class Predictor:
                 outputs[index] = output
         answers = iter(outputs)
         return [list(itertools.islice(answers, len(own))) for own in features]
+
+
+def apart(answers: Mapping[str, np.ndarray], parts: Parts, lengths: Sequence[int]) -> list[dict[str, np.ndarray]]:
+    """The answers to a padded batch, told apart into those of each row.
+
+    >>> apart({"logits": np.zeros((2, 5, 3))}, "tokens", [5, 4])[1]["logits"].shape
+    (4, 3)
+
+    Args:
+        answers: by name, for all rows.
+        parts: "rows": an entry a row; "tokens": (rows, length, ...), of which a row has as many as it has tokens; "counts": the entries of
+            the rows stand one after the other, and "counts", (rows,), says how many each has.
+        lengths: tokens of each row.
+    """
+    if parts != "counts":
+        ends = lengths if parts == "tokens" else [None] * len(lengths)
+        return [
+            {name: values[row][:end] if end is not None else values[row] for name, values in answers.items()}
+            for row, end in enumerate(ends)
+        ]
+    ends = np.cumsum(answers["counts"]).tolist()
+    pairs = zip([0, *ends[:-1]], ends, strict=True)
+    return [{name: values[begin:end] for name, values in answers.items() if name != "counts"} for begin, end in pairs]
 
 
 def _blame_a_picture(records: Iterable[Record], features: Sequence[list[Features]], begin: int) -> None:

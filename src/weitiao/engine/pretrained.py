@@ -127,12 +127,13 @@ def load_predictor(
     adapter: Path | None = None,
     merged: bool = False,
     dequantised: bool = False,
+    packed: bool = True,
     shared: dict[str, Any] | None = None,
 ) -> "Predictor":
     """A model folder under a task's head, ready to predict.
 
     Args:
-        bits, adapter, shared: see ``models.load_model``.
+        bits, adapter, packed, shared: see ``models.load_model``.
         merged: make one plain model of base and adapter.
         dequantised: turn quantised weights back into ordinary ones, as merging does, and leave the adapter beside them.
         as_it_came: for a pretrained model, which may have another head; None for what was trained here. Weights that would start at random
@@ -162,6 +163,7 @@ def load_predictor(
         trust_remote_code=trust_remote_code,
         bits=bits,
         whole=dequantised or merged,
+        packed=packed,
         adapter=adapter,
         shared=shared,
     )

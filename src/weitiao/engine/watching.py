@@ -1,11 +1,14 @@
-"""What goes into a network and what comes out of it, by name and shape, written down while it runs. It knows torch modules; no task."""
+"""What goes into a network and what comes out of it, by name and shape, written down while it runs. It knows tensors, torch's and numpy's,
+by their shape; no task.
+"""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch
 
 
 @dataclass
@@ -22,18 +25,18 @@ class Watch:
     inputs: list[dict[str, Any]] = field(default_factory=list)
     outputs: list[dict[str, Any]] = field(default_factory=list)
 
+    def note(self, inputs: Any, outputs: Any) -> None:
+        """Write down a call."""
+        self.calls += 1
+        if self.calls == 1:
+            self.inputs, self.outputs = described(inputs), described(outputs)
+
 
 @contextmanager
-def watched(network: torch.nn.Module) -> Iterator[Watch]:
+def watched(network: "torch.nn.Module") -> Iterator[Watch]:
     """Watch a network while the block runs. Nothing is kept of the tensors themselves."""
     watch = Watch()
-
-    def note(module: torch.nn.Module, arguments: tuple[Any, ...], named: Mapping[str, Any], outputs: Any) -> None:
-        watch.calls += 1
-        if watch.calls == 1:
-            watch.inputs, watch.outputs = described(named), described(outputs)
-
-    handle = network.register_forward_hook(note, with_kwargs=True)
+    handle = network.register_forward_hook(lambda module, arguments, named, outputs: watch.note(named, outputs), with_kwargs=True)
     try:
         yield watch
     finally:
@@ -43,7 +46,8 @@ def watched(network: torch.nn.Module) -> Iterator[Watch]:
 def described(values: Any) -> list[dict[str, Any]]:
     """The named tensors of a transformers output, a mapping or a namespace, in their order; numbers and switches are left out.
 
-    >>> described({"logits": torch.zeros(1, 2), "use_cache": True})
+    >>> import numpy as np
+    >>> described({"logits": np.zeros((1, 2), np.float32), "use_cache": True})
     [{'name': 'logits', 'shape': [1, 2], 'dtype': 'float32'}]
     """
     named = values if isinstance(values, Mapping) else vars(values)
@@ -57,9 +61,13 @@ def described(values: Any) -> list[dict[str, Any]]:
 
 
 def _described(name: str, value: Any) -> dict[str, Any] | None:
-    if isinstance(value, torch.Tensor):
+    if _is_tensor(value):
         return {"name": name, "shape": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
-    if isinstance(value, (tuple, list)) and value and isinstance(value[0], torch.Tensor):
+    if isinstance(value, (tuple, list)) and value and _is_tensor(value[0]):
         return {"name": name, "count": len(value), **(_described(name, value[0]) or {})}
     plain = value is None or isinstance(value, (bool, int, float, str, tuple, list))
     return None if plain else {"name": name, "kind": type(value).__name__}
+
+
+def _is_tensor(value: Any) -> bool:
+    return hasattr(value, "shape") and hasattr(value, "dtype")

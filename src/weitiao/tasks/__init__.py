@@ -74,7 +74,12 @@ def refuse_strange(name: str) -> None:
 
 
 def _built_in(name: str) -> "Task":
-    known, wanted = names(), name.replace("_", "-")
+    wanted = name.replace("_", "-")
+    if wanted in {module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)} - {"base"} and not wanted.startswith("-"):
+        # One file: an export answers before all of them could be read.
+        task: Task = import_module(f"{__name__}.{wanted.replace('-', '_')}").task
+        return task
+    known = names()
     if wanted not in known:
         message = _('There is no task "{name}".').format(name=name) + nearest(wanted, list(known))
         raise UsageError(message + " " + _("There are: {names}.").format(names=_(", ").join(sorted(all_tasks()))))
@@ -111,9 +116,9 @@ def recipe(values: Mapping[str, Any], task: "Task | None" = None) -> Recipe:
     task = task or get(called)
     own = settings_of(task)
     known = setting_fields(own)
-    for name in values:
+    for name in (name for name in values if name not in known and name != "data"):
         others = [other.name for other in all_tasks().values() if name in setting_fields(settings_of(other))]
-        if name not in known and name != "data" and others:
+        if others:
             message = _("--{flag} does not belong to {task}; it belongs to {others}. Say which is meant, for example --task {first}")
             flag = name.replace("_", "-")
             raise UsageError(message.format(flag=flag, task=task.name, others=_(", ").join(others), first=others[0]))

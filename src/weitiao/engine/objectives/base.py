@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from weitiao.config import TrainingSettings
+from weitiao.engine.prediction import Parts
 from weitiao.processing import Features
 
 Example = Sequence[Features]  # what belongs together in the loss: one Features, or all of a record's
@@ -24,13 +25,13 @@ class Collated:
     Attributes:
         inputs: model input name -> (rows, length), or (rows, ...) for what is no token.
         targets: what the loss compares with, tensors by name; {} when predicting.
-        lengths: (rows,) true lengths in tokens.
+        lengths: (rows,) true lengths in tokens; a tensor while a network is traced, which is for batches of any lengths.
         order: row -> which of the batch's features it is, counted through all examples.
     """
 
     inputs: dict[str, torch.Tensor]
     targets: dict[str, torch.Tensor]
-    lengths: list[int]
+    lengths: Any
     order: list[int]
 
     def to(self, device: str) -> "Collated":
@@ -50,6 +51,7 @@ class Objective:
         honours: settings of the loss that it listens to: "class_weights", "label_smoothing". To set another is an error.
         squash: how logits become probabilities: "softmax" over the last axis, "sigmoid" each by itself, "rows" a softmax over a record's
             rows; "" where they are none.
+        parts: what of its answers is of which row, see ``prediction.Parts``.
     """
 
     divisible = True
@@ -57,6 +59,7 @@ class Objective:
     reads: tuple[str, ...] = ()
     honours: tuple[str, ...] = ()
     squash = "softmax"
+    parts: Parts = "rows"
 
     @classmethod
     def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "Objective":
@@ -103,8 +106,10 @@ class Objective:
         """(rows,) each row's part of the loss, in the batch's order; None where the loss has no such parts."""
         return None
 
-    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
-        """What ``decode`` sees of the outputs, by name: one entry a row, in the batch's order. (rows, labels) logits here."""
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
+        """What ``decode`` sees of the outputs, by name, of all rows in the batch's order: ``parts`` says what of it is whose. It is traced
+        for exports, so it speaks of tensors alone. (rows, labels) logits here.
+        """
         return {"logits": outputs.logits.float()}
 
 

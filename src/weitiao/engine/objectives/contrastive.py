@@ -53,17 +53,17 @@ class Contrastive(Objective):
         cosines = first @ second.T * self.scale  # (pairs, pairs)
         return F.cross_entropy(cosines, torch.arange(count, device=cosines.device), reduction="sum")
 
-    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
         """(rows, hidden) vectors."""
         vectors = self.pool(outputs.last_hidden_state.float(), batch)
         return {"vector": F.normalize(vectors, dim=-1) if self.normalise else vectors}
 
     def pool(self, hidden: torch.Tensor, batch: Collated) -> torch.Tensor:
         """(rows, length, hidden) -> (rows, hidden)."""
-        lengths = torch.tensor(batch.lengths, device=hidden.device)
+        lengths = torch.as_tensor(batch.lengths, device=hidden.device)
         if self.pooling == "cls":
             return hidden[:, 0]
         if self.pooling == "last":
-            return hidden[torch.arange(len(hidden), device=hidden.device), lengths - 1]
+            return hidden[torch.arange(hidden.shape[0], device=hidden.device), lengths - 1]
         real = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]  # (rows, length)
         return (hidden * real[..., None]).sum(dim=1) / lengths[:, None]

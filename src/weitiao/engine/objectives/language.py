@@ -56,6 +56,8 @@ class _Language(Objective):
 class CausalLM(_Language):
     """The next token from those before it. The target stands beside the inputs: the id of the same position where it is learned."""
 
+    parts = "tokens"
+
     def _learned(self, features: Features) -> Sequence[int]:
         # The first token follows nothing, so nothing can predict it.
         return super()._learned(features)[1:]
@@ -66,9 +68,9 @@ class CausalLM(_Language):
         judged = labels != IGNORED  # (rows, length - 1)
         return cross_entropy(outputs.logits[:, :-1][judged], labels[judged], smoothing=self.smoothing)
 
-    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
-        """(length, vocabulary) logits of each row, without its padding."""
-        return {"logits": [row[:length].float() for row, length in zip(outputs.logits, batch.lengths, strict=True)]}
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
+        """(rows, length, vocabulary) logits."""
+        return {"logits": outputs.logits.float()}
 
 
 class Seq2SeqLM(_Language):
@@ -102,6 +104,7 @@ class MaskedLM(_Language):
     """
 
     reads = ("words",)
+    parts = "counts"
 
     def __init__(self, mask: int, vocabulary: int, share: float = 0.15, top_k: int = 5, smoothing: float = 0.0) -> None:
         super().__init__(smoothing)
@@ -137,20 +140,20 @@ class MaskedLM(_Language):
         judged = labels != IGNORED
         return cross_entropy(outputs.logits[judged], labels[judged], smoothing=self.smoothing)
 
-    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
-        """Of each row, at its masks only: "tokens" and their "log_probabilities", (masks, top_k), likeliest first; and of the token that
-        the target names, its "log_probability" and "rank", (masks,), without meaning where it names none. All logits of a thousand texts
-        would be gigabytes.
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
+        """At the masks only, row after row: "tokens" and their "log_probabilities", (masks, top_k), likeliest first; and of the token that
+        the target names, its "log_probability" and "rank", (masks,), without meaning where it names none; and "counts", (rows,), how
+        many masks each row has. All logits of a thousand texts would be gigabytes.
         """
         masks = batch.inputs["input_ids"] == self.mask  # (rows, length)
         every = F.log_softmax(outputs.logits[masks].float(), dim=-1)  # (masks, vocabulary)
         top = every.topk(min(self.top_k, every.shape[-1]), dim=-1)
         true = batch.targets["labels"][masks].clamp(min=0)
         chances = every.gather(1, true[:, None])  # (masks, 1)
-        figures = {
+        return {
             "tokens": top.indices,
             "log_probabilities": top.values,
             "log_probability": chances[:, 0],
             "rank": (every > chances).sum(dim=-1),
+            "counts": masks.sum(dim=1),
         }
-        return {name: list(values.split(masks.sum(dim=1).tolist())) for name, values in figures.items()}

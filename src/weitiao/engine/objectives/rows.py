@@ -102,6 +102,6 @@ class Choice(Objective):
         sums = scores.new_zeros(count).index_add(0, groups, (scores - largest[groups]).exp())
         return (sums.log() + largest).sum() - scores[right].sum()
 
-    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
         """(rows, 1) logits."""
         return {"logits": outputs.logits.float().reshape(-1, 1)}

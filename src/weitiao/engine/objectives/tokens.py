@@ -19,6 +19,8 @@ class TokenClassification(Weighed):
         smoothing: probability mass spread over all labels.
     """
 
+    parts = "tokens"
+
     @staticmethod
     def labels(examples: Sequence[Example]) -> Iterator[int]:
         """The labels of all judged tokens."""
@@ -34,13 +36,15 @@ class TokenClassification(Weighed):
         judged = labels != IGNORED  # (rows, length)
         return cross_entropy(outputs.logits[judged], labels[judged], self.weights, self.smoothing)
 
-    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
-        """(length, labels) logits of each row, without its padding."""
-        return {"logits": [row[:length] for row, length in zip(outputs.logits.float(), batch.lengths, strict=True)]}
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
+        """(rows, length, labels) logits."""
+        return {"logits": outputs.logits.float()}
 
 
 class Span(Objective):
     """Where an answer starts and where it ends: the mean of two cross-entropies over the tokens. A target is (first, last) token."""
+
+    parts = "tokens"
 
     def targets(self, rows: Sequence[Features], groups: Sequence[int]) -> dict[str, torch.Tensor]:
         """(rows,) first tokens, (rows,) last tokens."""
@@ -56,10 +60,9 @@ class Span(Objective):
         ]
         return (losses[0] + losses[1]) / 2
 
-    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor | list[torch.Tensor]]:
-        """(length,) start and end logits of each row, without its padding."""
-        both = {"start_logits": outputs.start_logits, "end_logits": outputs.end_logits}
-        return {name: [row[:length] for row, length in zip(logits.float(), batch.lengths, strict=True)] for name, logits in both.items()}
+    def answers(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
+        """(rows, length) start and end logits."""
+        return {"start_logits": outputs.start_logits.float(), "end_logits": outputs.end_logits.float()}
 
     @staticmethod
     def _ended(batch: Collated) -> torch.Tensor:

@@ -1,0 +1,176 @@
+"""Is an export the run that it was made from? Both answer the run's own held-out rows: alone and in batches, figures and speed. It knows
+predictors and records; it writes nothing and refuses nothing.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from weitiao.data.records import Records
+from weitiao.errors import DataError
+from weitiao.processing import Features
+from weitiao.runs import RunFolder, record_in
+from weitiao.tasks.base import Outputs, Prediction, Record, Task
+
+if TYPE_CHECKING:
+    from weitiao.engine.prediction import Predictor
+
+MOST = 1000  # rows that are compared
+PROBES = 64  # where only outputs are compared, of the same network in another file
+ROUNDS = 5  # of each of the two, in turn, when their speed is compared
+TIMED = 64  # rows of a round
+
+
+def held_out(run: RunFolder, task: Task, most: int = MOST) -> tuple[Records, bool]:
+    """The first of the rows that a run was measured on, and True; the task's own example, and False, where it has none."""
+    lines = [line for _number, line in zip(range(most), run.predictions(), strict=False)]
+    rows = [{name: record[name] for name in task.fields if name in record} for record in map(record_in, lines)]
+    held = bool(rows)
+    rows = rows or [task.prepare({**dict.fromkeys(task.fields), **task.example})]
+    names = dict.fromkeys(name for row in rows for name in row)
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    return Records(columns, np.arange(len(rows)), str(lines[0]["source"]) if lines else ""), held
+
+
+def outputs_apart(one: "Predictor", other: "Predictor", records: Iterable[Record]) -> dict[str, Any]:
+    """{"rows", "difference"}: how many there are, and the largest difference of an output."""
+    count, largest = 0, 0.0
+    for record in records:
+        features = one.encode(record)
+        pairs = zip(one.backend.run(features), other.backend.run(features), strict=True)
+        largest = max([largest, *(apart(mine, theirs) for mine, theirs in pairs)])
+        count += 1
+    return {"rows": count, "difference": largest}
+
+
+def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool) -> dict[str, Any]:
+    """What sets an export apart from its run.
+
+    Args:
+        one: the run.
+        other: the export.
+        held: whether the records have right answers.
+
+    Returns:
+        {"rows", "difference": the largest difference of an output, "equal": the share of rows with the same answer, both alone and in
+        batches, "metric": the figure that decides, "run", "value": the run's and the export's, "lost": how much worse the export's is,
+        "interval": of the export's}; from "metric" on only where there are right answers.
+    """
+    features, theirs = ([predictor.encode(record) for record in records] for predictor in (one, other))
+    largest = max(map(_unread, features, theirs))
+    wanted = one.outputs(features)  # (records, features)
+    told = {"batches": other.outputs(features), "alone": [[other.backend.run([single])[0] for single in own] for own in features]}
+    answers = _decoded(one, records, features, wanted)
+    equal = np.ones(len(records), bool)
+    given: list[Prediction] = []
+    for outputs in told.values():
+        for mine, others in zip(wanted, outputs, strict=True):
+            largest = max([largest, *map(apart, mine, others)])
+        given = _decoded(other, records, features, outputs)
+        equal &= [same(one.task.flat(mine), one.task.flat(others)) for mine, others in zip(answers, given, strict=True)]
+    figures = _figures(one, records, answers, given) if held else {}
+    return {"rows": len(records), "difference": largest, "equal": float(equal.mean()), **figures}
+
+
+def speeds(one: "Predictor", other: "Predictor", records: Records) -> dict[str, float]:
+    """{"rows_per_s", "against_rows_per_s", "faster"}: of ``other``, of ``one``, and how many times faster ``other`` is: the median of
+    rounds that take turns, since a machine is never equally fast twice.
+    """
+    rows = list(records.select(range(min(TIMED, len(records)))))
+    features = [[predictor.encode(record) for record in rows] for predictor in (one, other)]
+    taken: list[tuple[float, float]] = []
+    for _round in range(ROUNDS):
+        taken.append((_seconds(one, features[0]), _seconds(other, features[1])))
+    mine, theirs = (float(np.median(side)) for side in zip(*taken, strict=True))
+    ratio = float(np.median([first / second for first, second in taken]))
+    return {"rows_per_s": len(rows) / theirs, "against_rows_per_s": len(rows) / mine, "faster": ratio}
+
+
+def apart(one: Outputs, other: Outputs) -> float:
+    """The largest difference of one features' outputs. Where there are numbers, ids beside them are an order of these numbers, in which two
+    that are as good as equal may change places; ids alone, those of a written text, must be equal.
+
+    >>> ids, floats = np.array([1, 2]), np.array([-1.0, -1.0])
+    >>> apart({"tokens": ids, "chances": floats}, {"tokens": ids[::-1], "chances": floats}), apart({"tokens": ids}, {"tokens": ids[::-1]})
+    (0.0, inf)
+    """
+    numbers = [name for name in one if np.issubdtype(one[name].dtype, np.floating)]
+    return max((difference(one[name], other[name]) for name in numbers or one), default=0.0)
+
+
+def difference(one: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference, as a share of the largest value where that is above 1. What is no finite number agrees with nothing.
+
+    >>> difference(np.array([1.0, 4.0]), np.array([1.0, 5.0])), difference(np.array([np.nan]), np.array([np.nan]))
+    (0.25, inf)
+    """
+    if one.shape != other.shape:
+        return float("inf")
+    if not np.issubdtype(one.dtype, np.floating):
+        return 0.0 if np.array_equal(one, other) else float("inf")
+    if not one.size:
+        return 0.0
+    if not (np.isfinite(one).all() and np.isfinite(other).all()):
+        return float("inf")
+    return float(np.abs(one - other).max() / max(1.0, float(np.abs(one).max())))
+
+
+def same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two flat predictions say the same in their first column, which is the answer. Scores in it may differ: how much is told by
+    the outputs.
+
+    >>> same({"label": "a", "score": 0.25}, {"label": "a", "score": 0.75}), same({"label": "a"}, {"label": "b"})
+    (True, False)
+    """
+    mine, theirs = (_said(next(iter(flat.values()), None)) for flat in (one, other))
+    return bool(mine == theirs)
+
+
+def _said(answer: Any) -> Any:
+    """An answer without its scores; what is written as JSON is read."""
+    if isinstance(answer, str) and answer[:1] in ("[", "{"):
+        try:
+            answer = json.loads(answer)
+        except ValueError:
+            return answer
+    if isinstance(answer, dict):
+        return {name: _said(value) for name, value in answer.items()}
+    if isinstance(answer, list):
+        return [_said(value) for value in answer]
+    return None if isinstance(answer, float) else answer
+
+
+def _unread(mine: Sequence[Features], theirs: Sequence[Features]) -> float:
+    """Infinite where two processors do not read a record alike."""
+    alike = [one.inputs for one in mine] == [one.inputs for one in theirs]
+    return 0.0 if alike else float("inf")
+
+
+def _decoded(
+    predictor: "Predictor", records: Records, features: Sequence[list[Features]], outputs: Sequence[Sequence[Outputs]]
+) -> list[Prediction]:
+    task, spec, processor = predictor.task, predictor.spec, predictor.processor
+    return [task.decode(record, own, given, spec, processor) for record, own, given in zip(records, features, outputs, strict=True)]
+
+
+def _figures(run: "Predictor", records: Records, one: Sequence[Prediction], other: Sequence[Prediction]) -> dict[str, Any]:
+    """The figure that decides, of both."""
+    task = run.task
+    try:
+        spec = task.judged_on(run.spec, records)
+        mine, theirs = task.score(one, records, spec), task.score(other, records, spec)
+    except DataError:  # rows that hold no right answers, such as texts of one's own without a mask
+        return {}
+    name, direction = task.judged_by(run.spec)
+    before, now = float(mine["metrics"][name]), float(theirs["metrics"][name])
+    lost = before - now if direction == "max" else now - before
+    return {"metric": name, "run": before, "value": now, "lost": lost, "interval": theirs.get("intervals", {}).get(name)}
+
+
+def _seconds(predictor: "Predictor", features: Sequence[list[Features]]) -> float:
+    began = time.perf_counter()
+    predictor.outputs(features)
+    return max(time.perf_counter() - began, 1e-9)

@@ -1,15 +1,20 @@
 """The last layer on first tokens alone: the same logits and gradients where a head reads no more, and left whole where it does."""
 
 from pathlib import Path
+from threading import Thread
+from typing import Any
 
 import pytest
 import torch
+from transformers import BertForSequenceClassification
+from transformers.modeling_outputs import SequenceClassifierOutput
 
 from tests.conftest import make_model
-from tests.engine.test_packing import MACHINE, batch, gradients, load
+from tests.engine.test_packing import MACHINE, batch, gradients, load, run
 from weitiao.config import AdapterSettings
 from weitiao.engine.adapters import add_adapter, merge_adapter
 from weitiao.engine.models import load_model
+from weitiao.engine.packing import pack
 
 FAMILIES = ["bert", "roberta", "xlm-roberta", "electra", "distilbert"]
 
@@ -87,3 +92,50 @@ def test_dropout_of_its_attention_is_drawn_and_keeps_the_mean(tmp_path: Path) ->
     drawn = torch.stack([gradients(loaded, rows)[0] for _time in range(300)])
     assert drawn.std(dim=0).max() > 0
     assert (drawn.mean(dim=0) - calm).abs().max() < 0.1 * calm.abs().max()
+
+
+class MeanOfAll(BertForSequenceClassification):
+    """Reads every token, and starts from zeros, so that its first answers do not show it."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        torch.nn.init.zeros_(self.classifier.weight)
+
+    def forward(self, input_ids: Any, attention_mask: Any = None, **more: Any) -> SequenceClassifierOutput:
+        states = self.bert(input_ids, attention_mask=attention_mask).last_hidden_state * attention_mask[..., None]
+        return SequenceClassifierOutput(logits=self.classifier(states.sum(dim=1)))
+
+
+@pytest.mark.parametrize("module", ["tests.engine.test_last_layer", "transformers.models.bert.modeling_bert"])
+def test_a_head_of_zeros_does_not_hide_what_it_reads(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MeanOfAll, "__module__", module)
+    network = MeanOfAll.from_pretrained(str(make_model(tmp_path / "m", "bert")), num_labels=3).eval()
+    torch.nn.init.zeros_(network.classifier.weight)
+    probe = {"input_ids": torch.tensor([[5, 6, 7], [8, 9, 0]]), "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
+    packing = pack(network, probe)
+    assert packing is not None
+    assert packing.last is None
+
+
+def test_threads_that_share_a_model_take_turns(tmp_path: Path) -> None:
+    loaded = load(make_model(tmp_path / "m", "bert"), packed=True)
+    loaded.network.eval()
+    rows = batch(loaded)
+    wanted = {number: run(loaded, rows[number:]) for number in range(3)}
+    wrong: list[str] = []
+
+    def ask(number: int) -> None:
+        try:
+            for _time in range(20):
+                for found, right in zip(run(loaded, rows[number:]), wanted[number], strict=True):
+                    if abs(found["logits"] - right["logits"]).max() > 1e-5:
+                        wrong.append(f"thread {number}: another answer")
+        except Exception as error:  # told by the main thread
+            wrong.append(repr(error))
+
+    threads = [Thread(target=ask, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong

@@ -35,12 +35,12 @@ def prepared(family: str, tmp_path: Path, smoothing: float = 0.0) -> tuple[Loade
     draw = np.random.default_rng(0)
     rows = []
     for length in (14, 9, 5):
-        ids = draw.integers(1, 20, length).tolist()
+        ids = draw.integers(1, 48, length).tolist()  # some of them larger than the models are wide
         columns = {"input_ids": ids, "attention_mask": [1] * length, "token_type_ids": [0] * length}
         target = [IGNORED] * (length // 2) + ids[length // 2 :]
         inputs = {name: columns[name] for name in loaded.tokenizer.model_input_names}
         rows.append([Features(inputs, target=target, words=list(range(length)))])
-    objective = MaskedLM(4, 20, smoothing=smoothing) if kind is MaskedLM else kind(smoothing)  # type: ignore[call-arg]
+    objective = MaskedLM(4, 48, smoothing=smoothing) if kind is MaskedLM else kind(smoothing)  # type: ignore[call-arg]
     return loaded, objective, rows
 
 
@@ -115,3 +115,25 @@ def test_a_model_without_a_vocabulary_has_nothing_to_put_off(tmp_path: Path) -> 
     loaded = load_model(make_model(tmp_path / "m", "bert"), ("AutoModelForSequenceClassification",), {"num_labels": 2}, MACHINE)
     rows = [[replace(Features({"input_ids": [1, 2], "attention_mask": [1, 1]}), target=0)]]
     assert LateProjection.of(loaded, Classification(), rows) is None
+
+
+@pytest.mark.parametrize("scale", [1.0, 8.0, 11.0])
+def test_slopes_in_16_bits_are_as_good_as_their_digits(scale: float) -> None:
+    """Also where the right word is nearly certain already, and 1 minus its probability is smaller than those digits tell apart from 1."""
+    torch.manual_seed(0)
+    states, weight = torch.randn(64, 32), torch.randn(200, 32)
+    targets = torch.randint(200, (64,))
+    states = torch.nn.functional.normalize(states + scale * weight[targets]) * scale
+    slopes = {}
+    for way in ("unprojected", "plain", "exact"):
+        dtype = torch.float64 if way == "exact" else torch.bfloat16
+        own, matrix = states.bfloat16().to(dtype).requires_grad_(), weight.bfloat16().to(dtype)
+        if way == "unprojected":
+            unprojected.Unprojected(own, matrix, None).cross_entropy(targets, 0.0).backward()
+        else:
+            logits = own @ matrix.t()
+            torch.nn.functional.cross_entropy(logits if way == "exact" else logits.float(), targets, reduction="sum").backward()
+        assert own.grad is not None
+        slopes[way] = own.grad.double()
+    errors = {way: float((slopes[way] - slopes["exact"]).norm()) for way in ("unprojected", "plain")}
+    assert errors["unprojected"] < 1.2 * errors["plain"]

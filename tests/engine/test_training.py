@@ -15,11 +15,12 @@ from tests.conftest import make_model, sentences
 from weitiao.config import TrainingSettings
 from weitiao.engine.checkpoints import CheckpointStore
 from weitiao.engine.devices import Machine
+from weitiao.engine.job import Job
 from weitiao.engine.models import load_model
 from weitiao.engine.objectives import Collated, Example
 from weitiao.engine.objectives.rows import Classification
 from weitiao.engine.optimization import learning_rate, make_optimizer
-from weitiao.engine.training import Job, Trainer
+from weitiao.engine.training import Trainer
 from weitiao.errors import ModelError, ResourceError
 from weitiao.observer import Observer
 from weitiao.processing import Features

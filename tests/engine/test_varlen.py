@@ -7,9 +7,9 @@ import torch
 
 from tests.conftest import make_model
 from tests.engine import flash_stand_in
-from tests.engine.test_packing import DECODERS, LENGTHS, batch, load
+from tests.engine.test_packing import DECODERS, LENGTHS, MACHINE, batch, load
 from weitiao.engine import varlen
-from weitiao.engine.models import LoadedModel
+from weitiao.engine.models import LoadedModel, load_model
 from weitiao.engine.objectives.rows import Classification
 from weitiao.engine.recorded_steps import RecordedSteps
 from weitiao.engine.varlen import Room, Varlen
@@ -106,3 +106,10 @@ def test_room_holds_every_token_and_leaves_no_place_outside_a_row(lengths: list[
     assert len(plan.ends) == room.segments + 1
     assert int(plan.ends.diff().max()) <= plan.longest
     assert plan.keep.unique().numel() == sum(lengths) + (room.tokens > sum(lengths))
+
+
+def test_as_many_labels_as_a_row_has_room_are_not_cut(tmp_path: Path) -> None:
+    folder = make_model(tmp_path / "m", "bert")
+    loaded = load_model(folder, ("AutoModelForSequenceClassification",), {"num_labels": 32}, MACHINE)
+    recorded = RecordedSteps(loaded, 40, flash_stand_in.again)
+    assert recorded.room([9, 5]).longest not in (32, loaded.network.config.hidden_size)

@@ -1,7 +1,8 @@
 """Frozen weights in 16 bits on a GPU, while adapters of full precision learn beside them. It knows no family of models and no loop.
 
 Under autocast a frozen matrix of 32 bits is cast anew at every use: 7 bytes a weight for each pass through a model of a billion. Held in
-bfloat16, which most large checkpoints were made in, it is read once, and takes half the room.
+bfloat16, which most large checkpoints were made in, it is read once, and takes half the room. Embeddings are held so too: what runs
+through a decoder from layer to layer is then of 16 bits, as in every training of such a checkpoint.
 """
 
 import torch

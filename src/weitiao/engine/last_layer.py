@@ -63,6 +63,11 @@ class LastLayer:
         """The layer as it was made."""
         del self.layer.forward, self.attention.forward
 
+    def forget(self) -> None:
+        """Let go of what the pass left behind, unless its layers are going to be computed once more."""
+        if not getattr(self.layer, "gradient_checkpointing", False):
+            self.given = torch.empty(0)
+
     def _narrowed(self, hidden_states: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
         self.given = hidden_states
         return self.forward(Selected.apply(hidden_states[0], self._plan.firsts)[None], *args, **kwargs)

@@ -9,18 +9,22 @@ the spot, everything stays as it was. It knows no task and no loop.
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.objectives import Collated, Example, Objective, language
 from weitiao.engine.objectives.unprojected import Unprojected
+from weitiao.processing import IGNORED, Features
 
 if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
 
+PROBED = 64  # tokens of the row that is looked at
 TOLERANCE, HALF_TOLERANCE = 1e-4, 0.02  # largest difference of a loss, as a share of it, in fp32 and in 16 bits
 
 
@@ -44,10 +48,12 @@ class LateProjection:
         try:
             with torch.no_grad():
                 rows = objective.drawn(examples, np.random.default_rng(0))
-                batch = objective.collate(rows, loaded.padding).to(loaded.machine.device)
+                batch = objective.collate([[_short(one) for one in row] for row in rows], loaded.padding).to(loaded.machine.device)
                 plain, found = (float(objective.loss(run(batch), batch)) for run in (loaded.forward, late.forward))
-        except (RuntimeError, TypeError, IndexError, ValueError):  # a family that computes with its logits
-            return None
+        except (RuntimeError, TypeError, IndexError, ValueError, AttributeError) as error:
+            if is_out_of_memory(error):
+                raise
+            return None  # a family that computes with its logits
         finally:
             loaded.network.train(training)
         tolerance = TOLERANCE if loaded.machine.precision == "fp32" else HALF_TOLERANCE
@@ -55,9 +61,16 @@ class LateProjection:
 
     def forward(self, batch: Collated) -> Any:
         """The network's outputs for a batch, their logits ``Unprojected``."""
+        if "labels" in batch.inputs:
+            # From labels a network would make its decoder's inputs, and a loss of its own of what are no logits.
+            inputs = {name: tensor for name, tensor in batch.inputs.items() if name != "labels"}
+            shifted = self.loaded.network.prepare_decoder_input_ids_from_labels(labels=batch.inputs["labels"])
+            batch = replace(batch, inputs={**inputs, "decoder_input_ids": shifted})
         with self._put_off():
             outputs = self.loaded.forward(batch)
-        outputs.logits = Unprojected(outputs.logits, self.layer.weight, self.layer.bias)
+        # A residual stream may leave the network in full precision; its products are those of the forward pass.
+        states = outputs.logits.to(self.loaded.number_format)
+        outputs.logits = Unprojected(states, self.layer.weight, self.layer.bias)
         return outputs
 
     @contextmanager
@@ -68,3 +81,15 @@ class LateProjection:
             yield
         finally:
             del self.layer.forward
+
+
+def _short(features: Features) -> Features:
+    """A stretch of a row around the first position that is learned: the plain logits of a long one may be what memory has no room for."""
+    ids, target = features.inputs["input_ids"], features.target
+    at = 0
+    if len(target) == len(ids):
+        first = next((place for place, label in enumerate(target) if label != IGNORED), 0)
+        at = max(0, first - PROBED // 2)
+        target = target[at : at + PROBED]
+    inputs = {name: values[at : at + PROBED] for name, values in features.inputs.items()}
+    return replace(features, inputs=inputs, target=target[:PROBED])

@@ -4,16 +4,15 @@ The model is called with an ordinary padded batch. Around its layers the padding
 layer, norm and dropout works on real tokens; attention runs through a function in transformers' own registry, on buckets of rows of
 similar length, (rows, heads, length, head width), so that no row ever sees another (on a GPU through flash attention, which is told where
 rows end: ``varlen``); behind the layers the hidden states are laid back into the padded shape, and the model's pooler and head run
-untouched. Encoders with a layer stack of their own are packed around the
-stack; others, which number positions where they are told to, around the whole model without its head. A family is packed only where it is
-listed here *and* the outputs agree on the spot (``pack``).
+untouched. Encoders with a layer stack of their own are packed around the stack; others, which number positions where they are told to,
+around the whole model without its head. A family is packed only where it is listed here *and* the outputs agree on the spot (``pack``).
 
 It knows nothing of tasks, losses or training.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 import torch
@@ -54,11 +53,12 @@ class Packing:
         self.implementation = network.config._attn_implementation
         self.current: Plan | Varlen | None = None
         self.last: LastLayer | None = None  # set where the last layer runs on each row's first token alone
+        self.unread = 0.0  # what its other tokens are given as
         self.calls = 0
-        self._writing = Lock()  # held while paused
+        self.turn = RLock()  # of whoever runs the model: it has one plan and one way of attention
 
     def plan(self, lengths: Sequence[int], room: Room | None = None) -> None:
-        """Plan the next forward pass. While the model is paused it waits.
+        """Plan the next forward pass, which whoever holds the ``turn`` makes.
 
         Args:
             lengths: of the rows in tokens, longest first, to which they are padded; or to the ``room``'s longest.
@@ -70,7 +70,7 @@ class Packing:
 
     def follow(self, plan: Plan | Varlen) -> None:
         """Pack the next forward pass by this plan."""
-        with self._writing:
+        with self.turn:
             self.current = plan
 
     def undo(self) -> None:
@@ -83,10 +83,8 @@ class Packing:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """The model as it was made: for writing with a cache, where each step adds one token to every row. One at a time: the next waits,
-        as does ``plan``, for a model has one way of attention for all who use it.
-        """
-        with self._writing:
+        """The model as it was made: for writing with a cache, where each step adds one token to every row. One at a time."""
+        with self.turn:
             self.current = None
             self.network.set_attn_implementation(self.implementation)
             try:
@@ -95,10 +93,17 @@ class Packing:
                 self.network.set_attn_implementation(ATTENTION)
 
     def narrow(self, agree: Callable[[], bool]) -> None:
-        """Run the last layer on each row's first token alone, if the outputs still ``agree``."""
+        """Run the last layer on each row's first token alone, if the outputs still ``agree`` and no other token is read for them. A network
+        of somebody's own stays as it is: its loss may read more than its outputs show.
+        """
+        if not type(self.network).__module__.startswith("transformers."):
+            return
         self.last = LastLayer.of(self.network.config.model_type, self.part, self)
+        # Whoever reads what is no number answers with none, whatever weights, of zeros even, come behind it.
+        self.unread = float("nan")
         if self.last and not agree():
             self.widen()
+        self.unread = 0.0
 
     def widen(self) -> None:
         """Run the last layer on every token again."""
@@ -185,7 +190,8 @@ def _packed_stack(forward: Any, packing: Packing) -> Any:
         assert plan is not None, "a packed model is run through its backend, which plans every batch"
         outputs = forward(_kept(hidden, plan), *args[1:], **kwargs)
         if packing.last and isinstance(plan, Plan):
-            return _laid_back(outputs, torch.arange(len(hidden)) * hidden.shape[1], hidden.shape[:2])
+            packing.last.forget()
+            return _laid_back(outputs, torch.arange(len(hidden)) * hidden.shape[1], hidden.shape[:2], unread=packing.unread)
         return _laid_back(outputs, plan.keep, hidden.shape[:2], plan.spare)
 
     return packed
@@ -215,14 +221,15 @@ def _kept(padded: torch.Tensor, plan: Plan | Varlen) -> torch.Tensor:
     return kept[None]
 
 
-def _laid_back(outputs: Any, places: torch.Tensor, shape: torch.Size, spare: bool = False) -> Any:
+def _laid_back(outputs: Any, places: torch.Tensor, shape: torch.Size, spare: bool = False, unread: float = 0.0) -> Any:
     """The outputs with their last hidden states, (1, tokens, width), in the padded shape, (rows, length, width).
 
     Args:
         places: (tokens,) of the states in the flattened batch, or one behind its end where there is ``spare`` room.
+        unread: what stands everywhere else.
     """
     kept, size = outputs.last_hidden_state[0], shape.numel()
-    flat = kept.new_zeros(size + spare, kept.shape[-1]).index_copy(0, places, kept)
+    flat = kept.new_full((size + spare, kept.shape[-1]), unread).index_copy(0, places, kept)
     outputs.last_hidden_state = flat[:size].view(*shape, -1)
     return outputs
 

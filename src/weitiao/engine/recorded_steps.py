@@ -40,6 +40,9 @@ class RecordedSteps:
     def room(self, lengths: list[int]) -> Room:
         """The shapes that a batch with rows of these lengths is filled up to."""
         width = min(1 << max(5, (max(lengths) - 1).bit_length()), max(self.longest, max(lengths)))
+        config = self.loaded.network.config
+        while width in (config.num_labels, config.hidden_size):  # outputs as wide as these are not to be taken for as long as rows
+            width += 1
         return Room.for_rows(len(lengths), sum(lengths), width)
 
     def forward(self, batch: Collated) -> Any:
@@ -52,8 +55,9 @@ class RecordedSteps:
             if shape not in self.met or len(self.recordings) == MOST:
                 self.met.add(shape)
                 return self.loaded.forward(batch)
-            recording = self.recordings[shape] = _Recording(self.loaded, batch, room)
+            recording = _Recording(self.loaded, batch, room)
             recording.record(self.recorder)
+            self.recordings[shape] = recording
         recording.fill(batch)
         outputs = _Replay.apply(self.anchor, recording)
         return recording.answer(outputs, batch.inputs["input_ids"].shape[1])

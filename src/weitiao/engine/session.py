@@ -12,10 +12,11 @@ from weitiao.config import ADAPTED, BLANK_LEARNING_RATE, Recipe
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.data.titles import rows_line
-from weitiao.engine import blank, fused_kernels
+from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
 from weitiao.engine.finished import save_finished
 from weitiao.engine.pretrained import read_config
+from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.metrics import title
@@ -152,7 +153,8 @@ class Session:
         from accelerate import Accelerator
 
         from weitiao.engine.checkpoints import CheckpointStore
-        from weitiao.engine.training import Job, Trainer
+        from weitiao.engine.job import Job
+        from weitiao.engine.training import Trainer
 
         settings = self.recipe.training
         precision = {"fp32": "no"}.get(self.machine.precision, self.machine.precision)
@@ -222,7 +224,7 @@ class Session:
             "device": self.machine.device,
             "precision": self.machine.precision,
             "threads": self.machine.threads,
-            "path": self._step_path(),
+            "path": way_of_steps(self.trainer),
             "method": settings.method,
             "parameters": parameters,
             "trainable_parameters": trainable,
@@ -239,36 +241,6 @@ class Session:
             "estimate": {"seconds": seconds, "memory_bytes": memory},
             "out": str(self.folder.path),
         }
-
-    def _step_path(self) -> str:
-        """Which way the steps take, and why they take no faster one."""
-        said, loaded, device = [], self.loaded, self.machine.device
-        family = loaded.network.config.model_type
-        if loaded.packing and device == "cpu":
-            said.append(_("padding-free: the layers run on real tokens only (outputs checked against the plain model)"))
-        elif loaded.packing:
-            said.append(_("padding-free: flash attention over real tokens (outputs checked against the plain model)"))
-        elif device == "cuda" and self.machine.precision == "fp32":
-            said.append(_("padded micro-batches sorted by length: flash attention, which needs no padding, computes with --precision bf16"))
-        else:
-            said.append(
-                _("padded micro-batches sorted by length: padding-free steps are not proven for {family}").format(family=family)
-                if device != "mps"
-                else _("padded micro-batches sorted by length")
-            )
-        if loaded.packing and loaded.packing.last:
-            said.append(_("the last layer only where the head reads it"))
-        if self.trainer.recorded:
-            said.append(_("steps played back from CUDA graphs"))
-        if self.trainer.late:
-            said.append(_("products with the vocabulary only where something is learned"))
-        if loaded.half_base:
-            said.append(_("frozen weights held in bfloat16"))
-        if loaded.fused:
-            said.append(_("Liger's fused kernels"))
-        elif device == "cuda" and loaded.packing and loaded.packing.decoder and not fused_kernels.installed():
-            said.append(_('without Liger\'s fused kernels, which are faster: pip install "weitiao[liger]"'))
-        return "; ".join(said)
 
     def _frozen(self, kept: int | None, share: float | None) -> dict[str, Any] | None:
         """What nothing is learnt in: {"part", "bytes", "share", "reason"}; None where there is no such part.
@@ -345,7 +317,7 @@ class Session:
         from weitiao.engine import devices
         from weitiao.engine.evaluation import evaluate
 
-        splits = self.examples.splits
+        splits, path = self.examples.splits, way_of_steps(self.trainer)
         self.loaded.answer_in_full()  # what is measured is what is used
         if "validation" in splits and type(self.task).calibrate is not Task.calibrate:
             predictions = list(self.predictor().predict(splits["validation"]))
@@ -378,7 +350,7 @@ class Session:
             training={
                 "device": self.machine.device,
                 "precision": self.machine.precision,
-                "path": self._step_path(),
+                "path": path,
                 "parameters": parameters,
                 "trainable_parameters": trainable,
                 "frozen": frozen,

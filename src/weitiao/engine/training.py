@@ -4,36 +4,33 @@ It knows features, an objective and a loaded model; it knows no task by name and
 """
 
 import math
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
 import numpy as np
 import torch
 
-from weitiao.config import ADAPTED, TrainingSettings
+from weitiao.config import ADAPTED
 from weitiao.engine.batching import micro_batches, optimizer_batches
-from weitiao.engine.checkpoints import CheckpointStore, Progress, load_weights
+from weitiao.engine.checkpoints import Progress, load_weights
 from weitiao.engine.devices import give_back_freed_memory, is_out_of_memory, memory_in_use, seed_generators
 from weitiao.engine.embeddings import KeptGradients
 from weitiao.engine.frozen import FrozenPart
 from weitiao.engine.frozen_backbone import FrozenBackbone
 from weitiao.engine.frozen_layers import FrozenLayers
 from weitiao.engine.gradient_checkpointing import checkpoint_activations
+from weitiao.engine.interrupts import interrupts
+from weitiao.engine.job import Job
 from weitiao.engine.late_projection import LateProjection
-from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.engine.optimization import learning_rate, make_optimizer
 from weitiao.engine.recorded_steps import RecordedSteps
 from weitiao.errors import ModelError, ResourceError
 from weitiao.messages import _
-from weitiao.observer import Observer
-from weitiao.tasks.base import Headline
 
 # The micro-batch budget where padding stays in, so that rows of like length share a micro-batch, and for decoders, whose outputs are as
 # wide as the vocabulary: 5 GB for 8,192 tokens of 150,000 words.
@@ -41,38 +38,6 @@ BOUNDED_TOKENS = 8192
 GPU_TOKENS = 32_768  # the same on a GPU where no logits are kept: full products; memory that runs out lowers it
 LOGGED_STEPS = 2000  # a longer training logs every so many steps
 TRIMMED = 16  # after so many steps what was freed goes back to the system
-
-
-@dataclass(frozen=True)
-class Job:
-    """What the loop needs.
-
-    Attributes:
-        examples: the training rows: what belongs together in the loss, each a list of features.
-        evaluate: predicts the validation rows with the network as it is and returns their metrics; None without validation rows.
-        log: takes a line of the training log.
-    """
-
-    loaded: LoadedModel
-    objective: Objective
-    examples: Sequence[Example]
-    settings: TrainingSettings
-    headline: Headline
-    evaluate: Callable[[], dict[str, float]] | None
-    store: CheckpointStore
-    log: Callable[[Mapping[str, Any]], None]
-    observer: Observer
-    tracker: Callable[[Mapping[str, float], int], None] = field(default=lambda values, step: None)
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Optimizer steps in one pass."""
-        return math.ceil(len(self.examples) / self.settings.batch_size)
-
-    @property
-    def steps(self) -> int:
-        """Optimizer steps in all."""
-        return self.steps_per_epoch * self.settings.epochs
 
 
 @dataclass(frozen=True)
@@ -125,6 +90,8 @@ class Trainer:
             return None
         # What quantised weights and recomputed activations run through was not made to be recorded.
         if job.settings.gradient_checkpointing or job.settings.method == "qlora":
+            return None
+        if not type(job.loaded.network).__module__.startswith("transformers."):  # somebody's own may wait for a number in between
             return None
         return RecordedSteps(job.loaded, max(len(features) for example in job.examples for features in example))
 
@@ -209,7 +176,7 @@ class Trainer:
         """
         job, progress = self.job, self.progress
         self._prepare()
-        with _interrupts() as interrupted:
+        with interrupts() as interrupted:
             while not progress.finished:
                 self._epoch(interrupted)
                 self._end_of_epoch()
@@ -246,7 +213,7 @@ class Trainer:
             began = time.perf_counter()
             mean_loss = self._step(rows, ready)
             # While a GPU computes.
-            ready = self._ready([job.examples[row] for row in following], progress.step + 1) if following and ahead else None
+            ready = self._made_ready([job.examples[row] for row in following]) if following and ahead else None
             loss = self._number(mean_loss)
             elapsed = time.perf_counter() - began
             tokens = sum(map(job.objective.cost, rows))
@@ -319,6 +286,15 @@ class Trainer:
         )
         parts = [[rows[i] for i in group] for group in groups]
         return _Ready([(part, objective.collate(part, loaded.padding).to(loaded.machine.device)) for part in parts], objective.terms(rows))
+
+    def _made_ready(self, rows: Sequence[Example]) -> "_Ready | None":
+        """The rows of the step after this one; None where memory has no room for them beside it."""
+        try:
+            return self._ready(rows, self.progress.step + 1)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        return None
 
     def _gradients(self, ready: "_Ready") -> torch.Tensor:
         """The gradients of a step. Returns its mean loss."""
@@ -416,25 +392,3 @@ class Trainer:
             }
             job.log({"step": progress.step, "epoch": round(done, 4), **line})
             job.tracker({"train/loss": loss, "train/lr": rate, "train/tokens_per_s": speed}, progress.step)
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """Ctrl-C and a termination signal set the event, so that the step in hand can end and be saved; a second one ends at once."""
-    event = threading.Event()
-    before: dict[int, Any] = {}
-
-    def handle(number: int, frame: Any) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    # Only the main thread may set handlers; elsewhere an interrupt ends the step the ordinary way.
-    if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in before.items():
-            with suppress(ValueError, TypeError):
-                signal.signal(number, handler)

@@ -11,8 +11,6 @@ from typing import Any
 
 import torch
 
-WIDEST = 256  # largest head that flash attention takes
-
 
 @dataclass(frozen=True)
 class Room:
@@ -30,7 +28,7 @@ class Room:
 
     @classmethod
     def for_rows(cls, rows: int, tokens: int, longest: int) -> "Room":
-        """The room for so many real tokens in rows of at most ``longest``: an eighth more at most, so that few shapes serve all batches.
+        """The room for so many real tokens in rows of at most ``longest``: at most an eighth more, or 63 tokens, so that few shapes do.
 
         >>> Room.for_rows(32, 1061, 64).tokens, Room.for_rows(32, 1100, 64).tokens
         (1152, 1152)

@@ -43,26 +43,27 @@ class _CrossEntropy(torch.autograd.Function):
     def forward(
         context: Any, states: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, targets: torch.Tensor, smoothing: float
     ) -> torch.Tensor:
-        device, vocabulary = states.device.type, len(weight)
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+        vocabulary, dtype = len(weight), states.dtype
         wanted = context.needs_input_grad
         matrix = weight.to(dtype)
         loss = torch.zeros((), device=states.device)
         of_states = torch.empty_like(states) if wanted[0] else None
         of_weight = torch.zeros_like(weight, dtype=torch.float32) if wanted[1] else None
         of_bias = torch.zeros_like(bias, dtype=torch.float32) if bias is not None and wanted[2] else None
-        size = max(1, PIECE.get(device, PIECE["cpu"]) // vocabulary)
+        size = max(1, PIECE.get(states.device.type, PIECE["cpu"]) // vocabulary)
         for at in range(0, len(states), size):
-            own, right = states[at : at + size].to(dtype), targets[at : at + size, None]
+            own, right = states[at : at + size], targets[at : at + size, None]
             logits = F.linear(own, matrix, None if bias is None else bias.to(dtype))
             log_chances = F.log_softmax(logits, dim=-1, dtype=torch.float32)  # (positions, vocabulary)
-            loss -= (1 - smoothing) * log_chances.gather(1, right).sum()
+            of_right = log_chances.gather(1, right)  # (positions, 1)
+            loss -= (1 - smoothing) * of_right.sum()
             if smoothing:
                 loss -= smoothing / vocabulary * log_chances.sum()
             slopes = torch.exp(log_chances, out=logits)  # in the place of what is no longer needed
-            slopes.scatter_add_(1, right, torch.full_like(right, smoothing - 1, dtype=slopes.dtype))
             if smoothing:
                 slopes.sub_(smoothing / vocabulary)
+            # The right one's slope, p - 1, before it is rounded: near 1 too few digits of p are left in 16 bits.
+            slopes.scatter_(1, right, (of_right.expm1() + smoothing - smoothing / vocabulary).to(dtype))
             if of_states is not None:
                 of_states[at : at + size] = slopes @ matrix
             if of_weight is not None:

@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +143,11 @@ class RunFolder:
     def predictions(self) -> Iterator[dict[str, Any]]:
         """The test set's predictions, one dict a line."""
         return read_lines(self.predictions_file)
+
+    def measured_on(self, fields: Iterable[str], most: int) -> list[dict[str, Any]]:
+        """The first of the records that the run was measured on, their ``fields`` alone, at most so many; [] where it kept none."""
+        records = (record_in(line) for line in islice(self.predictions(), most))
+        return [{name: record[name] for name in fields if name in record} for record in records]
 
     def ledger(self) -> Iterator[dict[str, Any]]:
         """The row ledger, one dict a line."""

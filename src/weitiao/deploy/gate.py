@@ -12,7 +12,7 @@ import numpy as np
 from weitiao.data.records import Records
 from weitiao.errors import DataError
 from weitiao.processing import Features
-from weitiao.runs import RunFolder, record_in
+from weitiao.runs import RunFolder
 from weitiao.tasks.base import Outputs, Prediction, Record, Task
 
 if TYPE_CHECKING:
@@ -26,13 +26,12 @@ TIMED = 64  # rows of a round
 
 def held_out(run: RunFolder, task: Task, most: int = MOST) -> tuple[Records, bool]:
     """The first of the rows that a run was measured on, and True; the task's own example, and False, where it has none."""
-    lines = [line for _number, line in zip(range(most), run.predictions(), strict=False)]
-    rows = [{name: record[name] for name in task.fields if name in record} for record in map(record_in, lines)]
-    held = bool(rows)
+    rows = run.measured_on(task.fields, most)
+    held, source = bool(rows), next((str(line["source"]) for line in run.predictions()), "")
     rows = rows or [task.prepare({**dict.fromkeys(task.fields), **task.example})]
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {name: [row.get(name) for row in rows] for name in names}
-    return Records(columns, np.arange(len(rows)), str(lines[0]["source"]) if lines else ""), held
+    return Records(columns, np.arange(len(rows)), source), held
 
 
 def outputs_apart(one: "Predictor", other: "Predictor", records: Iterable[Record]) -> dict[str, Any]:

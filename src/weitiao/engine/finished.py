@@ -1,6 +1,5 @@
 """A finished run's model: written when training ends, and read whenever the run is used. Its own weights, or an adapter on its base."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from weitiao.engine import hub, offline_base
 from weitiao.engine.model_folder import check_remote_code, is_adapter, verify_adapter, verify_folder
 from weitiao.engine.pretrained import load_predictor
-from weitiao.runs import RunFolder, record_in, write_text
-from weitiao.tasks.base import Record, Spec, Task
+from weitiao.runs import RunFolder, write_text
+from weitiao.tasks.base import Spec, Task
 
 if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
@@ -82,12 +81,6 @@ def load_finished(
         packed=packed,
         shared=None if shared is None else shared.setdefault(f"{base.sha256}:{bits}", {}),
     )
-
-
-def held_out(run: RunFolder, task: Task, most: int) -> list[Record]:
-    """The first of the rows that a run was measured on, at most so many; [] where it kept none."""
-    records = (record_in(line) for line in itertools.islice(run.predictions(), most))
-    return [{name: record[name] for name in task.fields if name in record} for record in records]
 
 
 def _beside(task: Task, spec: Spec, folder: Path, trust_remote_code: bool) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from weitiao.engine.finished import held_out
 from weitiao.engine.model_folder import file_sha256
 from weitiao.errors import DataError, GateError, ResourceError, RunError, UsageError
 from weitiao.messages import _
@@ -123,7 +122,7 @@ def _impossible(predictor: "Predictor", run: RunFolder | None) -> str:
         return _("the adapter stands beside its base's weights; make one model of them with weitiao export --to merged")
     if not any(int8.linear_layers(loaded.network)):
         return _("{network} has no linear layers of the usual kind").format(network=type(loaded.network).__name__)
-    rows = held_out(run, task, 2) if run is not None else []
+    rows = run.measured_on(task.fields, 2) if run is not None else []
     if run is None or len(rows) < 2:
         return _("it is judged on the held-out rows of a finished run, and there are none")
     try:
@@ -140,7 +139,7 @@ def _checked(predictor: "Predictor", run: RunFolder, observer: Observer) -> Chec
     from weitiao.engine.int8 import Int8Layers
 
     key = _key(predictor, run)
-    known, records = _remembered(run, key), held_out(run, predictor.task, SHOWN + ROWS)
+    known, records = _remembered(run, key), run.measured_on(predictor.task.fields, SHOWN + ROWS)
     if known is not None and not known.passed:
         return known
     shown = max(min(SHOWN, len(records) // 4), 1)

@@ -94,7 +94,7 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
     Raises:
         RunError: there is nothing to go on with, or the data or the base model has changed since.
     """
-    from weitiao.engine import hub
+    from weitiao.engine import base_of_run, hub
     from weitiao.engine.session import Session
 
     observer = default_observer(observer, quiet=quiet)
@@ -112,7 +112,7 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
     else:
         where = {"offline": settings["offline"], "trust_remote_code": settings["trust_remote_code"], "observer": observer}
         hub.found_again(record["base_model"], settings["model"], **where)
-        found = hub.named_again(record["base_model"], settings["model"])
+        found = base_of_run.named_again(record["base_model"], settings["model"])
     task = tasks.of_run(record, folder.task, trust_task=trust_task)
     called = str(folder.task / task.origin.name) if task.origin else task.name
     session = Session(tasks.recipe({**settings, **found, "task": called}), observer, folder)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.engine import hub, offline_base
+from weitiao.engine.base_of_run import name_of
 from weitiao.engine.fitting import fitting_tasks
 from weitiao.engine.heads import kind_of_config, made_for
 from weitiao.engine.memory import Sizes, to_load, to_train
@@ -95,7 +96,7 @@ def _adapter(folder: Path, run: RunFolder | None) -> dict[str, Any]:
     named = base
     try:
         if record.get("base_model"):
-            named = hub.name_of(record["base_model"], record["settings"]["model"])
+            named = name_of(record["base_model"], record["settings"]["model"])
         if named == offline_base.HUB_ID and hub.on_this_machine(named) is None:
             named = "offline"  # the same weights
         sizes = read_weights(find(named).folder, where=named).sizes

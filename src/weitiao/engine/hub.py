@@ -14,6 +14,7 @@ from weitiao.config import nearest
 from weitiao.data.hub_cache import is_hub_name, model_folder
 from weitiao.engine import catalog, endpoint, modelscope_hub, offline_base
 from weitiao.engine.architectures import refuse_blank
+from weitiao.engine.base_of_run import named_again
 from weitiao.engine.bundles import check_ending, pack, unpack
 from weitiao.engine.heads import kind_of
 from weitiao.engine.manifest import recorded
@@ -149,39 +150,6 @@ def found_again(
         )
         raise ModelError(message.format(id=base["id"], found=found.sha256[:12], expected=base["sha256"][:12]))
     return found
-
-
-def named_again(base: Mapping[str, Any], named: str) -> dict[str, str]:
-    """The settings "model" and "revision" by which a run's base model is found again, its commit included: a branch may have moved on.
-
-    >>> named_again({"source": "cache", "id": "gpt2", "revision": "e7da7f2"}, "auto")
-    {'model': 'gpt2', 'revision': 'e7da7f2'}
-
-    Raises:
-        ModelError: see ``name_of``.
-    """
-    revision = base["revision"] if base["source"] in ("hub", "cache", "modelscope") else ""
-    return {"model": name_of(base, named), "revision": revision}
-
-
-def name_of(base: Mapping[str, Any], named: str) -> str:
-    """What ``resolve`` takes for the base model of a run: the one that was chosen then, even if "auto" would choose another today.
-
-    >>> name_of({"source": "offline", "id": "offline:all-MiniLM-L6-v2"}, "auto"), name_of({"source": "hub", "id": "gpt2"}, "auto")
-    ('offline', 'gpt2')
-
-    Raises:
-        ModelError: it was a folder that is not there any more. Its name is asked of no hub: it may be somebody else's there.
-    """
-    if base["source"] != "folder":
-        return str({"blank": named, "offline": "offline"}.get(base["source"], base["id"]))
-    # Where it stood, wherever the command runs now; or, where the whole place was moved, as it was typed.
-    places = [place for place in (base.get("folder", ""), named) if place]
-    there = next((place for place in places if Path(place).expanduser().is_dir()), None)
-    if there is None:
-        message = _("The folder {folder}, from which this run was made, is not there any more. Put it back.")
-        raise ModelError(message.format(folder=places[0]))
-    return str(there)
 
 
 def fetch(

@@ -6,7 +6,7 @@ import torch
 from weitiao.engine import packed_attention
 from weitiao.engine.buckets import Plan
 
-LENGTHS = (40, 33, 31, 12, 5, 3)
+LENGTHS = (40, 33, 31, 31, 12, 5, 5, 3)
 HEADS, WIDTH, SCALE = 2, 3, 0.4
 
 
@@ -34,10 +34,14 @@ def row_by_row(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, 
 @pytest.mark.parametrize("kv_heads", [2, 1])
 @pytest.mark.parametrize("window", [None, 4])
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
-def test_each_row_for_itself(causal: bool, kv_heads: int, window: int | None, dropout: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("even", [False, True])
+def test_each_row_for_itself(
+    causal: bool, kv_heads: int, window: int | None, dropout: float, even: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Dropout that happens to drop nothing is none: its way of computing is another one."""
     monkeypatch.setattr(packed_attention, "draw", lambda x, p: (torch.ones_like(x), 1.0))
-    plan = Plan.of(LENGTHS)
+    plan = Plan.of(LENGTHS, even=even)
+    assert plan.even == even
     assert len(plan.buckets) > 1
     attended = []
     for way in ("packed", "rows"):
@@ -51,6 +55,14 @@ def test_each_row_for_itself(causal: bool, kv_heads: int, window: int | None, dr
     # Probabilities are single precision.
     for got, wanted in zip(*attended, strict=True):
         torch.testing.assert_close(got, wanted, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_first_tokens_gather_what_they_gather_among_all(even: bool) -> None:
+    plan = Plan.of(LENGTHS, even=even)
+    q, k, v = (x.detach() for x in inputs())
+    got = packed_attention.attend_from_first(q[plan.firsts], k, v, plan, 0.0, SCALE)
+    torch.testing.assert_close(got, row_by_row(q, k, v, False, None)[plan.firsts], atol=1e-6, rtol=1e-5)
 
 
 def test_gradients_know_which_weights_were_dropped(monkeypatch: pytest.MonkeyPatch) -> None:

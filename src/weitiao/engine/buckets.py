@@ -70,16 +70,25 @@ class Plan:
     spare = False  # there are no empty tokens, as ``Varlen`` may have
     places: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
+    @property
+    def even(self) -> bool:
+        """Whether the rows of each bucket are equally long: then its places are its tokens as they stand, and nothing is moved."""
+        return all(bucket.ended is None for bucket in self.buckets)
+
     @classmethod
-    def of(cls, lengths: Sequence[int]) -> "Plan":
-        """The plan for rows of these lengths in tokens, longest first."""
+    def of(cls, lengths: Sequence[int], even: bool = False) -> "Plan":
+        """The plan for rows of these lengths in tokens, longest first.
+
+        Args:
+            even: put only rows of one length into a bucket.
+        """
         every = torch.tensor(lengths)  # (rows,)
         firsts = every.cumsum(0) - every  # (rows,) each row's first token among the kept
         spread, real, buckets = [], [], []
         start = first = 0
         while first < len(lengths):
             longest, last = lengths[first], first
-            shortest = min(longest - BUCKET_TOKENS, int(longest * (1 - BUCKET_SHARE)))
+            shortest = longest if even else min(longest - BUCKET_TOKENS, int(longest * (1 - BUCKET_SHARE)))
             while last < len(lengths) and lengths[last] >= shortest:
                 last += 1
             positions = torch.arange(longest)

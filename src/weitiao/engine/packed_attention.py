@@ -38,6 +38,9 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, masked
         dropped: torch.Tensor = q * 0 if dropout >= 1 else _Dropped.apply(q, k, v, plan, masked, dropout, scale)
         return dropped
     width = q.shape[-1]
+    if plan.even:
+        pairs = zip(masked, *(_in_place(x, plan) for x in (q, k, v)), strict=True)
+        return torch.cat([_together(_attended(*parts, mask, scale)) for (_bucket, mask), *parts in pairs])
     spread, collect = plan.by_head(heads)
     # Pieces of a split, and not slices: the gradients of slices are each as large as the whole, and added up.
     sizes = [bucket.rows * bucket.length * heads for bucket in plan.buckets]
@@ -45,9 +48,7 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, masked
     out = []
     for (bucket, mask), *parts in zip(masked, *pieces, strict=True):
         own_q, own_k, own_v = (x.view(bucket.rows, heads, bucket.length, width) for x in parts)
-        wanted = None if mask is None else mask.to(q.dtype)
-        mixed = F.scaled_dot_product_attention(own_q, own_k, own_v, attn_mask=wanted, scale=scale)
-        out.append(mixed.reshape(-1, width))
+        out.append(_attended(own_q, own_k, own_v, mask, scale).reshape(-1, width))
     collected: torch.Tensor = Selected.apply(torch.cat(out), collect)
     return collected.view(q.shape)
 
@@ -64,11 +65,14 @@ def attend_from_first(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: P
         (rows, heads, width)
     """
     heads, width = q.shape[1:]
+    own = q.split([bucket.rows for bucket in plan.buckets])  # (rows, heads, width) of each bucket
+    if plan.even and not dropout:
+        pairs = zip(own, _in_place(k, plan), _in_place(v, plan), strict=True)
+        return torch.cat([_together(_attended(own_q[:, :, None], own_k, own_v, None, scale)) for own_q, own_k, own_v in pairs])
     spread, collect = plan.by_head(heads)
     sizes = [bucket.rows * bucket.length * heads for bucket in plan.buckets]
     pieces = [_Spread.apply(x.reshape(-1, width), spread, collect).split(sizes) for x in (k, v)]
     out = []
-    own = q.split([bucket.rows for bucket in plan.buckets])
     for bucket, own_q, *parts in zip(plan.buckets, own, *pieces, strict=True):
         own_k, own_v = (x.view(bucket.rows, heads, bucket.length, width) for x in parts)
         scores = torch.matmul(own_k, own_q[..., None]).mul(scale)[..., 0]  # (rows, heads, length)
@@ -77,6 +81,23 @@ def attend_from_first(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: P
         chances = drop(torch.softmax(scores, dim=-1, dtype=torch.float32).to(v.dtype), dropout)
         out.append(torch.matmul(chances[:, :, None], own_v)[:, :, 0])
     return torch.cat(out)
+
+
+def _in_place(x: torch.Tensor, plan: Plan) -> list[torch.Tensor]:
+    """(tokens, heads, width) -> (rows, heads, length, width) of each bucket of an even plan, without a copy."""
+    pieces = x.split([bucket.rows * bucket.length for bucket in plan.buckets])
+    pairs = zip(pieces, plan.buckets, strict=True)
+    return [piece.view(bucket.rows, bucket.length, *x.shape[1:]).transpose(1, 2) for piece, bucket in pairs]
+
+
+def _together(mixed: torch.Tensor) -> torch.Tensor:
+    """(rows, heads, length, width) -> (rows * length, heads, width)"""
+    return mixed.transpose(1, 2).flatten(0, 1)
+
+
+def _attended(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, mask: torch.Tensor | None, scale: float) -> torch.Tensor:
+    """(rows, heads, length, width)"""
+    return F.scaled_dot_product_attention(q, k, v, attn_mask=None if mask is None else mask.to(q.dtype), scale=scale)
 
 
 class _Spread(torch.autograd.Function):

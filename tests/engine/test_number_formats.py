@@ -99,6 +99,13 @@ def test_auto_takes_int8_for_a_file_of_many_rows_and_fp32_for_few(run: Path, tmp
 
 
 @fbgemm
+def test_an_explanation_says_int8_and_counts_every_parameter(run: Path) -> None:
+    plain, rounded = (weitiao.load(run, precision=precision).explain(TEXTS[0])["forward"] for precision in ("fp32", "int8"))
+    assert (plain["precision"], rounded["precision"]) == ("fp32", "int8")
+    assert plain["parameters"] == rounded["parameters"]
+
+
+@fbgemm
 def test_auto_is_decided_once_for_a_file_by_all_of_it_whatever_pieces_it_comes_in(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,7 +90,8 @@ def take_fastest(predictor: "Predictor", run: RunFolder | None, rows: int, obser
         "int8" or "fp32"; "" where the rows are too few to decide by, and the answers are in fp32 for now.
     """
     few = _(
-        "Computing in fp32: auto looks at int8 for files from {rows:,} rows on, and from {unchecked:,} on while its check has not been made."
+        "Computing in fp32: auto looks at int8 for files from {rows:,} rows on, and from {unchecked:,} on while its check has not been "
+        "made."
     )
     if rows < MANY:
         observer.note(few.format(rows=MANY, unchecked=MANY_UNCHECKED))
@@ -144,11 +145,12 @@ def _checked(predictor: "Predictor", run: RunFolder, observer: Observer) -> Chec
     known, records = _remembered(run, key), run.measured_on(predictor.task.fields, SHOWN + ROWS)
     if known is not None and not known.passed:
         return known
-    shown = max(min(SHOWN, len(records) // 4), 1)
-    layers = Int8Layers(predictor.backend.loaded.network, lambda: list(predictor.predict(records[:shown])))  # type: ignore[attr-defined]
+    shown, loaded = max(min(SHOWN, len(records) // 4), 1), predictor.backend.loaded  # type: ignore[attr-defined]
+    layers = Int8Layers(loaded.network, lambda: list(predictor.predict(records[:shown])))
     check = known or _measured(predictor, layers, records[shown:], observer)
     if check.passed:
         layers.put_in()
+        loaded.in_int8 = layers.parameters
     if known is None:
         # A run that may only be read is checked each time.
         with suppress(ResourceError):

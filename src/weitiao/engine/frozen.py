@@ -50,7 +50,7 @@ class FrozenPart(ABC):
 
     @abstractmethod
     def _compute(self, batch: Collated) -> list[torch.Tensor]:
-        """What the frozen part gives of each row of a batch, in the batch's order: (width,) or (its tokens, width)."""
+        """What the frozen part gives of each row of a batch, in the batch's order: (width,) or (tokens, width), of those that are read."""
 
     @abstractmethod
     def _go_on(self, given: Sequence[torch.Tensor], batch: Collated) -> Any:

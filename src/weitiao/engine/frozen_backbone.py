@@ -84,7 +84,7 @@ class FrozenBackbone(FrozenPart):
             self.base.forward, self._given = plain, None
 
     def _run_whole(self, batch: Collated) -> list[torch.Tensor]:
-        """What the head is given of each row, (width,) or (its tokens, width), by the whole network."""
+        """What the head is given of each row, (width,) or (the tokens that it reads, width), by the whole network."""
         caught: list[torch.Tensor] = []
         self._caught = caught
         catch = self.base.register_forward_hook(self._seen)
@@ -95,7 +95,11 @@ class FrozenBackbone(FrozenPart):
             catch.remove()
             self._caught = None
         given = caught[0]  # (rows, width) or (rows, length, width)
-        return [own[:length] if given.ndim == 3 else own for own, length in zip(given, batch.lengths, strict=True)]
+        if given.ndim == 2:
+            return list(given)
+        packing = self.loaded.packing
+        first = packing is not None and packing.last is not None  # behind it stand zeros, which no head reads
+        return [own[: 1 if first else length] for own, length in zip(given, batch.lengths, strict=True)]
 
     def _check(self, given: list[torch.Tensor], batch: Collated) -> None:
         """Raises UsageError where the head alone would learn something else than the whole network's head."""

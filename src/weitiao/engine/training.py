@@ -93,7 +93,8 @@ class Trainer:
             return None
         if not type(job.loaded.network).__module__.startswith("transformers."):  # somebody's own may wait for a number in between
             return None
-        return RecordedSteps(job.loaded, max(len(features) for example in job.examples for features in example))
+        longest = max(len(features) for example in job.examples for features in example)
+        return RecordedSteps(job.loaded, longest, warn=job.observer.warn)
 
     def _compact_vocabulary(self) -> tuple[int, int] | None:
         """Leave the embedding rows that no training row touches out of the training: (rows trained, rows in all); None where all are."""

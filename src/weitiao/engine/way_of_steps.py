@@ -15,7 +15,9 @@ def way_of_steps(trainer: "Trainer") -> str:
     packing, device = loaded.packing, loaded.machine.device
     if packing and packing.last:
         said.append(_("the last layer only where the head reads it"))
-    if trainer.recorded:
+    if trainer.recorded and trainer.recorded.failure:
+        said.append(_("no more steps recorded as CUDA graphs: {reason}").format(reason=trainer.recorded.failure))
+    elif trainer.recorded:
         said.append(_("steps played back from CUDA graphs"))
     if trainer.late:
         said.append(_("products with the vocabulary only where something is learned"))

@@ -64,11 +64,13 @@ class Trainer:
         self.frozen: FrozenPart | None = None
         self.not_kept = ""  # why what frozen layers give is not kept, where there are such
         self.expected: tuple[int, float] | None = None  # (bytes, share of the rows) that will be kept, as measured
+        self.late: LateProjection | None = None
         if job.settings.method == "head":  # before anything asks which weights are trained
             self.frozen = FrozenBackbone(job.loaded, job.objective)
-        elif job.settings.method in ADAPTED:
-            self.frozen, self.not_kept = FrozenLayers.of(job.loaded, job.objective, job.examples)
-        self.late = None if self.frozen else LateProjection.of(job.loaded, job.objective, job.examples[:1])
+        else:
+            self.late = LateProjection.of(job.loaded, job.objective, job.examples[:1])
+        if job.settings.method in ADAPTED:
+            self.frozen, self.not_kept = FrozenLayers.of(job.loaded, job.objective, job.examples, self.late)
         self.recorded = self._recorded()
         # On a GPU a table's zeros cost next to nothing.
         self.kept = KeptGradients(network if job.loaded.machine.device == "cpu" else torch.nn.Module())

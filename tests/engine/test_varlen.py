@@ -93,7 +93,7 @@ def test_steps_that_cannot_be_recorded_run_as_ever_and_it_is_said_once(tmp_path:
         same(slopes(loaded, recorded), wanted)
     assert (len(recorded.recordings), len(asked), len(heard)) == (0, 1, 1)
     assert "(CUDA error: operation not permitted when stream is capturing); " in heard[0]
-    trainer = SimpleNamespace(job=SimpleNamespace(loaded=loaded), recorded=recorded, late=None)
+    trainer = SimpleNamespace(job=SimpleNamespace(loaded=loaded), recorded=recorded, late=None, every_word="")
     said = way_of_steps(trainer)  # type: ignore[arg-type]
     assert "no more steps recorded as CUDA graphs: CUDA error: operation not permitted" in said
     assert "played back" not in said

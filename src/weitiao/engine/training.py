@@ -26,9 +26,10 @@ from weitiao.engine.gradient_checkpointing import checkpoint_activations
 from weitiao.engine.interrupts import interrupts
 from weitiao.engine.job import Job
 from weitiao.engine.late_projection import LateProjection
-from weitiao.engine.objectives import Collated, Example, Objective
+from weitiao.engine.objectives import Collated, Example
 from weitiao.engine.optimization import learning_rate, make_optimizer
 from weitiao.engine.recorded_steps import RecordedSteps
+from weitiao.engine.words_in_use import why_every_word, words_in_use
 from weitiao.errors import ModelError, ResourceError
 from weitiao.messages import _
 
@@ -79,6 +80,7 @@ class Trainer:
         budget = 0 if packing and not packing.decoder else bounded
         self.progress = Progress(token_budget=job.settings.token_budget or budget, threads=job.loaded.machine.threads)
         self.parameters = job.loaded.parameters()  # (all, trainable)
+        self.every_word = ""  # why all of a large vocabulary is trained, though the rows hold less
         self.words = self._compact_vocabulary()
         self.trained = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(network, job.settings)
@@ -101,14 +103,13 @@ class Trainer:
     def _compact_vocabulary(self) -> tuple[int, int] | None:
         """Leave the embedding rows that no training row touches out of the training: (rows trained, rows in all); None where all are."""
         job, network = self.job, self.job.loaded.network
-        same_words = type(job.objective).drawn is Objective.drawn and not getattr(network.config, "is_encoder_decoder", False)
-        if not (self.kept.tables and same_words and hasattr(network, "get_input_embeddings")):
+        if not self.kept.tables:
+            return None
+        self.every_word = why_every_word(job)
+        if self.every_word:
             return None
         table = network.get_input_embeddings()
-        used = np.zeros(table.num_embeddings, dtype=bool)
-        used[job.loaded.padding["input_ids"]] = True
-        for features in (one for example in job.examples for one in example):
-            used[features.inputs["input_ids"]] = True
+        used = words_in_use(job, table.num_embeddings)
         # A pass through the network shows whether it uses the table in another way as well.
         self._training_mode()
         self._gradients(self._ready(job.examples[:1], 0))

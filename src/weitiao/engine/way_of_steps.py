@@ -21,6 +21,8 @@ def way_of_steps(trainer: "Trainer") -> str:
         said.append(_("steps played back from CUDA graphs"))
     if trainer.late:
         said.append(_("products with the vocabulary only where something is learned"))
+    if trainer.every_word:
+        said.append(_("every word of the vocabulary is trained: {reason}").format(reason=trainer.every_word))
     if loaded.half_base:
         said.append(_("frozen weights held in bfloat16"))
     if loaded.fused:

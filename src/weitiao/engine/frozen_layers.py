@@ -21,6 +21,7 @@ from weitiao.engine.frozen import FrozenPart
 from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
+from weitiao.engine.replaced import replaced
 from weitiao.messages import _
 
 CHECKED_ROWS = 4  # examples whose gradients must agree
@@ -122,27 +123,13 @@ class FrozenLayers(FrozenPart):
         self._entered = 0
         catch = self.layers[self.below].register_forward_pre_hook(put, with_kwargs=True)
         try:
-            with self._handed_on():
+            with replaced(self.layers[: self.below], self._handed):
                 return self.way.forward(batch)
         finally:
             catch.remove()
 
-    @contextmanager
-    def _handed_on(self) -> Iterator[None]:
-        """The frozen layers give what they are given, for as long as it lasts."""
-        # Set on the modules and not on their classes, and taken back: the layers stay what they are.
-        before = [vars(layer).get("forward") for layer in self.layers[: self.below]]
-        for layer in self.layers[: self.below]:
-            layer.forward = self._handed
-        try:
-            yield
-        finally:
-            for layer, own in zip(self.layers, before, strict=False):
-                del layer.forward
-                if own is not None:
-                    layer.forward = own
-
     def _handed(self, hidden_states: torch.Tensor, *args: Any, **inputs: Any) -> Any:
+        """What a frozen layer was given, as such a layer gives it."""
         return hidden_states if self._beside is None else (hidden_states, *[None] * self._beside)
 
     def _seen(self, layer: nn.Module, inputs: Any, outputs: Any) -> None:

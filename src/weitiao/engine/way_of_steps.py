@@ -27,8 +27,9 @@ def way_of_steps(trainer: "Trainer") -> str:
         said.append(_("frozen weights held in bfloat16"))
     if loaded.fused:
         said.append(_("Liger's fused kernels"))
-    elif device == "cuda" and packing and packing.decoder and not fused_kernels.installed():
-        said.append(_('without Liger\'s fused kernels, which are faster: pip install "weitiao[liger]"'))
+    elif device == "cuda" and packing and loaded.network.config.model_type in fused_kernels.FAMILIES:
+        without = _('without Liger\'s fused kernels, which are faster: pip install "weitiao[liger]"')
+        said.append(_("without Liger's fused kernels: with them the outputs differ") if fused_kernels.installed() else without)
     return "; ".join(said)
 
 

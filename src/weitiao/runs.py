@@ -189,7 +189,7 @@ class RunFolder:
         try:
             held = json.loads(path.read_text(encoding="utf-8"))
             if not isinstance(held, dict):
-                raise ValueError(_("it holds no JSON object"))
+                raise ValueError(_("not an object"))
             return held
         except (OSError, ValueError, RecursionError) as error:
             message = _("{path} cannot be read: {error}. Train again with --overwrite.").format(path=path, error=error)

@@ -19,7 +19,7 @@ help:
 	@echo 'make test      run the tests with the network cut off'
 	@echo 'make lint      ruff, mypy and import-linter'
 	@echo 'make messages  bring the Chinese catalogue up to date with the code'
-	@echo 'make bench     the short form of every benchmark'
+	@echo 'make bench     the short form of every benchmark, and how long each takes'
 	@echo 'make clean     remove the environment and the caches; runs/ stays'
 
 $(USE) $(READY): pyproject.toml constraints.txt
@@ -55,16 +55,7 @@ messages: $(READY)
 	$(BIN)/python tools/messages.py
 
 bench: $(READY)
-	@mkdir -p runs/bench
-	$(BIN)/python benchmarks/check_rows.py --rows 20000
-	$(BIN)/python benchmarks/profile_step.py --steps 4
-	for method in full lora lora-top head; do \
-	  $(BIN)/python benchmarks/finetune.py --short --method $$method --json runs/bench/finetune-$$method.json || exit 1; done
-	$(BIN)/python benchmarks/predict.py --rounds 1 --rows 200
-	$(BIN)/python benchmarks/startup.py --rounds 1
-	$(BIN)/python benchmarks/growth.py --lengths 16 64 --layers 2 4 --steps 3
-	$(BIN)/python benchmarks/large_vocabulary.py --rounds 1 --steps 3
-	$(BIN)/python benchmarks/serve.py --rounds 1 --seconds 5
+	$(BIN)/python benchmarks/short.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist

@@ -100,3 +100,10 @@ def test_advice_about_a_folder_that_is_no_run_can_be_followed(tmp_path: Path) ->
     assert "--out" not in str(there.value)
     with pytest.raises(RunError, match="weitiao train DATA --out"):
         RunFolder.open(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("content", ["[]", "[1, 2]", "null", "3", "{", "[" * 100_000])
+def test_a_record_that_is_no_object_is_an_error_that_names_the_file(content: str, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(content, encoding="utf-8")
+    with pytest.raises(RunError, match=r"run\.json cannot be read: .* Train again with --overwrite"):
+        RunFolder.open(tmp_path)

@@ -27,6 +27,7 @@ from weitiao.tasks.base import Prediction, Spec, Task
 if TYPE_CHECKING:
     from weitiao.data.columns import ColumnPlan
     from weitiao.data.reading import Reading
+    from weitiao.data.table import Table
     from weitiao.engine.prediction import Predictor
 
 NAMED = 10  # rows of a file that a warning names
@@ -210,21 +211,28 @@ class Model:
         from weitiao.data.cleaning import to_records
         from weitiao.data.reading import iter_tables
         from weitiao.data.titles import rows_line
+        from weitiao.engine.lookahead import peeked
 
         task, ledger = self.task, Ledger() if ledger is None else ledger
         plan, schema, reading = self._reading(settings)
         schema = replace(schema, outputs=())  # answers that a file holds are carried along, whatever they look like
         empty = dict.fromkeys(task.columns(self.spec))
-        fitted, done, cut_before = None, 0, self.truncated
-        bad = BadRows(data, reading.max_bad_rows, ledger)
-        for table in iter_tables(data, reading, ledger, bad):
-            shaped = schema.reshape(table)
-            fitted = fitted or loading.fit_plan(shaped, plan, schema, separator=reading.text_separator, need_outputs=False)
-            # Rows without a text stay in the output, so what would drop them is not a loss to be listed.
-            prepare = schema.preparation(need_outputs=False)
-            records = to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=prepare, bad=bad)
+        done, cut_before = 0, self.truncated
+
+        def pieces() -> "Iterator[tuple[Table, Records]]":
+            fitted, bad = None, BadRows(data, reading.max_bad_rows, ledger)
+            for table in iter_tables(data, reading, ledger, bad):
+                shaped = schema.reshape(table)
+                fitted = fitted or loading.fit_plan(shaped, plan, schema, separator=reading.text_separator, need_outputs=False)
+                # Rows without a text stay in the output, so what would drop them is not a loss to be listed.
+                prepare = schema.preparation(need_outputs=False)
+                yield table, to_records(shaped, fitted, Ledger(), need_outputs=False, prepare=prepare, bad=bad)
+
+        # One format for the whole file, whatever pieces it comes in.
+        rows, file = peeked(pieces(), lambda piece: len(piece[1]), self._rows_to_decide())
+        predictor = self.ready(rows, observer)
+        for table, records in file:
             cut = partial(self._cut_row, data, records, ledger)
-            predictor = self.ready(len(records), observer)
             answers = dict(zip(records.rows.tolist(), predictor.predict(records, truncated=cut), strict=True))
             columns = [table.texts(name) for name in table.names]
             batch = []
@@ -259,7 +267,7 @@ class Model:
         """The predictor, computing in the number format that was asked for.
 
         Args:
-            rows: how many records it is wanted for. "auto" is decided by the first call with many, and stays so.
+            rows: how many records it is wanted for, all in all. "auto" is decided by the first call with many, and stays so.
             observer: hears what was decided, and why.
 
         Raises:
@@ -283,6 +291,14 @@ class Model:
         self.computes_in = taken or self.computes_in
         self.load_seconds += time.perf_counter() - began
         return predictor
+
+    def _rows_to_decide(self) -> int:
+        """How many rows of a file must be seen before ``ready`` is asked."""
+        if self._settled or self.precision != "auto":
+            return 1  # what is wrong with a file is said before the weights are read
+        from weitiao.engine import number_formats
+
+        return number_formats.MANY_UNCHECKED
 
     def _check_labels(self, records: Records, observer: Observer) -> None:
         """Say which labels of a file the model does not know, for they can only be missed. Raises DataError where it knows none."""

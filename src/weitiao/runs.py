@@ -104,7 +104,7 @@ class RunFolder:
 
     def record(self) -> dict[str, Any]:
         """run.json. Raises RunError when it cannot be read."""
-        return dict(self._json(self.record_file))
+        return self._json(self.record_file)
 
     def update(self, **values: Any) -> None:
         """Set top-level keys of run.json, atomically."""
@@ -121,11 +121,11 @@ class RunFolder:
 
     def check(self) -> dict[str, Any]:
         """The data check's findings ({} where there was none)."""
-        return dict(self._json(self.check_file)) if self.check_file.is_file() else {}
+        return self._json(self.check_file) if self.check_file.is_file() else {}
 
     def int8_check(self) -> dict[str, Any]:
         """What was measured of the model in 8 bits ({} where nothing was)."""
-        return dict(self._json(self.int8_file)) if self.int8_file.is_file() else {}
+        return self._json(self.int8_file) if self.int8_file.is_file() else {}
 
     def log(self) -> list[dict[str, Any]]:
         """The training log, one dict a line."""
@@ -185,10 +185,13 @@ class RunFolder:
                 message = _("{path}: {problem}, so nobody knows what this export would answer. Copy it again, or export the run again.")
                 raise RunError(message.format(path=self.path, problem=problem.format(file=names[0])))
 
-    def _json(self, path: Path) -> Any:
+    def _json(self, path: Path) -> dict[str, Any]:
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            held = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(held, dict):
+                raise ValueError(_("not an object"))
+            return held
+        except (OSError, ValueError, RecursionError) as error:
             message = _("{path} cannot be read: {error}. Train again with --overwrite.").format(path=path, error=error)
             raise RunError(message) from error
 

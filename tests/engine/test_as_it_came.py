@@ -1,6 +1,7 @@
 """A model that has not learned what it is asked: the error names that very model, and the command that teaches it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,20 @@ def test_no_model_is_sent_to_a_training_that_it_cannot_do(tmp_path: Path) -> Non
         ModelError, match=r"cannot classify. Choose a model of another kind, which can: weitiao models --task image-text-cl"
     ):
         weitiao.load(model, task="image-text-classification").predict(["x"], image=str(PICTURE))
+
+
+@pytest.mark.parametrize(("task", "blank"), [("text-generation", "llama"), ("summarization", "t5"), ("translation", "t5")])
+def test_the_packaged_base_writes_nothing_and_what_does_is_named(task: str, blank: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        weitiao.load("offline", task=task).predict(["x"])
+    told = (
+        f"from weitiao models --task {task}, or, without a network, train one .*: weitiao train DATA --task {task} --model blank:{blank}$"
+    )
+    assert re.search(told, caught.value.message)
+    assert "--model, such as" not in caught.value.message
+    # Whoever has a model of their own has others at hand.
+    with pytest.raises(ModelError, match=f"Choose a model of another kind, which can: weitiao models --task {task}$"):
+        weitiao.load(make_model(tmp_path / "m"), task=task).predict(["x"])
 
 
 def test_a_blank_model_is_for_training_alone() -> None:

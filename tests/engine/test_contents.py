@@ -247,5 +247,5 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no readable config.json"):
         look_into(str(folder))
     write(folder, model_files(**{"tokenizer_config.json": b"["}))
-    with pytest.raises(ModelError, match=r"no readable tokenizer_config.json"):
+    with pytest.raises(ModelError, match=r"tokenizer_config\.json cannot be read as JSON"):
         look_into(str(folder))

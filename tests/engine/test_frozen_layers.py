@@ -17,13 +17,25 @@ from weitiao.engine import frozen
 from weitiao.engine.adapters import add_adapter
 from weitiao.engine.frozen_layers import FrozenLayers
 from weitiao.engine.gradient_checkpointing import checkpoint_activations
+from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.models import LoadedModel, load_model
-from weitiao.engine.objectives.language import MaskedLM
+from weitiao.engine.objectives.language import CausalLM, MaskedLM
 from weitiao.engine.objectives.rows import Classification
+from weitiao.engine.objectives.unprojected import Unprojected
 from weitiao.engine.training import Trainer
-from weitiao.processing import Features
+from weitiao.observer import Observer
+from weitiao.processing import IGNORED, Features
 
 FAMILIES = ["bert", "roberta", "distilbert", "modernbert", "deberta-v2", "gpt2", "llama", "qwen3"]
+# A vocabulary layer of its own would start at random here, and PEFT would train it whole.
+DECODER: dict[str, Any] = {"num_hidden_layers": 4, "num_key_value_heads": 2, "tie_word_embeddings": True}
+
+
+class Listener(Observer):
+    """Remembers the plan."""
+
+    def planned(self, plan: Any) -> None:
+        self.plan = dict(plan)
 
 
 def adapted(folder: Path, family: str, layers: str = "top-50%") -> tuple[LoadedModel, list[list[Features]]]:
@@ -63,6 +75,58 @@ def test_kept_states_teach_what_the_whole_network_teaches(family: str, tmp_path:
         for other in (anew, kept, partly):
             torch.testing.assert_close(other, whole, atol=1e-6, rtol=1e-3)
     assert all("forward" not in vars(layer) for layer in part.layers[: part.below])
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "qwen3"])
+def test_of_a_model_that_writes_products_with_the_vocabulary_are_put_off_as_well(family: str, tmp_path: Path) -> None:
+    loaded = load_model(make_model(tmp_path / "m", family, **DECODER), ("AutoModelForCausalLM",), {}, MACHINE)
+    add_adapter(loaded, AdapterSettings(lora_rank=2, lora_layers="top-50%"))
+    objective, examples = CausalLM(), [[one] for one in rows(loaded)]
+    for (one,) in examples:
+        one.target = [IGNORED, *one.inputs["input_ids"][1:]]
+    late = LateProjection.of(loaded, objective, examples[:1])
+    part, reason = FrozenLayers.of(loaded, objective, examples, late)
+    assert late is not None and part is not None and reason == ""
+    with torch.no_grad():
+        for name, parameter in loaded.network.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    loaded.network.eval()
+    batch = objective.collate(examples, loaded.padding)
+
+    def slopes(outputs: Any) -> dict[str, torch.Tensor]:
+        loaded.network.zero_grad()
+        objective.loss(outputs, batch).backward()
+        return {name: parameter.grad.clone() for name, parameter in loaded.network.named_parameters() if parameter.grad is not None}
+
+    whole = slopes(loaded.forward(batch))
+    assert part.fill(examples) == 6
+    outputs = part.forward(examples, batch)
+    assert isinstance(outputs.logits, Unprojected)
+    torch.testing.assert_close(slopes(outputs), whole, atol=1e-6, rtol=1e-3)
+    assert whole and not isinstance(loaded.forward(batch).logits, Unprojected)
+
+
+def test_a_training_of_a_model_that_writes_takes_both(tmp_path: Path) -> None:
+    data = tmp_path / "texts.csv"
+    data.write_text("text\n" + "the day was fine and the room was sad\n" * 12, encoding="utf-8")
+    model, heard = str(make_model(tmp_path / "m", "llama", **DECODER)), Listener()
+    quick: dict[str, Any] = {"epochs": 2, "batch_size": 4, "max_length": 16, "threads": 1, "valid": 0, "test": 0}
+    adapters = {"method": "lora", "lora_layers": "top-50%"}
+    weitiao.train(str(data), task="text-generation", model=model, out=str(tmp_path / "run"), observer=heard, **quick, **adapters)
+    assert "products with the vocabulary only where something is learned" in heard.plan["path"]
+    assert (heard.plan["frozen"]["part"], heard.plan["frozen"]["reason"]) == ("the lower 2 of 4 layers", "")
+
+
+def test_memory_that_runs_out_in_the_proof_is_said_to_be_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, examples = adapted(tmp_path / "m", "bert")
+
+    def full(self: FrozenLayers, *_given: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    monkeypatch.setattr(FrozenLayers, "_compute", full)
+    assert FrozenLayers.of(loaded, Classification(), examples) == (None, "memory ran out when they were to be proven on 4 rows")
+    assert not loaded.network.bert.encoder.layer[3].output.dense.lora_B["default"].weight.any()  # as it was before
 
 
 def test_the_layers_below_do_not_run_for_what_is_kept_and_never_drop_out(tmp_path: Path) -> None:

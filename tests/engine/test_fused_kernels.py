@@ -5,7 +5,7 @@ the real ones need a GPU.
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +16,8 @@ from tests.conftest import make_model
 from weitiao.engine import fused_kernels
 from weitiao.engine.devices import Machine
 from weitiao.engine.models import LoadedModel, load_model
+from weitiao.engine.own_network import OwnNetwork
+from weitiao.engine.way_of_steps import way_of_steps
 
 IDS = torch.tensor([[5, 9, 3, 7]])
 
@@ -84,6 +86,36 @@ def test_kernels_that_break_are_taken_off_again(tmp_path: Path, kernels: Any) ->
     kernels.liger_rms_norm = broken
     assert not fused_kernels.fuse(network, lambda: outputs(network))
     assert outputs(network).isfinite().all()
+
+
+def test_a_network_of_somebodys_own_stands_on_a_family(tmp_path: Path, kernels: Any) -> None:
+    class Mine(OwnNetwork):
+        def forward(self, **inputs: Any) -> Any:
+            return self.base(**inputs)
+
+    network = Mine(loaded("llama", tmp_path).network.model)
+
+    def states() -> torch.Tensor:
+        with torch.no_grad():
+            return network(input_ids=IDS).last_hidden_state  # type: ignore[no-any-return]
+
+    plain = states()
+    assert fused_kernels.fuse(network, states)
+    torch.testing.assert_close(states(), plain, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("family", "installed", "says"),
+    [("llama", False, "weitiao[liger]"), ("llama", True, "with them the outputs differ"), ("gpt2", False, ""), ("gpt2", True, "")],
+)
+def test_the_plan_names_them_where_they_would_help(family: str, installed: bool, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_kernels, "installed", lambda: installed)
+    network = SimpleNamespace(config=SimpleNamespace(model_type=family))
+    machine, packing = Machine("cuda", "bf16", 1), SimpleNamespace(decoder=True, last=None)
+    made = SimpleNamespace(network=network, machine=machine, packing=packing, half_base=None, fused=False)
+    trainer: Any = SimpleNamespace(job=SimpleNamespace(loaded=made), recorded=None, late=None, every_word="")
+    assert says in way_of_steps(trainer)
+    assert ("Liger" in way_of_steps(trainer)) == bool(says)
 
 
 def test_a_family_that_they_were_not_made_for_stays(tmp_path: Path, kernels: Any) -> None:

@@ -7,8 +7,22 @@ import pytest
 
 from tests.conftest import make_model
 from weitiao.engine import prediction
-from weitiao.engine.lookahead import ahead
+from weitiao.engine.lookahead import ahead, peeked
 from weitiao.errors import DataError
+
+
+def test_what_was_looked_at_first_is_no_more_than_needed_and_comes_back_in_its_place() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for item in range(5):
+            made.append(item)
+            yield item
+
+    seen, stream = peeked(items(), lambda item: item, 3)
+    assert (seen, made) == (3, [0, 1, 2])
+    assert list(stream) == [0, 1, 2, 3, 4]
+    assert peeked(iter([1, 2]), lambda item: item, 30)[0] == 3
 
 
 def test_each_item_is_made_in_another_thread_while_the_last_is_in_use() -> None:

@@ -291,6 +291,15 @@ def test_what_a_frozen_backbone_gives_its_head_is_computed_once(family: str, tmp
     assert trained and all(name.startswith(heads) for name in trained)
 
 
+@pytest.mark.parametrize("family", ["roberta", "electra"])
+def test_of_a_row_whose_first_token_alone_is_read_no_other_is_kept(family: str, tmp_path: Path) -> None:
+    loaded = classifier(blank(tmp_path / "m", family))
+    examples = [[one] for one in rows(loaded)]
+    backbone = FrozenBackbone(loaded, Classification())
+    assert backbone.fill(examples) == len(examples)
+    assert {kept.given.numel() for kept in backbone.kept.values()} == {loaded.network.config.hidden_size}
+
+
 def test_no_more_is_kept_than_finds_room(tmp_path: Path) -> None:
     loaded = classifier(blank(tmp_path / "m", "bert"))
     objective = Classification()

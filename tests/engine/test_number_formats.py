@@ -1,7 +1,9 @@
 """In which number format a model answers: what is asked for is what runs, or an error that says why; the check is made once."""
 
+import csv
 import json
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 import weitiao
 from tests.conftest import make_model, sentences, write_csv
+from weitiao.data.reading import Reading
 from weitiao.engine import int8, number_formats
 from weitiao.engine.number_formats import Check
 from weitiao.errors import GateError, UsageError
@@ -86,13 +89,57 @@ def test_auto_takes_int8_for_a_file_of_many_rows_and_fp32_for_few(run: Path, tmp
     model, heard = weitiao.load(run, precision="auto"), Listener()
     model.predict(TEXTS[:3])
     assert model.predict_file(str(data), tmp_path / "a.csv", observer=heard)["precision"] == "fp32"
-    assert "Computing in fp32: auto looks at int8 from 10 rows on, and from 30 on" in heard.notes[0]
+    assert "Computing in fp32: auto looks at int8 for files from 10 rows on, and from 30 on" in heard.notes[0]
     assert not (run / "int8.json").exists()
     many = write_csv(tmp_path / "many.csv", [(text,) for text in TEXTS * 2], ("text",))
     assert model.predict_file(str(many), tmp_path / "b.csv", observer=heard)["precision"] == "int8"
     assert heard.notes[-1].startswith("Computing in int8: 100.0% of the answers to 27 held-out rows stay as in fp32")
     # Now that the check is known, fewer rows are enough.
     assert weitiao.load(run, precision="auto").predict_file(str(data), tmp_path / "c.csv")["precision"] == "int8"
+
+
+@fbgemm
+def test_an_explanation_says_int8_and_counts_every_parameter(run: Path) -> None:
+    plain, rounded = (weitiao.load(run, precision=precision).explain(TEXTS[0])["forward"] for precision in ("fp32", "int8"))
+    assert (plain["precision"], rounded["precision"]) == ("fp32", "int8")
+    assert plain["parameters"] == rounded["parameters"]
+
+
+@fbgemm
+def test_auto_is_decided_once_for_a_file_by_all_of_it_whatever_pieces_it_comes_in(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(number_formats, "MANY", 10)
+    monkeypatch.setattr(number_formats, "MANY_UNCHECKED", 30)
+    monkeypatch.setattr(Reading, "__init__", partialmethod(Reading.__init__, chunk_rows=8))
+    lines = [(text,) for text in TEXTS * 2]
+    few = write_csv(tmp_path / "few.csv", lines[:20], ("text",))
+    many = write_csv(tmp_path / "many.csv", lines, ("text",))
+    for data, said in ((few, "Computing in fp32: auto looks at"), (many, "Computing in int8: 100.0%")):
+        heard = Listener()
+        done = weitiao.load(run, precision="auto").predict_file(str(data), tmp_path / "out.csv", observer=heard)
+        formats = [note for note in heard.notes if note.startswith("Computing in")]
+        assert len(formats) == 1
+        assert formats[0].startswith(said)
+        assert done["precision"] == said[13:17]
+    assert [row["text"] for row in csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8"))] == [text for (text,) in lines]
+    # What the rows are answered in is the same for all of them: the first piece no less than the last.
+    heard = Listener()
+    assert weitiao.load(run, precision="auto").predict_file(str(few), tmp_path / "out.csv", observer=heard)["precision"] == "int8"
+    assert len(heard.notes) == 1
+
+
+@fbgemm
+@pytest.mark.parametrize("content", ["{", "[]", "[1, 2]", "null", "3", '{"key": 1}', "KEPT"])
+def test_a_damaged_check_is_made_again(content: str, run: Path) -> None:
+    weitiao.load(run, precision="int8").predict(TEXTS)
+    file = run / "int8.json"
+    whole = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**whole, "kept": "high"}) if content == "KEPT" else content, encoding="utf-8")
+    model = weitiao.load(run, precision="int8")
+    model.predict(TEXTS)
+    assert in_int8(model)
+    assert json.loads(file.read_text(encoding="utf-8")) == whole
 
 
 @fbgemm

@@ -10,6 +10,8 @@ from tests.cli.conftest import Outcome
 from tests.cli.conftest import command as command
 from tests.conftest import write_csv
 from tests.own_tasks import NETWORK, QUICK, ROWS, WHOLE, written
+from weitiao import api
+from weitiao.engine import embeddings
 
 
 def test_other_methods_take_an_own_network(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,6 +27,19 @@ def test_other_methods_take_an_own_network(tiny_model: Path, tmp_path: Path, mon
     export(tmp_path / "lora", "merged", tmp_path / "merged")
     before, after = (weitiao.load(tmp_path / name).predict(["a lovely day"]) for name in ("lora", "merged"))
     assert abs(before[0]["score"] - after[0]["score"]) < 1e-5
+
+
+def test_the_plan_says_that_its_whole_vocabulary_is_trained(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(embeddings, "SMALLEST", 1)
+    whole = written(tmp_path / "mine", WHOLE, "whole.py", network=NETWORK)
+    data = str(write_csv(tmp_path / "rows.csv", ROWS))
+    said = "every word of the vocabulary is trained: a network of somebody's own"
+    plan = api.plan(data, task=whole, model=str(tiny_model), **QUICK)
+    assert plan["vocabulary"] is None and said in plan["path"]
+    assert said not in api.plan(data, model=str(tiny_model), **QUICK)["path"]
+    # Nothing is to be had where no table learns.
+    assert said not in api.plan(data, task=whole, model=str(tiny_model), method="lora", **QUICK)["path"]
 
 
 def test_a_mistake_in_the_network_is_told_with_its_line(

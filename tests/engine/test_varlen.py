@@ -1,6 +1,8 @@
 """Packed batches as a GPU sees them: flash attention's mathematics, written out, changes nothing; nor do empty tokens, nor playing back."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from weitiao.engine.models import LoadedModel, load_model
 from weitiao.engine.objectives.rows import Classification
 from weitiao.engine.recorded_steps import RecordedSteps
 from weitiao.engine.varlen import Room, Varlen
+from weitiao.engine.way_of_steps import way_of_steps
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +77,40 @@ def test_a_step_played_back_is_the_step_itself(family: str, tmp_path: Path) -> N
     for recordings in (0, 1, 1):
         same(slopes(loaded, recorded), wanted)
         assert len(recorded.recordings) == recordings
+
+
+def test_steps_that_cannot_be_recorded_run_as_ever_and_it_is_said_once(tmp_path: Path) -> None:
+    loaded = load(make_model(tmp_path / "m", "bert"), packed=True)
+    as_on_a_gpu(loaded, None)
+    wanted, heard, asked = slopes(loaded), list[str](), list[object]()
+
+    def refuse(run: Callable[[], None]) -> Callable[[], None]:
+        asked.append(run)
+        raise RuntimeError("CUDA error: operation not permitted when stream is capturing\nFor debugging consider CUDA_LAUNCH_BLOCKING=1")
+
+    recorded = RecordedSteps(loaded, max(LENGTHS), refuse, heard.append)
+    for _time in range(4):
+        same(slopes(loaded, recorded), wanted)
+    assert (len(recorded.recordings), len(asked), len(heard)) == (0, 1, 1)
+    assert "(CUDA error: operation not permitted when stream is capturing); " in heard[0]
+    trainer = SimpleNamespace(job=SimpleNamespace(loaded=loaded), recorded=recorded, late=None, every_word="")
+    said = way_of_steps(trainer)  # type: ignore[arg-type]
+    assert "no more steps recorded as CUDA graphs: CUDA error: operation not permitted" in said
+    assert "played back" not in said
+
+
+def test_memory_that_runs_out_while_a_step_is_recorded_is_left_to_the_loop(tmp_path: Path) -> None:
+    loaded = load(make_model(tmp_path / "m", "bert"), packed=True)
+    as_on_a_gpu(loaded, None)
+
+    def full(run: Callable[[], None]) -> Callable[[], None]:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    recorded = RecordedSteps(loaded, max(LENGTHS), full)
+    slopes(loaded, recorded)
+    with pytest.raises(torch.OutOfMemoryError):
+        slopes(loaded, recorded)
+    assert not recorded.failure
 
 
 def test_gradients_of_recorded_micro_batches_add_up(tmp_path: Path) -> None:

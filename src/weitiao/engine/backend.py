@@ -68,7 +68,7 @@ class TorchBackend:
             "network": type(self.loaded.network).__name__,
             "parameters": self.loaded.parameters()[0],
             "device": machine.device,
-            "precision": machine.precision,
+            "precision": "int8" if self.loaded.in_int8 else machine.precision,
             "packed": self.loaded.packing is not None and self.generation is None,
         }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from weitiao.errors import RunError
@@ -96,13 +97,12 @@ class CheckpointStore:
         try:
             state = json.loads((path / "state.json").read_text(encoding="utf-8"))
             load_weights(network, path / "model.safetensors")
-            _restore_moments(network, optimizer, load_file(path / "optimizer.safetensors"))
+            _restore_moments(network, optimizer, _tensors(path / "optimizer.safetensors"))
             if scaler is not None and state["scaler"]:
                 scaler.load_state_dict(state["scaler"])
             return Progress(**state["progress"])
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
-            message = _("The checkpoint {name} cannot be read: {error}. Train again with --overwrite.")
-            raise RunError(message.format(name=path.name, error=error)) from error
+            raise _unreadable(path.name, error) from error
 
     def keep_best(self, network: Any) -> None:
         """Remember these weights as the best so far."""
@@ -123,12 +123,24 @@ def weights(network: Any) -> dict[str, torch.Tensor]:
 
 
 def load_weights(network: Any, path: Path) -> None:
-    """Put weights written by this module back into the network."""
-    tensors = load_file(path)
+    """Put weights written by this module back into the network. Raises RunError where they are damaged."""
+    tensors = _tensors(path)
     targets = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     with torch.no_grad():
         for name in weights(network):
             targets[name].copy_(tensors[name])
+
+
+def _tensors(file: Path) -> dict[str, torch.Tensor]:
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:  # which is no ValueError, nor of any other kind
+        raise _unreadable(f"{file.parent.name}/{file.name}", error) from error
+
+
+def _unreadable(name: str, error: Exception) -> RunError:
+    message = _("The checkpoint {name} cannot be read: {error}. Train again with --overwrite.")
+    return RunError(message.format(name=name, error=error))
 
 
 def _moments(network: Any, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:

@@ -14,7 +14,7 @@ from weitiao.engine.fitting import fitting_tasks
 from weitiao.engine.heads import kind_of_config, made_for
 from weitiao.engine.memory import Sizes, to_load, to_train
 from weitiao.engine.model_files import files_of
-from weitiao.engine.model_folder import ADAPTER_CONFIG, INDEX, SINGLE, is_adapter, license_of
+from weitiao.engine.model_folder import ADAPTER_CONFIG, INDEX, SINGLE, is_adapter, license_of, longest_read
 from weitiao.engine.parameters import Weights, read_weights
 from weitiao.engine.places import Place, find
 from weitiao.engine.pretrained import read_config
@@ -35,7 +35,8 @@ def look_into(name: str) -> dict[str, Any]:
     Returns:
         {"name", "folder", "run", "architecture", "family", "kind", "general", "tasks", "labels", "vocabulary", "context_tokens",
         "sentence_tokens", "license", "adapter", "parameters", "blocks", "formats", "matrices", "tied_head", "memory", "files"}.
-        "parameters", "blocks" and "memory" are None where there are no weights that may be read; "matrices" are those that LoRA changes.
+        "parameters", "blocks" and "memory" are None where there are no weights that may be read, "context_tokens" where nothing limits a
+        text or says so; "matrices" are those that LoRA changes.
 
     Raises:
         ModelError: no model folder, or a damaged one.
@@ -59,7 +60,7 @@ def look_into(name: str) -> dict[str, Any]:
         "tasks": fitting_tasks(config) if adapter is None else [],  # its config is the base's, its head its own
         "labels": _labels(config),
         "vocabulary": _text_value(config, "vocab_size"),
-        "context_tokens": _context(folder, config),
+        "context_tokens": longest_read(folder) if config else None,
         "sentence_tokens": config.get("sentence_length"),
         "license": license_of(folder) or _license_of_base(place),
         "adapter": adapter,
@@ -145,18 +146,6 @@ def _labels(config: Mapping[str, Any]) -> list[str]:
     """The labels of the model's head by their numbers; [] for a model that has none of its own."""
     names = config.get("id2label")
     return [str(names[key]) for key in sorted(names, key=int)] if isinstance(names, dict) else []
-
-
-def _context(folder: Path, config: Mapping[str, Any]) -> int | None:
-    """The longest text in tokens, None where nothing limits it."""
-    positions = _text_value(config, "max_position_embeddings")
-    if positions and config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
-        positions -= 1 + (config.get("pad_token_id") or 0)  # counted from behind the padding's id
-    # T5 has this number too, and no use for it: it counts distances.
-    absolute = None if config.get("is_encoder_decoder") else config.get("n_positions")
-    limits = [_json(folder / "tokenizer_config.json").get("model_max_length"), positions, absolute]
-    # A tokenizer without a limit says so by an astronomical number.
-    return min((int(limit) for limit in limits if isinstance(limit, int | float) and 0 < limit < 10_000_000), default=None)
 
 
 def _json(file: Path) -> dict[str, Any]:

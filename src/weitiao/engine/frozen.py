@@ -14,6 +14,7 @@ import torch
 
 from weitiao.engine.batching import micro_batches
 from weitiao.engine.devices import free_memory
+from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.engine.prediction import in_halves
@@ -32,10 +33,12 @@ class FrozenPart(ABC):
     Args:
         loaded: what is frozen has no gradients.
         objective: what it learns by. What it gives of a row must be the same at every step.
+        late: the way through the network, where that puts products with the vocabulary off; None where it is run as it is.
     """
 
-    def __init__(self, loaded: LoadedModel, objective: Objective) -> None:
+    def __init__(self, loaded: LoadedModel, objective: Objective, late: LateProjection | None = None) -> None:
         self.loaded, self.objective = loaded, objective
+        self.way = late or loaded
         self.kept: dict[int, _Kept] = {}
         self.room = int(free_memory(loaded.machine.device) * ROOM_SHARE)  # bytes that may still be kept
 
@@ -50,7 +53,7 @@ class FrozenPart(ABC):
 
     @abstractmethod
     def _compute(self, batch: Collated) -> list[torch.Tensor]:
-        """What the frozen part gives of each row of a batch, in the batch's order: (width,) or (its tokens, width)."""
+        """What the frozen part gives of each row of a batch, in the batch's order: (width,) or (tokens, width), of those that are read."""
 
     @abstractmethod
     def _go_on(self, given: Sequence[torch.Tensor], batch: Collated) -> Any:
@@ -134,7 +137,7 @@ class FrozenPart(ABC):
         def gradients(outputs: Any) -> tuple[torch.Tensor | None, ...]:
             return torch.autograd.grad(self.objective.loss(outputs, batch), learned, allow_unused=True)
 
-        pairs = list(zip(gradients(self.loaded.forward(batch)), gradients(self._go_on(given, batch)), strict=True))
+        pairs = list(zip(gradients(self.way.forward(batch)), gradients(self._go_on(given, batch)), strict=True))
         largest = max((float(whole.abs().max()) for whole, _alone in pairs if whole is not None), default=0.0)
         tolerance = TOLERANCE if self.loaded.machine.precision == "fp32" else HALF_TOLERANCE
         for whole, alone in pairs:

@@ -15,6 +15,7 @@ from weitiao.engine.adapters import head_modules, refuse_loose_weights
 from weitiao.engine.frozen import FrozenPart
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Objective
+from weitiao.engine.replaced import replaced
 from weitiao.errors import UsageError
 from weitiao.messages import _
 
@@ -74,17 +75,14 @@ class FrozenBackbone(FrozenPart):
     def _go_on(self, given: Sequence[torch.Tensor], batch: Collated) -> Any:
         by_token = given[0].ndim == 2
         self._given = [nn.utils.rnn.pad_sequence(list(given), batch_first=True) if by_token else torch.stack(list(given))]
-        plain = self.base.forward
-        # Set on the module and not on its class, and taken back: the base model stays what it is.
-        self.base.forward = lambda *args, **inputs: self._stand_in(len(given), max(batch.lengths))
         try:
-            with self.loaded.autocast():
+            with replaced([self.base], lambda *args, **inputs: self._stand_in(len(given), max(batch.lengths))), self.loaded.autocast():
                 return self.loaded.network(**batch.inputs)
         finally:
-            self.base.forward, self._given = plain, None
+            self._given = None
 
     def _run_whole(self, batch: Collated) -> list[torch.Tensor]:
-        """What the head is given of each row, (width,) or (its tokens, width), by the whole network."""
+        """What the head is given of each row, (width,) or (the tokens that it reads, width), by the whole network."""
         caught: list[torch.Tensor] = []
         self._caught = caught
         catch = self.base.register_forward_hook(self._seen)
@@ -95,7 +93,11 @@ class FrozenBackbone(FrozenPart):
             catch.remove()
             self._caught = None
         given = caught[0]  # (rows, width) or (rows, length, width)
-        return [own[:length] if given.ndim == 3 else own for own, length in zip(given, batch.lengths, strict=True)]
+        if given.ndim == 2:
+            return list(given)
+        packing = self.loaded.packing
+        first = packing is not None and packing.last is not None  # behind it stand zeros, which no head reads
+        return [own[: 1 if first else length] for own, length in zip(given, batch.lengths, strict=True)]
 
     def _check(self, given: list[torch.Tensor], batch: Collated) -> None:
         """Raises UsageError where the head alone would learn something else than the whole network's head."""

@@ -16,9 +16,12 @@ import torch
 from torch import nn
 
 from weitiao.engine.adapters import place_in, stacks_of
+from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.frozen import FrozenPart
+from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
+from weitiao.engine.replaced import replaced
 from weitiao.messages import _
 
 CHECKED_ROWS = 4  # examples whose gradients must agree
@@ -30,24 +33,30 @@ class FrozenLayers(FrozenPart):
     Args:
         layers: the stack, run in order, each on the states that the one below gives.
         lowest: the lowest layer that learns, counted from 0; at least 1.
+        late: see ``FrozenPart``.
 
     Attributes:
         below: how many layers are frozen, of ``layers``.
     """
 
-    def __init__(self, loaded: LoadedModel, objective: Objective, layers: nn.ModuleList, lowest: int) -> None:
-        super().__init__(loaded, objective)
+    def __init__(
+        self, loaded: LoadedModel, objective: Objective, layers: nn.ModuleList, lowest: int, late: LateProjection | None = None
+    ) -> None:
+        super().__init__(loaded, objective, late)
         self.layers, self.below = layers, lowest
         self._entered = 0  # how often the lowest layer that learns was run in one pass
         self._beside: int | None = None  # what a layer gives beside its states: so many values in a tuple; None where it gives them alone
 
     @classmethod
-    def of(cls, loaded: LoadedModel, objective: Objective, examples: Sequence[Example]) -> "tuple[FrozenLayers | None, str]":
+    def of(
+        cls, loaded: LoadedModel, objective: Objective, examples: Sequence[Example], late: LateProjection | None = None
+    ) -> "tuple[FrozenLayers | None, str]":
         """(the frozen layers, ""), or (None, why what they give cannot be kept).
 
         Args:
             loaded: with its adapter.
             examples: rows of the training; the first few are used up on the proof.
+            late: see ``FrozenPart``.
         """
         family = loaded.network.config.model_type
         if type(objective).drawn is not Objective.drawn:
@@ -62,8 +71,14 @@ class FrozenLayers(FrozenPart):
         layers = loaded.network.get_submodule(name)
         if number == 0:
             return None, _("an adapter stands beside the lowest layer of {family}").format(family=family)
-        frozen = cls(loaded, objective, layers, number)
-        if not frozen._is_proven(examples[:CHECKED_ROWS]):
+        frozen = cls(loaded, objective, layers, number, late)
+        try:
+            proven = frozen._is_proven(examples[:CHECKED_ROWS])
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            return None, _("memory ran out when they were to be proven on {rows} rows").format(rows=len(examples[:CHECKED_ROWS]))
+        if not proven:
             return None, _("{family} does more with its layers' states than to hand them on").format(family=family)
         return frozen, ""
 
@@ -108,27 +123,13 @@ class FrozenLayers(FrozenPart):
         self._entered = 0
         catch = self.layers[self.below].register_forward_pre_hook(put, with_kwargs=True)
         try:
-            with self._handed_on():
-                return self.loaded.forward(batch)
+            with replaced(self.layers[: self.below], self._handed):
+                return self.way.forward(batch)
         finally:
             catch.remove()
 
-    @contextmanager
-    def _handed_on(self) -> Iterator[None]:
-        """The frozen layers give what they are given, for as long as it lasts."""
-        # Set on the modules and not on their classes, and taken back: the layers stay what they are.
-        before = [vars(layer).get("forward") for layer in self.layers[: self.below]]
-        for layer in self.layers[: self.below]:
-            layer.forward = self._handed
-        try:
-            yield
-        finally:
-            for layer, own in zip(self.layers, before, strict=False):
-                del layer.forward
-                if own is not None:
-                    layer.forward = own
-
     def _handed(self, hidden_states: torch.Tensor, *args: Any, **inputs: Any) -> Any:
+        """What a frozen layer was given, as such a layer gives it."""
         return hidden_states if self._beside is None else (hidden_states, *[None] * self._beside)
 
     def _seen(self, layer: nn.Module, inputs: Any, outputs: Any) -> None:
@@ -144,7 +145,9 @@ class FrozenLayers(FrozenPart):
         try:
             with _filled(learned):
                 return self._learns_the_same(learned, self._compute(batch), batch) and self._entered == 1
-        except (RuntimeError, TypeError, AttributeError, ValueError, IndexError, KeyError):
+        except (RuntimeError, TypeError, AttributeError, ValueError, IndexError, KeyError) as error:
+            if is_out_of_memory(error):
+                raise
             # Layers that take or return something else than we know: the ordinary way is always right.
             return False
         finally:

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from weitiao.engine.devices import is_out_of_memory
+
 if TYPE_CHECKING:
     import torch
     from torch import nn
@@ -46,7 +48,8 @@ def fuse(network: Any, outputs: Callable[[], "torch.Tensor"]) -> bool:
         elif all(hasattr(module, name) for name in ("gate_proj", "up_proj", "down_proj", "act_fn")):
             silu = network.config.hidden_act in ("silu", "swish")
             _set(module, partial(_gated, module, functional.liger_swiglu if silu else functional.liger_geglu), changed)
-    family_module = sys.modules[type(network).__module__]
+    # A network of somebody's own stands in a module of its own; what it is built on does not.
+    family_module = sys.modules[type(getattr(network, network.base_model_prefix, network)).__module__]
     rotate = family_module.apply_rotary_pos_emb
     if not hasattr(rotate, "plain"):
         family_module.apply_rotary_pos_emb = _rotary(rotate, functional.liger_rope)  # type: ignore[attr-defined]
@@ -54,8 +57,9 @@ def fuse(network: Any, outputs: Callable[[], "torch.Tensor"]) -> bool:
         found = outputs()
         if bool((found - plain).abs().max() <= TOLERANCE * plain.abs().max()):
             return True
-    except (RuntimeError, TypeError, ValueError, AttributeError):  # built otherwise than what the kernels were made for
-        pass
+    except (RuntimeError, TypeError, ValueError, AttributeError) as error:  # built otherwise than what the kernels were made for
+        if is_out_of_memory(error):
+            raise
     for module in changed:
         del module.forward
     family_module.apply_rotary_pos_emb = getattr(rotate, "plain", rotate)  # type: ignore[attr-defined]

@@ -128,6 +128,11 @@ class Int8Layers:
             shared: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
             self.rounded |= {name: Int8Linear(product, shared, at) for at, name in enumerate(names)}
 
+    @property
+    def parameters(self) -> int:
+        """Of all layers that have such a form."""
+        return sum(parameter.numel() for name in self.rounded for parameter in self.plain[name].parameters())
+
     def put_in(self) -> None:
         """Compute in 8 bits from here on."""
         for name, layer in self.rounded.items():

@@ -7,8 +7,7 @@ the vocabulary (``Unprojected``). The mathematics is the same, and where a famil
 the spot, everything stays as it was. It knows no task and no loop.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from torch import nn
 from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.objectives import Collated, Example, Objective, language
 from weitiao.engine.objectives.unprojected import Unprojected
+from weitiao.engine.replaced import replaced
 from weitiao.processing import IGNORED, Features
 
 if TYPE_CHECKING:
@@ -66,21 +66,12 @@ class LateProjection:
             inputs = {name: tensor for name, tensor in batch.inputs.items() if name != "labels"}
             shifted = self.loaded.network.prepare_decoder_input_ids_from_labels(labels=batch.inputs["labels"])
             batch = replace(batch, inputs={**inputs, "decoder_input_ids": shifted})
-        with self._put_off():
+        with replaced([self.layer], lambda input: input):
             outputs = self.loaded.forward(batch)
         # A residual stream may leave the network in full precision; its products are those of the forward pass.
         states = outputs.logits.to(self.loaded.number_format)
         outputs.logits = Unprojected(states, self.layer.weight, self.layer.bias)
         return outputs
-
-    @contextmanager
-    def _put_off(self) -> Iterator[None]:
-        # Set on the module and not on its class, and taken back: the layer stays what it is.
-        self.layer.forward = lambda input: input  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            del self.layer.forward
 
 
 def _short(features: Features) -> Features:

@@ -1,5 +1,8 @@
-"""Making the next of something while the last is in use. It knows nothing of what it makes."""
+"""Looking ahead in a stream: making the next of something while the last is in use, or the first few before any is. It knows nothing of
+what it makes.
+"""
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -24,3 +27,25 @@ def ahead(items: Iterator[T], more: Callable[[T], bool]) -> Iterator[T]:
             following = pool.submit(next, items, None) if more(item) else None
             yield item
             item = following.result() if following is not None else None
+
+
+def peeked(items: Iterator[T], size: Callable[[T], int], enough: int) -> tuple[int, Iterator[T]]:
+    """(size of the first items together, all items): of as many as it takes to have ``enough``, or of all. No more than these are held.
+
+    >>> rows, items = peeked(iter(["ab", "c", "def", "g"]), len, 3)
+    >>> rows, list(items)
+    (3, ['ab', 'c', 'def', 'g'])
+    """
+    seen, held = 0, deque[T]()
+    for item in items:
+        held.append(item)
+        seen += size(item)
+        if seen >= enough:
+            break
+
+    def every() -> Iterator[T]:
+        while held:  # what was handed over is not held on to
+            yield held.popleft()
+        yield from items
+
+    return seen, every()

@@ -50,6 +50,7 @@ class LoadedModel:
         adapter: the PEFT model around the network, where one was put on it.
         half_base: set while the frozen weights are held in 16 bits.
         fused: whether Liger's kernels are in it.
+        in_int8: parameters of the layers that compute in 8 bits, which are torch's no longer.
     """
 
     network: Any
@@ -63,6 +64,7 @@ class LoadedModel:
     adapter: Any = None
     half_base: HalfBase | None = None
     fused: bool = False
+    in_int8: int = 0
 
     @property
     def fresh_head(self) -> tuple[str, ...]:
@@ -110,7 +112,7 @@ class LoadedModel:
     def parameters(self) -> tuple[int, int]:
         """(all, trainable) parameters."""
         sizes = [(size_of(p), p.requires_grad) for p in self.network.parameters()]
-        return sum(size for size, _trained in sizes), sum(size for size, trained in sizes if trained)
+        return sum(size for size, _trained in sizes) + self.in_int8, sum(size for size, trained in sizes if trained)
 
 
 def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
@@ -137,8 +139,12 @@ def processor_for(tokenizer: Any, pixels: Callable[[], Pixels | None] = lambda: 
     return FastProcessor(Tokenizer.from_str(backend.to_str()), names, specials, tokenizer.chat_template, pixels, patch)
 
 
-def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code: bool = False) -> Any:
-    """The first of the Auto classes that can build this folder's family. Raises ModelError naming what the family can do."""
+def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code: bool = False, advice: str = "") -> Any:
+    """The first of the Auto classes that can build this folder's family.
+
+    Raises:
+        ModelError: none can. It ends with the ``advice``, or where there is none with what else --model may name.
+    """
     import transformers
 
     with _quiet(), _model_errors(folder):
@@ -152,15 +158,17 @@ def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code:
             continue
         found = getattr(transformers, name)
         if name == "AutoModelForCausalLM" and _reads_whole(config):
-            message = _("{family} models are made to read a text whole, not to go on with it word by word. Choose a decoder for --model,")
-            raise ModelError((message + " " + _("such as GPT-2, Llama or Qwen, or blank:llama.")).format(family=config.model_type))
+            message = _("{family} models are made to read a text whole, not to go on with it word by word.")
+            advice = advice or _("Choose a decoder for --model, such as GPT-2, Llama or Qwen, or blank:llama.")
+            raise ModelError(f"{message.format(family=config.model_type)} {advice}")
         if name == "AutoModel" and (config.is_encoder_decoder or hasattr(config, "vision_config")):
             continue  # its last states are not those of the text it was given
         if type(config) in found._model_mapping or hasattr(config, "auto_map"):
             return found
-    message = _("{family} models cannot do this task: transformers has no {classes} for them. Choose another --model.")
+    message = _("{family} models cannot do this task: transformers has no {classes} for them.")
     wanted = ", ".join(str(name).removeprefix("AutoModelFor") for name in classes)
-    raise ModelError(message.format(family=config.model_type, classes=wanted))
+    advice = advice or _("Choose another --model.")
+    raise ModelError(f"{message.format(family=config.model_type, classes=wanted)} {advice}")
 
 
 def _reads_whole(config: Any) -> bool:
@@ -185,6 +193,7 @@ def load_model(
     whole: bool = False,
     adapter: Path | None = None,
     shared: dict[str, torch.Tensor] | None = None,
+    advice: str = "",
 ) -> LoadedModel:
     """A model folder's weights under the head that the task asks for.
 
@@ -199,12 +208,13 @@ def load_model(
         adapter: a folder with a saved adapter, its head and its tokenizer.
         shared: the base's weights by name, as another model of this process holds them: taken in the place of the ones just read, and added
             to. They must stay as they are.
+        advice: what to do where the family cannot do what is asked; "" says what else --model may name.
 
     Raises:
         ModelError: transformers cannot read the folder, or its weights do not fit its config.
         UsageError, ResourceError: ``bits`` cannot be had here; or the network is of a task file, which has a mistake in it.
     """
-    auto = class_for(folder, classes, trust_remote_code=trust_remote_code)
+    auto = class_for(folder, classes, trust_remote_code=trust_remote_code, advice=advice)
     tokenizer = load_tokenizer(adapter or folder, trust_remote_code=trust_remote_code)
     smaller = quantised(bits, machine, _heads_of(auto, folder, config, trust_remote_code)) if bits else {}
     with _quiet(), _model_errors(folder):

@@ -4,7 +4,7 @@ run's held-out rows, and no task by name.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -89,7 +89,10 @@ def take_fastest(predictor: "Predictor", run: RunFolder | None, rows: int, obser
     Returns:
         "int8" or "fp32"; "" where the rows are too few to decide by, and the answers are in fp32 for now.
     """
-    few = _("Computing in fp32: auto looks at int8 from {rows:,} rows on, and from {unchecked:,} on while its check has not been made.")
+    few = _(
+        "Computing in fp32: auto looks at int8 for files from {rows:,} rows on, and from {unchecked:,} on while its check has not been "
+        "made."
+    )
     if rows < MANY:
         observer.note(few.format(rows=MANY, unchecked=MANY_UNCHECKED))
         return ""
@@ -142,11 +145,12 @@ def _checked(predictor: "Predictor", run: RunFolder, observer: Observer) -> Chec
     known, records = _remembered(run, key), run.measured_on(predictor.task.fields, SHOWN + ROWS)
     if known is not None and not known.passed:
         return known
-    shown = max(min(SHOWN, len(records) // 4), 1)
-    layers = Int8Layers(predictor.backend.loaded.network, lambda: list(predictor.predict(records[:shown])))  # type: ignore[attr-defined]
+    shown, loaded = max(min(SHOWN, len(records) // 4), 1), predictor.backend.loaded  # type: ignore[attr-defined]
+    layers = Int8Layers(loaded.network, lambda: list(predictor.predict(records[:shown])))
     check = known or _measured(predictor, layers, records[shown:], observer)
     if check.passed:
         layers.put_in()
+        loaded.in_int8 = layers.parameters
     if known is None:
         # A run that may only be read is checked each time.
         with suppress(ResourceError):
@@ -189,7 +193,10 @@ def _key(predictor: "Predictor", run: RunFolder) -> str:
 def _remembered(run: RunFolder, key: str) -> Check | None:
     """The check that was made of exactly this, None where there is none."""
     try:
-        kept: Mapping[str, Any] = run.int8_check()
-        return Check(**{name: kept[name] for name in Check.__dataclass_fields__}) if kept.get("key") == key else None
-    except (RunError, KeyError):  # damaged: it is made again
+        kept = run.int8_check()
+    except RunError:  # damaged: it is made again
         return None
+    figures = {name: kept.get(name) for name in Check.__dataclass_fields__}
+    if kept.get("key") != key or not all(isinstance(figure, (int, float)) for figure in figures.values()):
+        return None
+    return Check(**figures)  # type: ignore[arg-type]

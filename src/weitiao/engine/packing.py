@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from weitiao.engine.buckets import Plan
+from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.last_layer import LastLayer
 from weitiao.engine.packed_attention import Selected, attend
 from weitiao.engine.varlen import Room, Varlen
@@ -150,7 +151,9 @@ def pack(model: Any, probe: dict[str, torch.Tensor], half: bool = False) -> Pack
                 packing.plan(lengths)
             try:
                 answers += zip(_outputs(model, probe), plain, strict=True)
-            except (RuntimeError, TypeError, AttributeError, ValueError):
+            except (RuntimeError, TypeError, AttributeError, ValueError) as error:
+                if is_out_of_memory(error):
+                    raise
                 # A model that takes or returns something else than we know: the plain one is always right.
                 return False
         return all(bool((got - wanted).abs().max() <= tolerance * wanted.abs().max()) for got, wanted in answers)

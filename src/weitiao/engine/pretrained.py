@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weitiao.config import Recipe, TrainingSettings
 from weitiao.engine import hub
-from weitiao.engine.architectures import refuse_blank
-from weitiao.engine.heads import kind_of, kind_of_config
+from weitiao.engine.architectures import PREFIX, refuse_blank
+from weitiao.engine.heads import BLANKS, kind_of, kind_of_config
 from weitiao.engine.model_folder import few
 from weitiao.errors import ModelError
 from weitiao.messages import _
@@ -24,11 +24,13 @@ class AsItCame(NamedTuple):
     Attributes:
         model, task: as they were named.
         can_learn: whether it is of the kind that the task is trained on.
+        blank: the blank model of that kind, where the model is the packaged base; "" for others, whose owners have a network.
     """
 
     model: str
     task: str
     can_learn: bool = True
+    blank: str = ""
 
     @property
     def advice(self) -> str:
@@ -36,6 +38,11 @@ class AsItCame(NamedTuple):
         message = _("Fine-tune it first: weitiao train DATA --task {task} --model {model}; or choose a model that was trained for it.")
         if not self.can_learn:
             message = _("Choose a model of another kind, which can: weitiao models --task {task}")
+        if not self.can_learn and self.blank:
+            message = _(
+                "None is packaged that can. Choose one from weitiao models --task {task}, or, without a network, train one from nothing "
+                "and use the run: weitiao train DATA --task {task} --model {blank}"
+            )
         return message.format(**self._asdict())
 
 
@@ -56,7 +63,10 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         replaceable=_served_offline(task),
     )
     config = read_config(base.path)
-    as_it_came = AsItCame(settings.model, settings.task, _can_learn(task, config))
+    kind = kind_of(task.head({}).classes) if task.trainable and not task.origin else "encoder"
+    # Other heads than an encoder's each need a kind of their own.
+    can_learn = kind in ("encoder", kind_of_config(config))
+    as_it_came = AsItCame(settings.model, settings.task, can_learn, PREFIX + BLANKS[kind] if base.source == "offline" else "")
     try:
         spec = task.spec_from(config, recipe.task)
     except ModelError as error:
@@ -74,12 +84,6 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         )
 
     return spec, load
-
-
-def _can_learn(task: Task, config: Mapping[str, Any]) -> bool:
-    """Whether a model can be trained for a task: other heads than an encoder's each need a kind of their own."""
-    kind = kind_of(task.head({}).classes) if task.trainable and not task.origin else "encoder"
-    return kind in ("encoder", kind_of_config(config))
 
 
 def _served_offline(task: Task) -> bool:
@@ -166,6 +170,7 @@ def load_predictor(
         packed=packed,
         adapter=adapter,
         shared=shared,
+        advice=as_it_came.advice if as_it_came else "",
     )
     if adapter and merged:
         merge_adapter(loaded)

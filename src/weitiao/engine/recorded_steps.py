@@ -3,7 +3,8 @@
 Forward and backward pass are each recorded as a CUDA graph for every shape of batch that comes a second time. So that few shapes serve
 all batches, padded rows and packed tokens are filled up (``varlen.Room``); what they are filled with no row sees. A recorded backward pass
 adds to the gradients where they stand, so they are set to zero and never taken away. The loss in between is computed as always, whatever
-objective it is of. Dropout draws from torch's generator at every replay, as without recording. It knows no task and no loop.
+objective it is of. Dropout draws from torch's generator at every replay, as without recording. Where a pass cannot be recorded, it and all
+new shapes run as without recording, and why is said. It knows no task and no loop.
 """
 
 from collections.abc import Callable, Hashable
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.objectives import Collated
 from weitiao.engine.varlen import Room, Varlen
+from weitiao.messages import _
 
 if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
@@ -28,10 +31,20 @@ class RecordedSteps:
         loaded: a packed model.
         longest: no row of the training is longer.
         recorder: how passes are recorded; None takes CUDA graphs that share their memory.
+        warn: hears why nothing more is recorded, once that is so.
+
+    Attributes:
+        failure: why nothing more is recorded; "" while all goes well.
     """
 
-    def __init__(self, loaded: "LoadedModel", longest: int, recorder: Recorder | None = None) -> None:
-        self.loaded, self.longest = loaded, longest
+    def __init__(
+        self,
+        loaded: "LoadedModel",
+        longest: int,
+        recorder: Recorder | None = None,
+        warn: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.loaded, self.longest, self.warn, self.failure = loaded, longest, warn, ""
         self.recorder = recorder or _cuda_recorder()
         self.recordings: dict[Hashable, _Recording] = {}
         self.met: set[Hashable] = set()
@@ -52,15 +65,31 @@ class RecordedSteps:
         recording = self.recordings.get(shape)
         if recording is None:
             # The first time kernels and libraries make themselves ready, which cannot be recorded, and gradients come into being.
-            if shape not in self.met or len(self.recordings) == MOST:
+            if self.failure or shape not in self.met or len(self.recordings) == MOST:
                 self.met.add(shape)
                 return self.loaded.forward(batch)
-            recording = _Recording(self.loaded, batch, room)
-            recording.record(self.recorder)
+            recording = self._recorded(batch, room)
+            if recording is None:
+                return self.loaded.forward(batch)
             self.recordings[shape] = recording
         recording.fill(batch)
         outputs = _Replay.apply(self.anchor, recording)
         return recording.answer(outputs, batch.inputs["input_ids"].shape[1])
+
+    def _recorded(self, batch: Collated, room: Room) -> "_Recording | None":
+        """A recording of a batch's shape; None where that fails, and from then on. Memory that runs out is for the loop to mend."""
+        recording = _Recording(self.loaded, batch, room)
+        try:
+            recording.record(self.recorder)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            # A network may wait for a number in between, or call what cannot be recorded: CUDA says so in its first line.
+            self.failure = (str(error).strip() or type(error).__name__).splitlines()[0]
+            message = _("A step could not be recorded as a CUDA graph ({reason}); other shapes of batches run without, which is slower.")
+            self.warn(message.format(reason=self.failure))
+            return None
+        return recording
 
 
 class _Recording:

@@ -26,9 +26,10 @@ from weitiao.engine.gradient_checkpointing import checkpoint_activations
 from weitiao.engine.interrupts import interrupts
 from weitiao.engine.job import Job
 from weitiao.engine.late_projection import LateProjection
-from weitiao.engine.objectives import Collated, Example, Objective
+from weitiao.engine.objectives import Collated, Example
 from weitiao.engine.optimization import learning_rate, make_optimizer
 from weitiao.engine.recorded_steps import RecordedSteps
+from weitiao.engine.words_in_use import why_every_word, words_in_use
 from weitiao.errors import ModelError, ResourceError
 from weitiao.messages import _
 
@@ -64,11 +65,13 @@ class Trainer:
         self.frozen: FrozenPart | None = None
         self.not_kept = ""  # why what frozen layers give is not kept, where there are such
         self.expected: tuple[int, float] | None = None  # (bytes, share of the rows) that will be kept, as measured
+        self.late: LateProjection | None = None
         if job.settings.method == "head":  # before anything asks which weights are trained
             self.frozen = FrozenBackbone(job.loaded, job.objective)
-        elif job.settings.method in ADAPTED:
-            self.frozen, self.not_kept = FrozenLayers.of(job.loaded, job.objective, job.examples)
-        self.late = None if self.frozen else LateProjection.of(job.loaded, job.objective, job.examples[:1])
+        else:
+            self.late = LateProjection.of(job.loaded, job.objective, job.examples[:1])
+        if job.settings.method in ADAPTED:
+            self.frozen, self.not_kept = FrozenLayers.of(job.loaded, job.objective, job.examples, self.late)
         self.recorded = self._recorded()
         # On a GPU a table's zeros cost next to nothing.
         self.kept = KeptGradients(network if job.loaded.machine.device == "cpu" else torch.nn.Module())
@@ -77,6 +80,7 @@ class Trainer:
         budget = 0 if packing and not packing.decoder else bounded
         self.progress = Progress(token_budget=job.settings.token_budget or budget, threads=job.loaded.machine.threads)
         self.parameters = job.loaded.parameters()  # (all, trainable)
+        self.every_word = ""  # why all of a large vocabulary is trained, though the rows hold less
         self.words = self._compact_vocabulary()
         self.trained = [p for p in network.parameters() if p.requires_grad]
         self.optimizer = make_optimizer(network, job.settings)
@@ -93,19 +97,19 @@ class Trainer:
             return None
         if not type(job.loaded.network).__module__.startswith("transformers."):  # somebody's own may wait for a number in between
             return None
-        return RecordedSteps(job.loaded, max(len(features) for example in job.examples for features in example))
+        longest = max(len(features) for example in job.examples for features in example)
+        return RecordedSteps(job.loaded, longest, warn=job.observer.warn)
 
     def _compact_vocabulary(self) -> tuple[int, int] | None:
         """Leave the embedding rows that no training row touches out of the training: (rows trained, rows in all); None where all are."""
         job, network = self.job, self.job.loaded.network
-        same_words = type(job.objective).drawn is Objective.drawn and not getattr(network.config, "is_encoder_decoder", False)
-        if not (self.kept.tables and same_words and hasattr(network, "get_input_embeddings")):
+        if not self.kept.tables:
+            return None
+        self.every_word = why_every_word(job)
+        if self.every_word:
             return None
         table = network.get_input_embeddings()
-        used = np.zeros(table.num_embeddings, dtype=bool)
-        used[job.loaded.padding["input_ids"]] = True
-        for features in (one for example in job.examples for one in example):
-            used[features.inputs["input_ids"]] = True
+        used = words_in_use(job, table.num_embeddings)
         # A pass through the network shows whether it uses the table in another way as well.
         self._training_mode()
         self._gradients(self._ready(job.examples[:1], 0))

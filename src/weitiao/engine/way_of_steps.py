@@ -15,16 +15,21 @@ def way_of_steps(trainer: "Trainer") -> str:
     packing, device = loaded.packing, loaded.machine.device
     if packing and packing.last:
         said.append(_("the last layer only where the head reads it"))
-    if trainer.recorded:
+    if trainer.recorded and trainer.recorded.failure:
+        said.append(_("no more steps recorded as CUDA graphs: {reason}").format(reason=trainer.recorded.failure))
+    elif trainer.recorded:
         said.append(_("steps played back from CUDA graphs"))
     if trainer.late:
         said.append(_("products with the vocabulary only where something is learned"))
+    if trainer.every_word:
+        said.append(_("every word of the vocabulary is trained: {reason}").format(reason=trainer.every_word))
     if loaded.half_base:
         said.append(_("frozen weights held in bfloat16"))
     if loaded.fused:
         said.append(_("Liger's fused kernels"))
-    elif device == "cuda" and packing and packing.decoder and not fused_kernels.installed():
-        said.append(_('without Liger\'s fused kernels, which are faster: pip install "weitiao[liger]"'))
+    elif device == "cuda" and packing and loaded.network.config.model_type in fused_kernels.FAMILIES:
+        without = _('without Liger\'s fused kernels, which are faster: pip install "weitiao[liger]"')
+        said.append(_("without Liger's fused kernels: with them the outputs differ") if fused_kernels.installed() else without)
     return "; ".join(said)
 
 

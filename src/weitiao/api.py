@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -297,14 +296,10 @@ class Run(Model):
         return load_finished(self.task, spec, self.folder, shared=self._shared, **how)
 
     def _training_records(self) -> Records | None:
-        """The training split, read again for the baselines; None where the data is gone or has changed, or where an export is used without
-        the package that they need.
-        """
+        """The training split, read again for the baselines; None where the data is gone or has changed."""
         from weitiao.data import loading
 
         record = self.record
-        if is_torch_free(record) and find_spec("sklearn") is None:
-            return None
         recipe = tasks.recipe(record["settings"], self.task)
         try:
             loaded = loading.load(recipe.source, recipe.data, self.task.schema(recipe.task), seed=recipe.training.seed, offline=True)

@@ -219,7 +219,7 @@ def _labels(table: Table, column: str, name: str, ledger: Ledger) -> list[str | 
 
 def _spelling(table: Table, columns: tuple[str, ...], index: int) -> str:
     """How a missing value is written, where something is."""
-    raw = "".join(table.columns[column][index].as_py() or "" for column in columns).strip()
+    raw = "".join(table.columns[column][index] or "" for column in columns).strip()
     return _('It is written "{value}".').format(value=raw[:40]) if raw.strip(_INVISIBLE) else ""
 
 

@@ -16,15 +16,13 @@ from typing import TYPE_CHECKING, Any, overload
 
 from weitiao import __version__, tasks
 from weitiao.config import Recipe, nearest
-from weitiao.data.columns import ColumnPlan
+from weitiao.data.column_plan import ColumnPlan
 from weitiao.data.records import Records
 from weitiao.deploy.runtime import is_torch_free, load_export
-from weitiao.engine.fitting import open_run
 from weitiao.errors import INTERRUPTED, RunError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
-from weitiao.progress import default_observer
 from weitiao.runs import RunFolder
 from weitiao.scope import check_loading, check_precision, options_of
 from weitiao.tasks.base import Prediction, Spec
@@ -75,6 +73,8 @@ def train(
         WeitiaoError: by kind, see ``errors``. Nothing is left behind by what fails before the first step.
         KeyboardInterrupt: interrupted; the state was saved, ``resume`` goes on from there.
     """
+    from weitiao.progress import default_observer
+
     observer = default_observer(observer, quiet=quiet)
     with _planned(source, settings, observer) as (session, _plan):
         folder = session.folder
@@ -95,6 +95,7 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
     """
     from weitiao.engine import base_of_run, hub
     from weitiao.engine.session import Session
+    from weitiao.progress import default_observer
 
     observer = default_observer(observer, quiet=quiet)
     folder = RunFolder.open(path)
@@ -170,6 +171,8 @@ def load(
 
 
 def _finished_run(name: str | Path, settings: Mapping[str, Any], shared: dict[str, Any] | None, trust_task: bool) -> "Run":
+    from weitiao.engine.fitting import open_run
+
     folder = open_run(name)
     if folder.record().get("status") != "finished":
         message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name)

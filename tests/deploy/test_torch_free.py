@@ -147,7 +147,9 @@ def test_a_plain_answer_needs_no_parser(run: weitiao.Run, onnx: Path) -> None:
 import sys
 from weitiao.cli import run
 assert run(["predict", {str(onnx)!r}, "a lovely day", "--json"]) == 0
-print(sorted({{"typer", "pydantic", "pyarrow", "jinja2", "huggingface_hub", "weitiao.tasks.question_answering"}} & sys.modules.keys()))
+others = {{"typer", "pydantic", "pyarrow", "jinja2", "huggingface_hub", "concurrent.futures", "subprocess", "rich.progress"}}
+ours = {{"tasks.question_answering", "metrics", "baselines", "data.columns", "engine.devices", "cli.figures", "progress"}}
+print(sorted((others | {{"weitiao." + name for name in ours}}) & sys.modules.keys()))
 """
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.splitlines()
     assert_close(json.loads(said[0])["predictions"], run.predict(["a lovely day"]))

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from weitiao.data.bad_rows import BadRows
-from weitiao.data.columns import ColumnPlan, require_columns, why_empty
+from weitiao.data.column_plan import ColumnPlan
+from weitiao.data.columns import require_columns, why_empty
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.data.table import Table

@@ -3,7 +3,8 @@ script with onnxruntime and tokenizers; in turn, each in its own process.
 
     python benchmarks/startup.py [RUN] [--rounds 5]
 
-Without RUN a small run of the bundled sample is trained first; it is exported either way. Prints seconds and peak memory, the medians' ratio and, last, JSON.
+Without RUN a small run of the bundled sample is trained first; it is exported either way. Prints seconds and peak memory, the medians'
+ratios and, last, JSON.
 """
 
 import argparse

@@ -7,38 +7,30 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution
 from pathlib import Path
 from typing import Any
 
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from weitiao.deploy.container.pinned import closure
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-
-def closure(requirements: Iterable[str]) -> dict[str, Distribution]:
-    """Every distribution that requirements bring, by its name."""
-    found: dict[str, Distribution] = {}
-    seen: set[tuple[str, frozenset[str]]] = set()
-    waiting = [Requirement(one) for one in requirements]
-    while waiting:
-        one = waiting.pop()
-        name = canonicalize_name(one.name)
-        if (name, frozenset(one.extras)) in seen:
-            continue
-        seen.add((name, frozenset(one.extras)))
-        found[name] = distribution(name)
-        inner = [Requirement(line) for line in found[name].requires or ()]
-        waiting += [need for need in inner if need.marker is None or any(need.marker.evaluate({"extra": e}) for e in ("", *one.extras))]
-    return found
 
 
 def size_of(brought: Iterable[Distribution]) -> int:
     """Bytes of all their files, compiled ones too."""
     files = {Path(str(file.locate())) for one in brought for file in one.files or ()}
     return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def linked(place: Path, requirements: Iterable[str]) -> None:
+    """Links in a folder to all that requirements bring."""
+    for one in closure(requirements).values():
+        for file in one.files or ():
+            top = Path(str(file)).parts[0]
+            link = place / top
+            if top not in ("..", "__pycache__") and not top.startswith("weitiao") and not link.exists():
+                link.symlink_to(Path(str(one.locate_file(top))))
 
 
 class Install:
@@ -51,12 +43,7 @@ class Install:
     def __init__(self, place: Path, requirements: Iterable[str]) -> None:
         self.place = place
         place.mkdir(parents=True)
-        for one in closure(requirements).values():
-            for file in one.files or ():
-                top = Path(str(file)).parts[0]
-                link = place / top
-                if top not in ("..", "__pycache__") and not link.exists():
-                    link.symlink_to(Path(str(one.locate_file(top))))
+        linked(place, requirements)
         (place / "weitiao").symlink_to(ROOT / "src" / "weitiao")
         said = place / "weitiao-0.dist-info"
         said.mkdir()

@@ -8,8 +8,9 @@ import pytest
 
 import weitiao
 from tests.conftest import make_model, sentences, write_csv
-from tests.deploy.installed import PROJECT, Install, closure, size_of
+from tests.deploy.installed import PROJECT, Install, size_of
 from tests.own_tasks import QUICK
+from weitiao.deploy.container.pinned import closure
 from weitiao.deploy.export import export
 
 pytest.importorskip("onnx")

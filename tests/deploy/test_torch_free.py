@@ -344,7 +344,7 @@ def test_without_onnx_the_command_that_installs_it_is_named(run: weitiao.Run, tm
 
 @pytest.mark.parametrize("to", ["tensorflow", "jax"])
 def test_what_transformers_has_dropped_is_said(to: str, run: weitiao.Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f'no export "{to}"; there are: merged, onnx, onnx-int8. transformers has dropped'):
+    with pytest.raises(UsageError, match=f'no export "{to}"; there are: merged, onnx, onnx-int8, docker. transformers has dropped'):
         export(run.path, to, tmp_path / "export")
 
 

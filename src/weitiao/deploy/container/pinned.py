@@ -22,7 +22,7 @@ def closure(requirements: Iterable[str], system: Mapping[str, str] | None = None
         system: markers of another system than this one; what only that one needs and nobody has here is left out.
 
     Raises:
-        PackageNotFoundError: a requirement is not installed, or, without ``system``, what one needs is not.
+        PackageNotFoundError: a requirement, or what weitiao itself asks for, is not installed; without ``system``, anything is not.
 
     >>> sorted({"jinja2", "markupsafe"} - closure(["Jinja2>=3"]).keys())
     []
@@ -42,7 +42,8 @@ def closure(requirements: Iterable[str], system: Mapping[str, str] | None = None
                 raise
             continue
         seen.add((name, frozenset(one.extras)))
-        waiting += [(need, False) for need in map(Requirement, found[name].requires or ()) if _applies(need, one.extras, system or {})]
+        needs = [need for need in map(Requirement, found[name].requires or ()) if _applies(need, one.extras, system or {})]
+        waiting += [(need, name == OURSELVES) for need in needs]
     return found
 
 

@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from weitiao.metrics.multi_label import multi_label_scores
     from weitiao.metrics.regression import regression_scores
     from weitiao.metrics.resampling import interval, mean_scores, ratio_scores, resamples
-    from weitiao.metrics.rouge import rouge, rouge_rows, rouge_scores
+    from weitiao.metrics.rouge_scoring import rouge, rouge_rows, rouge_scores
     from weitiao.metrics.titles import SMALLER_IS_BETTER, TITLES, smaller_is_better, title
 
+# No module is called as one of its names is: once imported, it would stand in its place.
 _PLACES = {
     "classification": ("classification_scores",),
     "comparing": ("compare", "standing"),
     "multi_label": ("multi_label_scores",),
     "regression": ("regression_scores",),
     "resampling": ("interval", "mean_scores", "ratio_scores", "resamples"),
-    "rouge": ("rouge", "rouge_rows", "rouge_scores"),
+    "rouge_scoring": ("rouge", "rouge_rows", "rouge_scores"),
     "titles": ("SMALLER_IS_BETTER", "TITLES", "smaller_is_better", "title"),
 }
 __all__ = [

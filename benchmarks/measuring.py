@@ -24,7 +24,7 @@ def timed(command: list[str]) -> tuple[float, float, str]:
         errors.seek(0)
         if status:
             sys.exit(f"{' '.join(command)}\n{errors.read()[-2000:]}")
-        return round(seconds, 1), round(usage.ru_maxrss / 1024), output.read()
+        return round(seconds, 2), round(usage.ru_maxrss / 1024), output.read()
 
 
 def machine() -> dict[str, Any]:

@@ -1,11 +1,14 @@
-"""One answer from a cold start: `weitiao predict RUN TEXT` beside the shortest torch script, in turn, each in its own process.
+"""One answer from a cold start: `weitiao predict RUN TEXT` beside the shortest torch script, and from the run's export beside the shortest
+script with onnxruntime and tokenizers; in turn, each in its own process.
 
     python benchmarks/startup.py [RUN] [--rounds 5]
 
-Without RUN a small run of the bundled sample is trained first. Prints seconds and peak memory, the medians' ratio and, last, JSON.
+Without RUN a small run of the bundled sample is trained first; it is exported either way. Prints seconds and peak memory, the medians'
+ratios and, last, JSON.
 """
 
 import argparse
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -26,9 +29,13 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         run = Path(options.run) if options.run else small_run(Path(scratch))
+        export, python = Path(scratch) / "export", sys.executable
+        subprocess.run([python, "-m", "weitiao", "export", str(run), "--to", "onnx", "--out", str(export), "--quiet"], check=True)
         commands = {
-            "weitiao predict": [sys.executable, "-m", "weitiao", "predict", str(run), TEXT],
-            "bare torch script": [sys.executable, str(HERE / "peers" / "bare.py"), str(run / "model"), TEXT],
+            "weitiao predict": [python, "-m", "weitiao", "predict", str(run), TEXT],
+            "bare torch script": [python, str(HERE / "peers" / "bare.py"), str(run / "model"), TEXT],
+            "weitiao predict, export": [python, "-m", "weitiao", "predict", str(export), TEXT],
+            "bare onnxruntime script": [python, str(HERE / "peers" / "bare_onnx.py"), str(export), TEXT],
         }
         rounds: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
         for number in range(options.rounds + 1):
@@ -40,9 +47,12 @@ def main() -> None:
     for name, found in rounds.items():
         seconds = [one for one, _peak in found]
         print(f"{name:24}{median(seconds):12.2f}{min(seconds):8.2f}{max(seconds):8.2f}{max(peak for _seconds, peak in found):10.0f}")
-    ratios = [ours / theirs for (ours, _), (theirs, _) in zip(*rounds.values(), strict=True)]
-    print(f"weitiao / bare: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
-    print(record({"rounds": rounds, "ratio": median(ratios)}))
+    ratio = {}
+    for name, ours, theirs in (("run", *list(rounds.values())[:2]), ("export", *list(rounds.values())[2:])):
+        ratios = [mine / other for (mine, _), (other, _) in zip(ours, theirs, strict=True)]
+        print(f"weitiao / bare, {name}: {median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        ratio[name] = median(ratios)
+    print(record({"rounds": rounds, "ratio": ratio}))
 
 
 if __name__ == "__main__":

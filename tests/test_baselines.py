@@ -77,5 +77,5 @@ def test_many_labels_mean_fewer_features(monkeypatch):
 
 def test_without_scikit_learn_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.linear_model", None)
-    with pytest.raises(UsageError, match=r"pip install 'weitiao\[train\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'weitiao\[baselines\]'"):
         tfidf_logistic_regression(GOOD, ["a", "b"] * 2, ["x"], ["a", "b"])

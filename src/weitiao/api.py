@@ -11,21 +11,18 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from weitiao import __version__, tasks
 from weitiao.config import Recipe, nearest
-from weitiao.data.columns import ColumnPlan
+from weitiao.data.column_plan import ColumnPlan
 from weitiao.data.records import Records
 from weitiao.deploy.runtime import is_torch_free, load_export
-from weitiao.engine.fitting import open_run
 from weitiao.errors import INTERRUPTED, RunError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
-from weitiao.progress import default_observer
 from weitiao.runs import RunFolder
 from weitiao.scope import check_loading, check_precision, options_of
 from weitiao.tasks.base import Prediction, Spec
@@ -76,6 +73,8 @@ def train(
         WeitiaoError: by kind, see ``errors``. Nothing is left behind by what fails before the first step.
         KeyboardInterrupt: interrupted; the state was saved, ``resume`` goes on from there.
     """
+    from weitiao.progress import default_observer
+
     observer = default_observer(observer, quiet=quiet)
     with _planned(source, settings, observer) as (session, _plan):
         folder = session.folder
@@ -96,6 +95,7 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
     """
     from weitiao.engine import base_of_run, hub
     from weitiao.engine.session import Session
+    from weitiao.progress import default_observer
 
     observer = default_observer(observer, quiet=quiet)
     folder = RunFolder.open(path)
@@ -171,6 +171,8 @@ def load(
 
 
 def _finished_run(name: str | Path, settings: Mapping[str, Any], shared: dict[str, Any] | None, trust_task: bool) -> "Run":
+    from weitiao.engine.fitting import open_run
+
     folder = open_run(name)
     if folder.record().get("status") != "finished":
         message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name)
@@ -297,14 +299,10 @@ class Run(Model):
         return load_finished(self.task, spec, self.folder, shared=self._shared, **how)
 
     def _training_records(self) -> Records | None:
-        """The training split, read again for the baselines; None where the data is gone or has changed, or where an export is used without
-        the package that they need.
-        """
+        """The training split, read again for the baselines; None where the data is gone or has changed."""
         from weitiao.data import loading
 
         record = self.record
-        if is_torch_free(record) and find_spec("sklearn") is None:
-            return None
         recipe = tasks.recipe(record["settings"], self.task)
         try:
             loaded = loading.load(recipe.source, recipe.data, self.task.schema(recipe.task), seed=recipe.training.seed, offline=True)

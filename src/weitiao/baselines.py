@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from weitiao.errors import UsageError
+from weitiao.errors import MissingPackage
 from weitiao.messages import _
 from weitiao.metrics.multi_label import indicator
 from weitiao.metrics.thresholds import one_threshold
@@ -76,7 +76,7 @@ def tfidf_logistic_regression(
         One prediction a test text. Where the texts hold nothing to count, the most frequent label.
 
     Raises:
-        UsageError: scikit-learn is not installed.
+        MissingPackage: scikit-learn is not installed.
     """
     rows = _sample(train_texts)
     texts, targets = [train_texts[i] for i in rows], [train_labels[i] for i in rows]
@@ -277,7 +277,7 @@ class _Counts:
             from sklearn.feature_extraction.text import TfidfVectorizer
             from sklearn.linear_model import LogisticRegression, Ridge  # noqa: F401 - the error comes before the work
         except ImportError as error:
-            raise UsageError(_("The TF-IDF baseline needs scikit-learn. Install it: pip install 'weitiao[train]'")) from error
+            raise MissingPackage(_("The TF-IDF baseline needs scikit-learn. Install it: pip install 'weitiao[baselines]'")) from error
 
         # A single letter or digit is a word too: scikit-learn's own pattern leaves them out.
         words = {"analyzer": "word", "ngram_range": (1, 2), "token_pattern": r"(?u)\b\w+\b"}

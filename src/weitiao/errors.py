@@ -2,6 +2,7 @@
 
     WeitiaoError               1  base class: catch this to catch everything of ours
     ├── UsageError             2  a flag, a setting or a name that does not exist
+    │   └── MissingPackage     2  a package that is not installed: names the extra that brings it
     ├── DataError              3  the user's file: carries file, row and column
     ├── ModelError             4  a model folder that cannot be used
     ├── NetworkError           5  a hub or a mirror that could not be reached
@@ -48,6 +49,10 @@ class UsageError(WeitiaoError):
     """A flag, a setting or a name that does not exist or has an impossible value."""
 
     exit_code = 2
+
+
+class MissingPackage(UsageError):
+    """A package that is not installed; the message has the command that installs it."""
 
 
 class DataError(WeitiaoError):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from weitiao.errors import DataError, ModelError, UsageError
+from weitiao.errors import DataError, MissingPackage, ModelError
 from weitiao.messages import _
 
 FILE = "preprocessor_config.json"
@@ -57,7 +57,7 @@ class Pixels:
         )
 
     def read(self, path: str) -> np.ndarray:
-        """(3, height, width) float32. Raises DataError for a file that is no picture, UsageError where Pillow is missing."""
+        """(3, height, width) float32. Raises DataError for a file that is no picture, MissingPackage where Pillow is not installed."""
         with opened(path) as picture:
             image = picture.convert("RGB")
         if self.size:
@@ -116,7 +116,7 @@ def opened(path: str | Path) -> Iterator[Any]:
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError as error:
-        raise UsageError(_('Pictures need Pillow. Install it: pip install "weitiao[train]"')) from error
+        raise MissingPackage(_('Pictures need Pillow. Install it: pip install "weitiao[images]"')) from error
     try:
         with Image.open(path) as picture:
             yield picture

@@ -25,7 +25,7 @@ from weitiao.scope import check_reading
 from weitiao.tasks.base import Prediction, Spec, Task
 
 if TYPE_CHECKING:
-    from weitiao.data.columns import ColumnPlan
+    from weitiao.data.column_plan import ColumnPlan
     from weitiao.data.reading import Reading
     from weitiao.data.table import Table
     from weitiao.engine.prediction import Predictor

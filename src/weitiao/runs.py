@@ -51,15 +51,18 @@ class RunFolder:
         self.ledger_file = self.path / "ledger.jsonl"
         self.int8_file = self.path / "int8.json"
 
-    def check_free(self, *, overwrite: bool = False) -> None:
+    def check_free(self, *, overwrite: bool = False, mark: str = "run.json") -> None:
         """Make sure that a new run can go here, before hours are spent on it. Nothing that stands there is touched.
+
+        Args:
+            mark: the file by which a folder is known as one that may be replaced.
 
         Raises:
             RunError: something stands there and ``overwrite`` is off, or what stands there is no run.
             ResourceError: the folder cannot be written.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            if not self.record_file.is_file():
+            if not (self.path / mark).is_file():
                 # --overwrite is for runs: it must never empty somebody's folder.
                 message = _("{path} exists and is not a run of weitiao, so it is left alone, by --overwrite too. Choose another --out.")
                 raise RunError(message.format(path=self.path))

@@ -94,7 +94,7 @@ def test_where_it_is_wrong_reaches_scripts(command: Command, api: SimpleNamespac
 
 
 def test_a_missing_package_names_the_extra_that_brings_it(command: Command, api: SimpleNamespace) -> None:
-    api.train = _raising(ModuleNotFoundError("No module named 'sklearn.metrics'", name="sklearn.metrics"))
+    api.train = _raising(ModuleNotFoundError("No module named 'accelerate.utils'", name="accelerate.utils"))
     assert 'pip install "weitiao[train]"' in command("train", "a.csv").err
 
 

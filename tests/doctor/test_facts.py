@@ -101,7 +101,7 @@ def test_packages_and_extras() -> None:
     assert facts["packages"]["rich"]
     assert "pytest" not in facts["packages"]
     assert set(facts["extras"]) >= {"train", "serve", "offline"}
-    assert packages.extra_of("PIL") == "train"
+    assert packages.extra_of("PIL") == "images" and packages.extra_of("torch") == "train"
     assert packages.extra_of("weitiao") == ""
 
 

@@ -8,9 +8,9 @@ import pytest
 
 import weitiao
 from weitiao.cli.failures import understand
-from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives.rows import Classification
+from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.errors import ResourceError
 
 Train = Callable[..., weitiao.Run]

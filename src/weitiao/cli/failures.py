@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 from weitiao.cli.screen import Screen, closed_up, labelled, to_json
-from weitiao.engine.devices import is_out_of_memory
+from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.errors import INTERRUPTED, ResourceError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.quantities import one_line

@@ -1,18 +1,23 @@
-"""The command line's observers: one that draws, one that only remembers. They know the observer's calls and no work."""
+"""The command line's observers: one that draws, one that only remembers. They know the observer's calls and no work. What
+is drawn in bars and tables is imported with the first of them: an export answers before there is any."""
 
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from weitiao.cli import figures, tables
-from weitiao.cli.bars import Bars, Lines
 from weitiao.cli.screen import Screen, closed_up, labelled
 from weitiao.messages import N_, _
 from weitiao.observer import Observer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from weitiao.cli.bars import Bars, Lines
 
 LOADING = N_("Loading the model …")  # which takes seconds before anything else can be seen
 
@@ -68,8 +73,14 @@ class TerminalObserver(Recorder):
     ) -> None:
         super().__init__(unsaved)
         self._console, self._results, self._first = screen.err, results, first
-        self._bars = Bars(screen.err) if screen.err.is_terminal else None
-        self._lines = Lines(lambda line: self._say(Text(line)), clock)
+        self._bars = _bars(screen.err) if screen.err.is_terminal else None
+        self._clock = clock
+
+    @cached_property
+    def _lines(self) -> "Lines":
+        from weitiao.cli.bars import Lines
+
+        return Lines(lambda line: self._say(Text(line)), self._clock)
 
     def __enter__(self) -> "TerminalObserver":
         if self._bars is not None:
@@ -96,17 +107,23 @@ class TerminalObserver(Recorder):
         super().checked(check, plan, ledger)
         self._settle()
         if not self._results:
+            from weitiao.cli import tables
+
             self._print(*tables.checked(check, plan, ledger))
 
     def planned(self, plan: Mapping[str, Any]) -> None:
         """The training plan as a table, unless the verb prints it itself."""
         self._settle()
         if not self._results:
+            from weitiao.cli import tables
+
             self._print(*tables.training_plan(plan), "")
 
     def evaluated(self, evaluation: Mapping[str, Any]) -> None:
         """A line for each evaluation during training; the last one, with its tables, is the verb's result."""
         if "epoch" in evaluation:
+            from weitiao.cli import figures
+
             self._say(figures.epoch_line(evaluation))
 
     def progress(self, stage: str, done: int, total: int | None, figures: Mapping[str, float]) -> None:
@@ -124,6 +141,12 @@ class TerminalObserver(Recorder):
     def _print(self, *renderables: Any) -> None:
         for renderable in renderables:
             self._console.print(renderable)
+
+
+def _bars(console: "Console") -> "Bars":
+    from weitiao.cli.bars import Bars
+
+    return Bars(console)
 
 
 @contextmanager

@@ -134,14 +134,19 @@ def pairs(lines: Mapping[str, str]) -> RenderableType:
 def exported(made: Mapping[str, Any]) -> RenderableType:
     """What an export is, and what sets it apart from its run."""
     lines = {_("folder"): made["out"], _("size"): size(made["bytes"])}
-    lines[_("difference")] = _("at most {difference:.1e} on {rows} records").format(**made)
+    if "form" in made:
+        needs = _("with PyTorch") if made["torch"] else _("without PyTorch")
+        lines[_("the run in it")] = f"{made['form']}, {needs}"
+        lines[_("packages")] = str(made["packages"])
+    if "difference" in made:
+        lines[_("difference")] = _("at most {difference:.1e} on {rows} records").format(**made)
     if "equal" in made:
         lines[_("same answers")] = share(made["equal"])
     if made.get("metric"):
         bounds = " [{:.4f}, {:.4f}]".format(*made["interval"]) if made.get("interval") else ""
         lines[made["metric"]] = f"{made['value']:.4f}{bounds} · " + _("the run: {value:.4f}").format(value=made["run"])
     if "rows_per_s" in made:
-        beside = _("fp32: {count:,.0f}") if made["to"] == "onnx-int8" else _("the run: {count:,.0f}")
+        beside = _("fp32: {count:,.0f}") if "onnx-int8" in (made["to"], made.get("form")) else _("the run: {count:,.0f}")
         speed = _("{count:,.0f} rows/s").format(count=made["rows_per_s"])
         lines[_("speed")] = f"{speed} · " + beside.format(count=made["against_rows_per_s"])
     return pairs(lines)

@@ -189,6 +189,7 @@ def predict(
     N_("Write a finished run in another form, with proof that it answers the same."),
     "weitiao export runs/reviews --to onnx --out exports/reviews",
     "weitiao export runs/reviews --to merged --out exports/merged",
+    "weitiao export runs/reviews --to docker --out containers/reviews",
 )
 @verb(lambda: ("offline", "trust_remote_code"))
 def export(
@@ -210,7 +211,9 @@ def export(
         ways = {**typed(settings), "overwrite": overwrite, "allow_lossy": allow_lossy, "trust_task": trust_task}
         made = write(run, to, out, observer=observer, **ways)
     screen.result(made, exported(made), bare=out)
-    screen.next(("weitiao", "predict", out, *question(out, trust_task=trust_task)))
+    if to == "docker":
+        return screen.next(("docker", "compose", "--project-directory", out, "up", "--build"), ("weitiao", "serve", f"{out}/run"))
+    return screen.next(("weitiao", "predict", out, *question(out, trust_task=trust_task)))
 
 
 @command(

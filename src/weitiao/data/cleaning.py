@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from weitiao.data.bad_rows import BadRows
-from weitiao.data.columns import ColumnPlan, require_columns, why_empty
+from weitiao.data.column_plan import ColumnPlan
+from weitiao.data.columns import require_columns, why_empty
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.data.table import Table
@@ -219,7 +220,7 @@ def _labels(table: Table, column: str, name: str, ledger: Ledger) -> list[str | 
 
 def _spelling(table: Table, columns: tuple[str, ...], index: int) -> str:
     """How a missing value is written, where something is."""
-    raw = "".join(table.columns[column][index].as_py() or "" for column in columns).strip()
+    raw = "".join(table.columns[column][index] or "" for column in columns).strip()
     return _('It is written "{value}".').format(value=raw[:40]) if raw.strip(_INVISIBLE) else ""
 
 

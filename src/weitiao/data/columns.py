@@ -1,4 +1,4 @@
-"""Which column is what: the column plan. It knows names and values, a task's fields by type, and no task by name.
+"""Finds which column is what. It knows names and values, a task's fields by type, and no task by name.
 
 A column is taken because it was named, because of its own name, or because of what it holds, in this order; the plan says why. Where two
 are equally good, or none is, that is an error that lists them: a guess would cost a training run.
@@ -6,11 +6,10 @@ are equally good, or none is, that is an error that lists them: a guess would co
 
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 from weitiao.config import nearest
 from weitiao.data.column_content import LOOKS_LIKE, Profile, cannot_be, clearest, profiles
+from weitiao.data.column_plan import ColumnPlan, roles
 from weitiao.data.table import Table
 from weitiao.errors import DataError, UsageError
 from weitiao.fields import Field, FieldType
@@ -18,51 +17,6 @@ from weitiao.messages import _
 from weitiao.quantities import quoted, some
 
 _PARTS = re.compile(r"[\W_]+")
-
-
-@dataclass(frozen=True)
-class ColumnPlan:
-    """Which columns make each field.
-
-    Attributes:
-        fields: field name -> its columns, joined in this order.
-        why: field name -> a sentence in the language of the run.
-        types: field name -> field type.
-        unused: the other columns.
-        text_separator: what joins several columns.
-        optional, outputs: names of fields that a record may lack, and of those that only training needs.
-    """
-
-    fields: dict[str, tuple[str, ...]]
-    why: dict[str, str] = field(default_factory=dict)
-    types: dict[str, FieldType] = field(default_factory=dict)
-    unused: tuple[str, ...] = ()
-    text_separator: str = "\n"
-    optional: frozenset[str] = frozenset()
-    outputs: frozenset[str] = frozenset()
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready: {"fields": {name: {"columns": [...], "type": "...", "why": "..."}}, "unused": [...], "text_separator": "..."}."""
-        fields = {
-            name: {"columns": list(columns), "type": self.types.get(name, "text"), "why": self.why.get(name, "")}
-            for name, columns in self.fields.items()
-        }
-        return {"fields": fields, "unused": list(self.unused), "text_separator": self.text_separator}
-
-    @classmethod
-    def from_dict(cls, plan: Mapping[str, Any], inputs: Sequence[Field], outputs: Sequence[Field]) -> "ColumnPlan":
-        """The plan that ``as_dict`` described, for the same task."""
-        types = {one.name: one.type for one in (*inputs, *outputs)}
-        fields = {name: tuple(value["columns"]) for name, value in plan["fields"].items() if name in types}
-        why = {name: value.get("why", "") for name, value in plan["fields"].items()}
-        types = {name: plan["fields"][name].get("type", types[name]) for name in fields}
-        return cls(fields, why, types, tuple(plan.get("unused", ())), plan.get("text_separator", "\n"), *_roles(inputs, outputs))
-
-    def without(self, names: Iterable[str]) -> "ColumnPlan":
-        """The plan less some fields."""
-        gone = set(names)
-        kept = {name: columns for name, columns in self.fields.items() if name not in gone}
-        return replace(self, fields=kept)
 
 
 def plan_columns(
@@ -120,8 +74,8 @@ def plan_columns(
         types={one.name: _type(one, [seen[column] for column in found[one.name]]) for one in order},
         unused=tuple(name for name in table.names if name not in used),
         text_separator=text_separator,
-        optional=_roles(inputs, outputs)[0],
-        outputs=_roles(inputs, outputs)[1],
+        optional=roles(inputs, outputs)[0],
+        outputs=roles(inputs, outputs)[1],
     )
 
 
@@ -138,14 +92,6 @@ def as_pairs(chosen: Mapping[str, tuple[str, ...]], inputs: Sequence[Field]) -> 
             first, second = read[_flag(one)]
             read |= {_flag(one): (first,), flags[0]: (second,)}
     return read
-
-
-def _roles(inputs: Sequence[Field], outputs: Sequence[Field]) -> tuple[frozenset[str], frozenset[str]]:
-    """Names of the fields that a record may lack, and of the outputs. The second text of a pair has a column only where there are pairs."""
-    seconds = {one.second for one in inputs}
-    return frozenset(one.name for one in (*inputs, *outputs) if one.optional and one.name not in seconds), frozenset(
-        one.name for one in outputs
-    )
 
 
 def _type(one: Field, columns: Sequence[Profile]) -> FieldType:

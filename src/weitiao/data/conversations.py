@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from weitiao.data.cleaning import MISSING, is_blank
-from weitiao.data.columns import ColumnPlan, require_columns
+from weitiao.data.column_plan import ColumnPlan
+from weitiao.data.columns import require_columns
 from weitiao.data.table import Table
 from weitiao.errors import DataError
 from weitiao.messages import _

@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
+import numpy as np
 
-from weitiao.data.binary_tables import arrow_tables, parquet_tables
+from weitiao.data.arrow_package import require_arrow
 from weitiao.data.hub_cache import cached_splits
-from weitiao.data.table import Table, text_type
+from weitiao.data.table import TEXTS, Table
 from weitiao.errors import DataError, NetworkError, UsageError
 from weitiao.messages import _
 
@@ -60,6 +60,9 @@ def hub_splits(source: str, *, offline: bool = False) -> dict[str, Table]:
     name = HubName.parse(source)
     fetched = cached_splits(source)
     if fetched:
+        require_arrow(source)
+        from weitiao.data.arrow_tables import parquet_tables
+
         # Fetched ahead (weitiao fetch), as texts already; a network is not asked, so that a run can be repeated without one.
         return {split: Table.concat([*parquet_tables(path, source, 50_000)]) for split, path in fetched.items()}
     try:
@@ -79,6 +82,8 @@ def hub_splits(source: str, *, offline: bool = False) -> dict[str, Table]:
 
 def _table(data: Any, source: str) -> Table:
     """One split's Arrow table, its class labels by name."""
+    from weitiao.data.arrow_tables import arrow_tables
+
     arrow = data.data.table
     if data._indices is not None:
         arrow = data.flatten_indices().data.table
@@ -90,7 +95,7 @@ def _table(data: Any, source: str) -> Table:
         labels = getattr(feature, "names", None)
         if labels and column in columns:
             named = dict(zip(map(str, range(len(labels))), labels, strict=True))
-            columns[column] = pa.chunked_array([pa.array([named.get(text or "") for text in table.texts(column)], type=text_type())])
+            columns[column] = np.array([named.get(text or "") for text in table.texts(column)], dtype=TEXTS)
     return Table(columns, table.rows, source)
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from weitiao.config import DataSettings
 from weitiao.data.bad_rows import BadRows
 from weitiao.data.cleaning import require_rows, to_records
-from weitiao.data.columns import ColumnPlan, as_pairs, plan_columns, require_columns
+from weitiao.data.column_plan import ColumnPlan
+from weitiao.data.columns import as_pairs, plan_columns, require_columns
 from weitiao.data.duplicates import drop_duplicates, record_keys
 from weitiao.data.hub_tables import PREFIX, hub_splits
 from weitiao.data.ledger import Ledger

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weitiao import sample
+from weitiao.data.arrow_package import require_arrow
 from weitiao.data.bad_rows import BadRows
-from weitiao.data.binary_tables import arrow_file_tables, parquet_tables, workbook_tables
 from weitiao.data.conversations import is_conversation
 from weitiao.data.delimited import delimited_tables, find_dialect, wanted_delimiter
 from weitiao.data.encodings import Encoding, recognise, utf16_without_mark
@@ -24,6 +24,7 @@ from weitiao.data.ledger import Ledger
 from weitiao.data.schema import Schema
 from weitiao.data.signatures import BINARY, TEXT, looks_like
 from weitiao.data.table import Table
+from weitiao.data.workbooks import workbook_tables
 from weitiao.errors import DataError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
@@ -158,10 +159,11 @@ def _file_tables(path: Path, source: str, reading: Reading, ledger: Ledger, bad:
     if own is not None:
         return iter((own,))
     kind = _format(path, source, head)
-    if kind == "parquet":
-        return parquet_tables(path, source, reading.chunk_rows)
-    if kind == "arrow":
-        return arrow_file_tables(path, source, reading.chunk_rows)
+    if kind in ("parquet", "arrow"):
+        require_arrow(source)
+        from weitiao.data.arrow_tables import arrow_file_tables, parquet_tables
+
+        return (parquet_tables if kind == "parquet" else arrow_file_tables)(path, source, reading.chunk_rows)
     if kind == "xlsx":
         return workbook_tables(path, source, ledger, reading.chunk_rows)
     encoding = recognise(path, reading.encoding)

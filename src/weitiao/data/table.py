@@ -1,22 +1,20 @@
 """A table: what a file holds before anybody says what it means. It knows no file format and no task.
 
 Every value is a text exactly as it was written; what it means is decided later, so that one blank label can never turn classes into
-floats. Columns are Arrow arrays: a million short rows take some 60 MB rather than a million dicts. Arrow is imported with the first table:
-tasks name the class, and the command line knows every task before there is any data.
+floats. Columns are NumPy arrays of packed UTF-8: a million short rows take some 60 MB rather than a million dicts.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from weitiao.data.ledger import Ledger
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
+# None where the file has nothing; what is no text is refused, never spelled in NumPy's way.
+TEXTS: Any = np.dtypes.StringDType(na_object=None, coerce=False)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -29,7 +27,7 @@ class Table:
     (2, ['text', 'label'], ['1', None], {'text': 'bad', 'label': None})
 
     Attributes:
-        columns: column name -> (rows,) texts as they were written; null where the file has nothing.
+        columns: column name -> (rows,) ``TEXTS`` as they were written; None where the file has nothing.
         rows: (rows,) int64, counted as ``Records`` says.
         source: the file as it was given.
         notes: sentences that people should read, such as which sheet of a workbook was taken.
@@ -38,7 +36,7 @@ class Table:
         made: column -> those it was made from, where a task's own layout was read: who uses it uses these.
     """
 
-    columns: "dict[str, pa.ChunkedArray]"
+    columns: dict[str, np.ndarray]
     rows: np.ndarray
     source: str = ""
     notes: tuple[str, ...] = ()
@@ -56,33 +54,26 @@ class Table:
         ledger: Ledger | None = None,
     ) -> "Table":
         """A table from rows of cells, every row as long as ``names``. Half characters, which no encoding can hold, are replaced."""
-        import pyarrow as pa
-
         by_column = list(zip(*cells, strict=True)) if cells else [()] * len(names)
         columns = {}
         mended = Ledger() if ledger is None else ledger
         for name, values in zip(names, by_column, strict=True):
             try:
-                columns[name] = pa.chunked_array([pa.array(values, type=text_type())])
+                columns[name] = np.array(values, dtype=TEXTS)
             except UnicodeEncodeError:  # JSON can spell half of an emoji: "\ud83d"
-                columns[name] = pa.chunked_array([pa.array(_whole(values, rows, source, mended), type=text_type())])
+                columns[name] = np.array(_whole(values, rows, source, mended), dtype=TEXTS)
         told = () if ledger is not None else tuple(entry.row for entry in mended.entries)
         return cls(columns, np.asarray(rows, dtype=np.int64), source, mended=told)
 
     @classmethod
     def concat(cls, tables: Sequence["Table"]) -> "Table":
-        """One table below the other; a column that one of them lacks is null there. At least one table, all of the same source."""
-        import pyarrow as pa
-
+        """One table below the other; a column that one of them lacks is None there. At least one table, all of the same source."""
+        if len(tables) == 1:
+            return replace(tables[0], mended=())
         names = list(dict.fromkeys(name for table in tables for name in table.columns))
         columns = {
-            name: pa.chunked_array(
-                [
-                    chunk
-                    for table in tables
-                    for chunk in (table.columns[name].chunks if name in table.columns else [pa.nulls(len(table), text_type())])
-                ],
-                type=text_type(),
+            name: np.concatenate(
+                [table.columns[name] if name in table.columns else np.full(len(table), None, dtype=TEXTS) for table in tables]
             )
             for name in names
         }
@@ -101,18 +92,16 @@ class Table:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, str | None]:
-        return {name: column[index].as_py() for name, column in self.columns.items()}
+        return {name: column[index] for name, column in self.columns.items()}
 
     def texts(self, name: str) -> list[str | None]:
         """A column as Python texts, None where the file has nothing."""
-        values: Any = self.columns[name].to_numpy()
-        return list(values)
+        texts: list[str | None] = self.columns[name].tolist()
+        return texts
 
     def with_column(self, name: str, texts: Iterable[str | None], note: str = "", *, made_of: Iterable[str] = ()) -> "Table":
         """The table with one more column, or with another in the place of the one of that name; ``note`` joins its notes."""
-        import pyarrow as pa
-
-        columns = {**self.columns, name: pa.chunked_array([pa.array(list(texts), type=text_type())])}
+        columns = {**self.columns, name: np.array(list(texts), dtype=TEXTS)}
         made = {**self.made, name: tuple(made_of)}
         return replace(self, columns=columns, notes=(*self.notes, note) if note else self.notes, made=made)
 
@@ -127,27 +116,18 @@ class Table:
 
     def head(self, rows: int) -> "Table":
         """The first rows."""
-        return replace(self, columns={name: column.slice(0, rows) for name, column in self.columns.items()}, rows=self.rows[:rows])
+        return replace(self, columns={name: column[:rows] for name, column in self.columns.items()}, rows=self.rows[:rows])
 
     def take(self, indices: Sequence[int] | np.ndarray) -> "Table":
         """The rows at ``indices``, in that order."""
-        import pyarrow as pa
-
         wanted = np.asarray(indices, dtype=np.int64)
-        columns = {name: column.take(pa.array(wanted)) for name, column in self.columns.items()}
+        columns = {name: column[wanted] for name, column in self.columns.items()}
         return replace(self, columns=columns, rows=self.rows[wanted])
 
 
 def has_half_characters(text: str) -> bool:
     """Whether a text holds lone surrogates: half a character, or a byte that was no text, which no encoding can hold."""
     return bool(_SURROGATES.search(text))
-
-
-def text_type() -> Any:
-    """The Arrow type of every column: its 64-bit offsets let one chunk hold more than 2 GiB of text."""
-    import pyarrow as pa
-
-    return pa.large_string()
 
 
 def _whole(values: Iterable[Any], rows: Sequence[int] | np.ndarray, source: str, ledger: Ledger) -> list[str | None]:

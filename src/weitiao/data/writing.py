@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from weitiao.config import nearest
+from weitiao.data.arrow_package import require_arrow
 from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 
@@ -23,7 +24,7 @@ class Writer(Protocol):
 
 
 def check_ending(path: str | Path) -> str:
-    """The ending that decides the format. Raises UsageError for one that cannot be written.
+    """The ending that decides the format. Raises UsageError for one that cannot be written, or not here.
 
     >>> check_ending("out.CSV")
     '.csv'
@@ -34,6 +35,8 @@ def check_ending(path: str | Path) -> str:
             path=path, endings=_(", ").join(ENDINGS)
         )
         raise UsageError(message + nearest(ending, list(ENDINGS)))
+    if ending == ".parquet":
+        require_arrow(str(path))
     return ending
 
 

@@ -8,6 +8,7 @@ import math
 import shutil
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ from weitiao.tasks.base import Task
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
 
-TARGETS = ("merged", "onnx", "onnx-int8")
+TARGETS = ("merged", "onnx", "onnx-int8", "docker")
 DROPPED = ("tensorflow", "tf", "jax", "flax")
 # Largest difference of an output that a form may have, as a share of the largest output where that is above 1.
 TOLERANCES = {"merged": 1e-5, "onnx": 1e-4}
@@ -47,7 +48,8 @@ def export(
     Args:
         name: a finished run's folder.
         to: "merged": one plain model of the base and its adapter, which needs neither PEFT nor the base. "onnx": a graph that onnxruntime
-            computes, without torch. "onnx-int8": the same with small whole numbers for weights.
+            computes, without torch. "onnx-int8": the same with small whole numbers for weights. "docker": a folder from which a container
+            image of the HTTP service is built, see ``container``.
         out: a folder that is not there yet, or an earlier export or run with ``overwrite``.
         allow_lossy: write it although it does not quite answer as the run does, or int8 is no gain.
         trust_task: let the run's own task file run, although it was never named on this machine.
@@ -67,6 +69,12 @@ def export(
     if to not in TARGETS:
         dropped = " " + _("transformers has dropped TensorFlow and Jax.") if to.lower() in DROPPED else ""
         raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)) + dropped)
+    if to == "docker":
+        from weitiao.deploy.container.folder import write_folder
+
+        ways: dict[str, Any] = {"offline": offline, "trust_remote_code": trust_remote_code, "trust_task": trust_task}
+        inner = partial(export, allow_lossy=allow_lossy, observer=observer, **ways)
+        return write_folder(name, out, inner, overwrite=overwrite, observer=observer, trust_task=trust_task)
     run, target = RunFolder.open(name), RunFolder(out)
     record = run.record()
     if record.get("status") != "finished":

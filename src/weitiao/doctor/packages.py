@@ -45,15 +45,13 @@ def installed(name: str) -> str | None:
 
 
 def extra_of(module: str) -> str:
-    """The extra that brings an importable module, or '' where none does.
+    """The extra that brings an importable module with the least beside it, or '' where none does.
 
-    >>> extra_of("sklearn"), extra_of("numpy")
-    ('train', '')
+    >>> extra_of("sklearn"), extra_of("torch"), extra_of("numpy")
+    ('baselines', 'train', '')
     """
-    for extra, group in _needed().items():
-        if extra and extra not in NOT_SHOWN and any(_import_name(r["name"]) == module for r in group):
-            return extra
-    return ""
+    found = {extra: group for extra, group in _needed().items() if any(_import_name(r["name"]) == module for r in group)}
+    return min((extra for extra in found if extra and extra not in NOT_SHOWN), key=lambda extra: len(found[extra]), default="")
 
 
 def offline_base() -> dict[str, Any]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from stat import S_ISLNK
 from typing import IO, Any
 
+from weitiao.data.arrow_package import require_arrow
 from weitiao.engine.manifest import RECORD, Manifest, PackedFile, refuse_strangers
 from weitiao.engine.model_folder import file_sha256, verify_folder
 from weitiao.errors import ModelError, ResourceError, UsageError
@@ -150,6 +151,7 @@ def _check_room(manifest: Manifest, target: Path) -> None:
 
 def _verify_parquet(folder: Path, bundle: Path) -> None:
     """Read the footer of every split: a data set that cannot be read is better refused now than on the train."""
+    require_arrow(str(bundle))
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.engine.prediction import Predictor
-from weitiao.errors import DataError, UsageError
+from weitiao.errors import DataError, MissingPackage, UsageError
 from weitiao.messages import _
 from weitiao.metrics import compare
 from weitiao.metrics.perplexity import perplexity, token_loss_scores
@@ -49,7 +49,7 @@ def evaluate(
         scores = {**scores, **{part: {**scores.get(part, {}), **forced[part]} for part in ("metrics", "intervals", "draws")}}
     for at in sorted(cut):
         ledger.cut(records.source, records.rows[at], cut[at], predictor.max_length)
-    answers = task.baselines(train, records, spec) if train is not None else {}
+    answers = _baselines(task, train, records, spec, observer)
     baselines = {name: task.score(answer, records, spec) for name, answer in answers.items()}
     headline = task.judged_by(spec)
     scores["metrics"] = plain_numbers(task, scores["metrics"], headline.metric)
@@ -59,6 +59,19 @@ def evaluate(
         observer.warn(note)
     compared = compare(scores, baselines, *headline, rows=total) | {"headline": headline.metric, "direction": headline.direction}
     return {"split": split, "rows": total, "source": records.source, **compared}, predictions, rows_per_s
+
+
+def _baselines(
+    task: Task, train: Records | None, records: Records, spec: dict[str, Any], observer: Observer
+) -> Mapping[str, Sequence[Prediction]]:
+    """What simple methods answer; {} where there is nothing to learn from, or, with a warning, where a package is missing."""
+    if train is None:
+        return {}
+    try:
+        return task.baselines(train, records, spec)
+    except MissingPackage as missing:
+        observer.warn(_("Baselines are left out: {reason}").format(reason=missing))
+        return {}
 
 
 def plain_numbers(task: Task, metrics: Mapping[str, Any], needed: str = "") -> dict[str, float]:

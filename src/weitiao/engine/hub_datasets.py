@@ -67,4 +67,5 @@ def _write(splits: Any, folder: Path) -> None:
     with atomic(folder) as temporary:
         temporary.mkdir()
         for split, table in splits.items():
-            pq.write_table(pa.table(table.columns), temporary / f"{split}.parquet", compression="zstd")
+            texts = {name: pa.array(table.texts(name), pa.large_string()) for name in table.names}
+            pq.write_table(pa.table(texts), temporary / f"{split}.parquet", compression="zstd")

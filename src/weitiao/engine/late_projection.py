@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.objectives import Collated, Example, Objective, language
 from weitiao.engine.objectives.unprojected import Unprojected
+from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.engine.replaced import replaced
 from weitiao.processing import IGNORED, Features
 

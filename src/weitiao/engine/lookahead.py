@@ -4,7 +4,6 @@ what it makes.
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -21,8 +20,14 @@ def ahead(items: Iterator[T], more: Callable[[T], bool]) -> Iterator[T]:
     >>> list(ahead(iter([1, 2, 3]), lambda item: True))
     [1, 2, 3]
     """
+    item = next(items, None)
+    if item is None or not more(item):
+        if item is not None:
+            yield item
+        return
+    from concurrent.futures import ThreadPoolExecutor  # which takes as long as answering one text
+
     with ThreadPoolExecutor(1) as pool:
-        item = next(items, None)
         while item is not None:
             following = pool.submit(next, items, None) if more(item) else None
             yield item

@@ -10,8 +10,8 @@ import numpy as np
 
 from weitiao.data.records import Records
 from weitiao.engine.batching import micro_batches
-from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.lookahead import ahead
+from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.errors import DataError, ResourceError
 from weitiao.messages import _
 from weitiao.processing import Features, Processor, check_pictures

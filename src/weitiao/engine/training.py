@@ -17,7 +17,7 @@ import torch
 from weitiao.config import ADAPTED
 from weitiao.engine.batching import micro_batches, optimizer_batches
 from weitiao.engine.checkpoints import Progress, load_weights
-from weitiao.engine.devices import give_back_freed_memory, is_out_of_memory, memory_in_use, seed_generators
+from weitiao.engine.devices import give_back_freed_memory, memory_in_use, seed_generators
 from weitiao.engine.embeddings import KeptGradients
 from weitiao.engine.frozen import FrozenPart
 from weitiao.engine.frozen_backbone import FrozenBackbone
@@ -28,6 +28,7 @@ from weitiao.engine.job import Job
 from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.objectives import Collated, Example
 from weitiao.engine.optimization import learning_rate, make_optimizer
+from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.engine.recorded_steps import RecordedSteps
 from weitiao.engine.words_in_use import why_every_word, words_in_use
 from weitiao.errors import ModelError, ResourceError

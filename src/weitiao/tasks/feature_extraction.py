@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from weitiao.baselines import tfidf_ranks, tfidf_similarity
 from weitiao.config import TaskSettings, setting
 from weitiao.data.language import has_spaces
 from weitiao.data.records import Records
@@ -172,6 +171,8 @@ class FeatureExtraction(Task):
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """Words, or runs of characters, that two texts share."""
+        from weitiao.baselines import tfidf_ranks, tfidf_similarity
+
         texts = [text for name in ("text", "pair") for text in train.columns[name] if text]
         pairs = list(zip(test.columns["text"], test.columns["pair"], strict=True))
         spaces = has_spaces(texts)

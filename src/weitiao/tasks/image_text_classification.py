@@ -7,14 +7,12 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from weitiao import sample
-from weitiao.baselines import majority_class, tfidf_logistic_regression
 from weitiao.data.language import has_spaces
 from weitiao.data.records import Records
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
 from weitiao.labels import flat_label, label_columns, label_config, likeliest, ordered, softmax
 from weitiao.messages import N_, _
-from weitiao.metrics import classification_scores
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
@@ -89,10 +87,14 @@ class ImageTextClassification(Task):
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.classification_scores``."""
+        from weitiao.metrics import classification_scores
+
         return classification_scores(records.columns["label"], predictions, spec["labels"])
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """The most frequent label always, and a linear model that reads the text alone: what the picture adds must show against it."""
+        from weitiao.baselines import majority_class, tfidf_logistic_regression
+
         texts, labels = train.columns["text"], train.columns["label"]
         return {
             "majority": majority_class(labels, len(test), spec["labels"]),

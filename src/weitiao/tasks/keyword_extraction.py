@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from weitiao.baselines import tfidf_keywords
 from weitiao.config import TaskSettings, setting
 from weitiao.data.candidates import candidates
 from weitiao.data.normalising import normalise
@@ -143,6 +142,8 @@ class KeywordExtraction(Task):
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """Candidates that are frequent in the text and rare elsewhere."""
+        from weitiao.baselines import tfidf_keywords
+
         seen, asked = ([{one.text: one.count for one in candidates(text)} for text in rows.columns["text"]] for rows in (train, test))
         answers = tfidf_keywords(seen, asked, most=max(spec["top_k"], FIRST))
         return {"tfidf_keywords": [_prediction(words, spec["top_k"]) for words in answers]}

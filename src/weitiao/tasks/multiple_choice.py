@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from weitiao.baselines import tfidf_similarity
 from weitiao.config import TaskSettings, setting
 from weitiao.data.language import has_spaces
 from weitiao.data.options import option_columns, refuse_gaps, with_options
@@ -19,7 +18,6 @@ from weitiao.errors import DataError
 from weitiao.fields import Field
 from weitiao.labels import softmax
 from weitiao.messages import N_, _
-from weitiao.metrics import classification_scores
 from weitiao.metrics.side_by_side import side_by_side
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
@@ -126,6 +124,8 @@ class MultipleChoice(Task):
         """Accuracy and the other figures of ``metrics.classification_scores``, whose classes are the options' places A, B, C: a model
         that favours a place shows there.
         """
+        from weitiao.metrics import classification_scores
+
         options, answers = records.columns["options"], [int(answer) for answer in records.columns["answer"]]
         labels = [_letter(at) for at in range(max(map(len, options)))]
         placed = []
@@ -140,6 +140,8 @@ class MultipleChoice(Task):
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """An option drawn by chance, and the one whose words are most like the question's and the context's."""
+        from weitiao.baselines import tfidf_similarity
+
         draw = np.random.default_rng(_SEED)
         chance = []
         for options in test.columns["options"]:

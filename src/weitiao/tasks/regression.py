@@ -9,14 +9,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from weitiao.baselines import mean_value, tfidf_ridge
 from weitiao.data.language import has_spaces
 from weitiao.data.records import Records
 from weitiao.data.text_pairs import PAIR, TEXT, has_pairs, inputs_of, texts_of
 from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
 from weitiao.messages import N_, _
-from weitiao.metrics import regression_scores
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
@@ -91,10 +89,14 @@ class Regression(Task):
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.regression_scores``."""
+        from weitiao.metrics import regression_scores
+
         return regression_scores(records.columns["value"], [prediction["value"] for prediction in predictions])
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """The mean always, and a linear model over TF-IDF."""
+        from weitiao.baselines import mean_value, tfidf_ridge
+
         values, spaces = train.columns["value"], has_spaces(train.columns["text"])
         return {
             "mean": mean_value(values, len(test)),

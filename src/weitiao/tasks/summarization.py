@@ -12,7 +12,7 @@ from weitiao.fields import Field
 from weitiao.language_codes import code_of, code_place, code_written, place_code
 from weitiao.messages import N_
 from weitiao.metrics.resampling import mean_scores
-from weitiao.metrics.rouge import rouge_rows
+from weitiao.metrics.rouge_scoring import rouge_rows
 from weitiao.metrics.side_by_side import side_by_side
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from weitiao.baselines import majority_class, most_frequent_labels, tfidf_logistic_regression, tfidf_one_vs_rest
 from weitiao.config import TaskSettings, setting
 from weitiao.data.language import has_spaces
 from weitiao.data.records import Records
@@ -31,9 +30,6 @@ from weitiao.labels import (
     softmax,
 )
 from weitiao.messages import N_, _
-from weitiao.metrics import classification_scores, multi_label_scores
-from weitiao.metrics.multi_label import indicator, probability_matrix
-from weitiao.metrics.thresholds import choose_thresholds
 from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
@@ -154,6 +150,9 @@ class TextClassification(Task):
         """Of several labels: one threshold or one a label (in the labels' order), whichever decides unseen ones better."""
         if not spec.get("multi_label") or spec.get("decision", {}).get("kind") == "given":
             return spec
+        from weitiao.metrics.multi_label import indicator, probability_matrix
+        from weitiao.metrics.thresholds import choose_thresholds
+
         truth = indicator([labels_of(answer) for answer in records.columns["label"]], spec["labels"])
         threshold, decision = choose_thresholds(probability_matrix(predictions, spec["labels"]), truth)
         return {**spec, "threshold": threshold, "decision": decision}
@@ -171,6 +170,8 @@ class TextClassification(Task):
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.classification_scores``, or of ``metrics.multi_label_scores``."""
+        from weitiao.metrics import classification_scores, multi_label_scores
+
         answers = records.columns["label"]
         if spec.get("multi_label"):
             return multi_label_scores([labels_of(answer) for answer in answers], predictions, spec["labels"])
@@ -178,6 +179,8 @@ class TextClassification(Task):
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """The most frequent label or labels always, and a linear model over TF-IDF."""
+        from weitiao.baselines import majority_class, most_frequent_labels, tfidf_logistic_regression, tfidf_one_vs_rest
+
         labels, spaces = spec["labels"], has_spaces(train.columns["text"])
         texts, asked, answers = inputs_of(train), inputs_of(test), train.columns["label"]
         if spec.get("multi_label"):

@@ -21,7 +21,7 @@ from weitiao.errors import DataError
 from weitiao.fields import Field
 from weitiao.messages import N_, _
 from weitiao.metrics.resampling import mean_scores
-from weitiao.metrics.rouge import ROUGE, rouge_rows
+from weitiao.metrics.rouge_scoring import ROUGE, rouge_rows
 from weitiao.metrics.side_by_side import side_by_side
 from weitiao.processing import IGNORED, Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task

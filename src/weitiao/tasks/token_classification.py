@@ -13,7 +13,6 @@ from typing import Any, ClassVar, Literal, TextIO
 
 import numpy as np
 
-from weitiao.baselines import entity_dictionary
 from weitiao.config import TaskSettings, setting
 from weitiao.data.conll import ENDINGS, read_conll
 from weitiao.data.entity_spans import checked_spans, tagged_spans
@@ -27,7 +26,6 @@ from weitiao.errors import DataError, ModelError
 from weitiao.fields import Field
 from weitiao.labels import label_config
 from weitiao.messages import N_, _
-from weitiao.metrics.entities import entity_scores
 from weitiao.processing import IGNORED, Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
@@ -187,10 +185,14 @@ class TokenClassification(Task):
 
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.entity_scores``."""
+        from weitiao.metrics.entities import entity_scores
+
         return entity_scores(records.columns["text"], records.columns["spans"], [prediction["spans"] for prediction in predictions])
 
     def baselines(self, train: Records, test: Records, spec: Spec) -> dict[str, Sequence[Prediction]]:
         """The entities of the training rows wherever they turn up again."""
+        from weitiao.baselines import entity_dictionary
+
         texts, tested = train.columns["text"], test.columns["text"]
         found = entity_dictionary(texts, [words_in(text) for text in texts], train.columns["spans"], tested, [words_in(t) for t in tested])
         return {"dictionary": found}

@@ -228,7 +228,7 @@ def test_a_run_without_weights_has_no_export(run: weitiao.Run, tmp_path: Path) -
 def test_an_export_that_answers_otherwise_is_refused(
     run: weitiao.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Outcome]
 ) -> None:
-    monkeypatch.setitem(exporting.TOLERANCES, "onnx", 1e-12)
+    monkeypatch.setitem(exporting.FORMS, "onnx", replace(exporting.FORMS["onnx"], tolerance=1e-12))
     words = ("export", str(run.path), "--to", "onnx", "--out", str(tmp_path / "export"))
     refused = command(*words)
     assert refused.code == 8 and "1e-12 is allowed" in refused.err and "100.00% of the answers" in refused.err

@@ -136,6 +136,8 @@ class TorchBackend:
     def chances(self, features: Features, answer: Sequence[int]) -> np.ndarray:
         """(tokens,) log-probabilities of an answer's ids, each after the right ones before it; a model that writes."""
         answer = [int(number) for number in answer]
+        if not answer:
+            return np.zeros(0, np.float32)
         if self._two_parts:
             read = replace(features, target=answer)
         else:

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,8 +266,6 @@ def test_what_cannot_be_traced_is_named_with_its_reason(run: weitiao.Run, tmp_pa
 
 
 def test_a_tokenizer_without_a_fast_backend_is_refused(run: weitiao.Run, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     predictor = run.predictor()
     with pytest.raises(ModelError, match="no fast backend"):
         write_torch_free(replace(predictor, processor=object()), records_of(run.task), RunFolder(tmp_path))  # type: ignore[arg-type]
@@ -342,7 +341,9 @@ def test_without_onnx_the_command_that_installs_it_is_named(run: weitiao.Run, tm
 
 @pytest.mark.parametrize("to", ["tensorflow", "jax"])
 def test_what_transformers_has_dropped_is_said(to: str, run: weitiao.Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f'no export "{to}"; there are: merged, onnx, onnx-int8. transformers has dropped'):
+    with pytest.raises(
+        UsageError, match=f'no export "{to}"; there are: merged, onnx, onnx-int8, ctranslate2, ctranslate2-int8. transformers has dropped'
+    ):
         export(run.path, to, tmp_path / "export")
 
 

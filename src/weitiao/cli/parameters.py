@@ -64,7 +64,10 @@ Precision = Annotated[
     ),
 ]
 
-TO_HELP = N_("What it becomes: merged, one plain model of base and adapter; onnx, which needs no torch; onnx-int8, smaller and faster.")
+TO_HELP = N_(
+    "What it becomes: merged, one plain model of base and adapter; onnx, or ctranslate2 for a model that writes, which need no torch; "
+    "onnx-int8 and ctranslate2-int8, smaller and faster."
+)
 To = Annotated[str, Option("--to", metavar="<form>", help=TO_HELP)]
 AllowLossy = Annotated[bool, Option("--allow-lossy", help=N_("Write it although it does not answer as the run does, or int8 is no gain."))]
 ExportTo = Annotated[str, Option("--out", "-o", metavar="<folder>", help=N_("The folder to write, like a run's."))]

@@ -1,5 +1,5 @@
-"""Writes a run's model for CTranslate2, by its own converter for transformers models, and says what that converter would get wrong. It knows
-transformers' configs; it judges no answers.
+"""Writes a run's model for CTranslate2, by its own converter for transformers models, and says what that converter would get wrong. It
+knows transformers' configs; it judges no answers.
 """
 
 import shutil
@@ -44,7 +44,9 @@ REASONS = {
     "mbart": _NORMALIZE,
     "gemma2": N_("ctranslate2 has nothing for its soft caps, so it would answer otherwise."),
 }
-QUANTISED = "int8_float32"  # weights in 8 bits with a scale an output, and for what goes into a product a scale a token; the rest in 32 bits
+QUANTISED = (
+    "int8_float32"  # weights in 8 bits with a scale an output, and for what goes into a product a scale a token; the rest in 32 bits
+)
 
 
 def check_writes(task: Task) -> None:

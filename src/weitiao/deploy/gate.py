@@ -95,9 +95,7 @@ def _outputs_apart(wanted: Sequence[Sequence[Outputs]], told: Sequence[Sequence[
     return max((apart(*pair) for mine, others in zip(wanted, told, strict=True) for pair in zip(mine, others, strict=True)), default=0.0)
 
 
-def _chances_apart(
-    one: "Predictor", other: "Predictor", features: Sequence[list[Features]], wanted: Sequence[Sequence[Outputs]]
-) -> float:
+def _chances_apart(one: "Predictor", other: "Predictor", features: Sequence[list[Features]], wanted: Sequence[Sequence[Outputs]]) -> float:
     """The largest difference of the log-probability that both give a token of what ``one`` wrote."""
     mine, theirs = (predictor.backend.chances for predictor in (one, other))  # type: ignore[attr-defined]
     parts = [pair for own, outputs in zip(features, wanted, strict=True) for pair in zip(own, outputs, strict=True)]

@@ -1,5 +1,5 @@
-"""Predicts from an export with tokenizers, numpy, and onnxruntime or CTranslate2: neither torch nor transformers is imported. The task's own
-``encode`` and ``decode`` do what they do in training; only the forward pass is another one. It knows no task by name.
+"""Predicts from an export with tokenizers, numpy, and onnxruntime or CTranslate2: neither torch nor transformers is imported. The task's
+own ``encode`` and ``decode`` do what they do in training; only the forward pass is another one. It knows no task by name.
 """
 
 import os
@@ -14,7 +14,7 @@ import numpy as np
 from weitiao.engine.prediction import Backend, Parts, Predictor, apart
 from weitiao.engine.watching import Watch
 from weitiao.errors import RunError, WeitiaoError
-from weitiao.forms import FORMS
+from weitiao.forms import form_of
 from weitiao.images import Pixels
 from weitiao.messages import _
 from weitiao.processing import IGNORED, FastProcessor, Features
@@ -33,8 +33,7 @@ def is_torch_free(record: Mapping[str, Any]) -> bool:
     >>> is_torch_free({"export": {"to": "onnx"}}), is_torch_free({"export": {"to": "merged"}}), is_torch_free({})
     (True, False, False)
     """
-    form = FORMS.get((record.get("export") or {}).get("to"))
-    return form is not None and bool(form.reader)
+    return bool(form_of(record).reader)
 
 
 def load_export(task: Task, spec: Spec, run: RunFolder) -> Predictor:

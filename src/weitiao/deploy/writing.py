@@ -3,7 +3,7 @@ transformers is imported. It knows no task by name.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -102,7 +102,9 @@ class WritingBackend:
 
     def spelling(self, processor: FastProcessor) -> NoReturn:
         """Raises UsageError: what CTranslate2 computes on the way to an answer cannot be looked into."""
-        message = _("An export for CTranslate2 shows only what it writes, so it cannot be explained. Explain the run that it was made from.")
+        message = _(
+            "An export for CTranslate2 shows only what it writes, so it cannot be explained. Explain the run that it was made from."
+        )
         raise UsageError(message)
 
     @property
@@ -125,9 +127,7 @@ class WritingBackend:
     def _spelled(self, rows: Sequence[Sequence[int]]) -> list[list[str]]:
         return [[self.tokens[number] for number in row] for row in rows]
 
-    def _written(
-        self, rows: Sequence[Features], settings: Mapping[str, Any], hear: Callable[[Any], bool] | None = None
-    ) -> list[list[int]]:
+    def _written(self, rows: Sequence[Features], settings: Mapping[str, Any], hear: Callable[[Any], bool] | None = None) -> list[list[int]]:
         """The new ids of each row; ``hear`` is called with each of them as it comes, and ends the writing where it says so."""
         how, heard = dict(settings), {} if hear is None else {"callback": hear}
         longest, shortest = how.pop("longest"), how.pop("shortest")
@@ -152,7 +152,7 @@ class WritingBackend:
         stops = {*settings["end_token"], self.facts["padding"]["input_ids"]}
         return list(ids[: next((at for at, number in enumerate(ids) if number in stops), len(ids))])
 
-    def _numbers(self, features: Features, settings: Mapping[str, Any]) -> Iterator[int]:
+    def _numbers(self, features: Features, settings: Mapping[str, Any]) -> Generator[int, None, None]:
         """New ids one by one; the writing stops where this is closed, after the token in hand."""
         heard: SimpleQueue[int | None] = SimpleQueue()
         unread, failure = Event(), list[BaseException]()
@@ -212,9 +212,7 @@ def open_writer(folder: Path, facts: Mapping[str, Any], generation: Mapping[str,
     ctranslate2.set_random_seed(facts["seed"])
     both = {**facts["generation"], **generation}
     ends = [end for one in (facts["generation"], generation) for end in _several(one.get("eos_token_id"))]
-    backend = WritingBackend(
-        model, vocabulary(folder), config["bos_token"], {**both, "eos_token_id": sorted({*ends})}, facts, processor
-    )
+    backend = WritingBackend(model, vocabulary(folder), config["bos_token"], {**both, "eos_token_id": sorted({*ends})}, facts, processor)
     backend._options({})
     return backend
 

@@ -172,12 +172,13 @@ def _convert(source: Path, out: Path, quantisation: str | None) -> None:
 def _old_names(config: Any) -> dict[str, Any]:
     """What a config says, under the names that transformers had for it before version 5.
 
-    Without them the converter would go by its defaults and say nothing: another base of the rotary positions, a T5 whose outputs are scaled
-    although it was trained without.
+    Without them the converter would go by its defaults and say nothing: another base of the rotary positions, an mT5 whose outputs are
+    scaled although it was trained without.
     """
     names: dict[str, Any] = {}
-    if hasattr(config, "scale_decoder_outputs"):
-        names["tie_word_embeddings"] = config.scale_decoder_outputs
+    if config.model_type in ("t5", "mt5"):
+        # They are tied in any case; this is how the converter asks for the other.
+        names["tie_word_embeddings"] = getattr(config, "scale_decoder_outputs", False)
     rope: Mapping[str, Any] = getattr(config, "rope_parameters", None) or {}
     if "rope_theta" in rope:
         names["rope_theta"] = rope["rope_theta"]

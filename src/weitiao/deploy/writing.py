@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any, NoReturn
+from weakref import finalize
 
 import numpy as np
 
@@ -26,19 +27,36 @@ AT_ONCE = 4  # answers that are written side by side, such as streams; they shar
 SCORED = 4096  # tokens that are scored together
 
 
+class Held:
+    """A model of ctranslate2 that is let go of before Python ends. One of its threads that has just called back wants Python once more, to
+    forget what it called, and aborts the process where Python has gone meanwhile.
+
+    Args:
+        model: a ``ctranslate2.Translator`` or ``ctranslate2.Generator``, of which nobody else keeps hold.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._box = [model]
+        finalize(self, self._box.clear)
+
+    def __call__(self) -> Any:
+        """The model."""
+        return self._box[0]
+
+
 @dataclass(frozen=True)
 class WritingBackend:
     """See ``prediction.Backend``.
 
     Attributes:
-        model: a ``ctranslate2.Translator`` where an encoder reads, else a ``ctranslate2.Generator``.
+        model: gives a ``ctranslate2.Translator`` where an encoder reads, else a ``ctranslate2.Generator``.
         tokens: the vocabulary's tokens by their ids.
         first: the token that CTranslate2 leaves out before what it gives back.
         generation: arguments of transformers' ``generate`` that say how it writes.
         facts: what is recorded of the model: "two_parts", "positions", "padding", ...
     """
 
-    model: Any
+    model: Callable[[], Any]
     tokens: Sequence[str]
     first: str
     generation: Mapping[str, Any]
@@ -139,11 +157,11 @@ class WritingBackend:
         shortest = min(shortest, longest)
         if self._two_parts:
             limits = {"max_decoding_length": longest, "min_decoding_length": shortest, "max_input_length": 0}
-            found = self.model.translate_batch(read, **limits, **how, **heard)
+            found = self.model().translate_batch(read, **limits, **how, **heard)
             return [self._ended([self._ids[token] for token in one.hypotheses[0]], settings) for one in found]
         again = len(read[0]) - 1 if self._rereads(settings) else 0
         limits = {"max_length": longest + again, "min_length": shortest + again, "include_prompt_in_result": bool(again)}
-        found = self.model.generate_batch(read, **limits, **how, **heard)
+        found = self.model().generate_batch(read, **limits, **how, **heard)
         begins = [again + (again > 0 and row[0] != self.first) for row in read]
         return [self._ended(one.sequences_ids[0][begin:], settings) for one, begin in zip(found, begins, strict=True)]
 
@@ -188,8 +206,8 @@ class WritingBackend:
         """Log-probabilities of the answers' tokens, or of the tokens of what is read from the second on."""
         how = {"max_input_length": 0, "max_batch_size": SCORED, "batch_type": "tokens"}
         if answers is None:
-            return [list(one.log_probs) for one in self.model.score_batch(self._spelled(read), **how)]
-        found = self.model.score_batch(self._spelled(read), self._spelled(answers), **how)
+            return [list(one.log_probs) for one in self.model().score_batch(self._spelled(read), **how)]
+        found = self.model().score_batch(self._spelled(read), self._spelled(answers), **how)
         # An end token is scored behind each.
         return [list(one.log_probs)[: len(answer)] for one, answer in zip(found, answers, strict=True)]
 
@@ -208,7 +226,7 @@ def open_writer(folder: Path, facts: Mapping[str, Any], generation: Mapping[str,
 
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kind = ctranslate2.Translator if facts["two_parts"] else ctranslate2.Generator
-    model = kind(str(folder), device="cpu", inter_threads=AT_ONCE)
+    model = Held(kind(str(folder), device="cpu", inter_threads=AT_ONCE))
     ctranslate2.set_random_seed(facts["seed"])
     both = {**facts["generation"], **generation}
     ends = [end for one in (facts["generation"], generation) for end in _several(one.get("eos_token_id"))]

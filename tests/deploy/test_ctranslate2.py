@@ -312,6 +312,12 @@ def test_an_export_is_used_like_a_run(run: weitiao.Run, made: Path) -> None:
         model.explain(asked[0])
 
 
+def test_an_export_computes_as_it_was_exported(run: weitiao.Run, made: Path) -> None:
+    assert weitiao.load(made, precision="auto").predict([PAIRS[0][0]]) == run.predict([PAIRS[0][0]])
+    with pytest.raises(UsageError, match="is an export and computes as it was exported; leave out --precision int8"):
+        weitiao.load(made, precision="int8").predict([PAIRS[0][0]])
+
+
 def test_what_stands_in_the_folder(run: weitiao.Run, made: Path) -> None:
     recorded = RunFolder(made).record()["export"]
     names = {"config.json", "tokenizer.json", *(f"ctranslate2/{name}" for name in ("model.bin", "config.json", "vocabulary.json"))}

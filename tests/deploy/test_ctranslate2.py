@@ -171,7 +171,9 @@ def test_gemma_3_within_its_window(tmp_path: Path) -> None:
     network = transformers.Gemma3ForCausalLM(config).eval()
     backend: Any = one.backend
     other = livelier(replace(one, backend=replace(backend, loaded=replace(backend.loaded, network=network))))
-    agree(other, exported(other, tmp_path / "export"))
+    again = exported(other, tmp_path / "export")
+    agree(other, again)
+    assert again.backend.facts["positions"] == 2000  # type: ignore[attr-defined]
     config.sliding_window = 100
     with pytest.raises(ModelError, match="gemma3_text as it is where sliding_window is 100"):
         conversion.write(other, RunFolder(tmp_path / "short"), 7)
@@ -215,6 +217,19 @@ def test_a_config_that_would_become_another_model_is_refused(family: str, settin
     setattr(network_of(one).config, setting, value)
     with pytest.raises(ModelError, match=f"does not compute {family} as it is where {setting} is {value}"):
         conversion.write(one, RunFolder(tmp_path / "export"), 7)
+
+
+def test_a_loss_of_somebodys_own_is_refused(tmp_path: Path) -> None:
+    from weitiao.engine.objectives.language import CausalLM
+
+    class Mine(CausalLM):
+        def loss(self, outputs: Any, batch: Any) -> Any:
+            return 2 * super().loss(outputs, batch)
+
+    one = traced("text-generation", "llama", tmp_path / "base")
+    other = replace(one, backend=replace(one.backend, objective=Mine()))  # type: ignore[type-var]
+    with pytest.raises(ModelError, match="The objective Mine has a loss of its own"):
+        conversion.write(other, RunFolder(tmp_path / "export"), 7)
 
 
 def test_a_converter_that_gives_up_is_quoted(tmp_path: Path) -> None:

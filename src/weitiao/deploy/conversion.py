@@ -90,18 +90,24 @@ def write(traced: "Predictor", made: RunFolder, seed: int, *, quantised: bool = 
         _save(traced, Path(place))
         _convert(Path(place), made.ctranslate2, QUANTISED if quantised else None)
     _check_vocabulary(vocabulary(made.ctranslate2), traced.processor, config.vocab_size)
-    positions = None if two_parts else getattr(config, "max_position_embeddings", None)  # T5 has none
-    more = {"two_parts": two_parts, "positions": positions, "generation": own, "seed": seed}
+    more = {"two_parts": two_parts, "positions": None if two_parts else _positions(config), "generation": own, "seed": seed}
     return {"reader": "ctranslate2", **facts, **more, "precision": "int8" if quantised else "fp32"}
 
 
 def check_config(config: Any, traced: "Predictor") -> None:
-    """Raises ModelError for a family that is not converted, or a config of which the converter would make another model."""
+    """Raises ModelError for a family that is not converted, a config of which the converter would make another model, or a loss of
+    somebody's own.
+    """
     family = config.model_type
     if family not in FAMILIES:
         why = _(REASONS[family]) if family in REASONS else _("its conversion is not checked here.")
         message = _('{family} models are not exported for CTranslate2: {why} There are: {families}. Export it with "--to merged".')
         raise ModelError(message.format(family=family, why=why, families=", ".join(FAMILIES)))
+    from weitiao.engine.objectives.language import CausalLM, Seq2SeqLM
+
+    if type(traced.backend.objective).loss not in (CausalLM.loss, Seq2SeqLM.loss):  # type: ignore[attr-defined]
+        message = _('The objective {name} has a loss of its own, which an export without torch cannot tell. Export it with "--to merged".')
+        raise ModelError(message.format(name=type(traced.backend.objective).__name__))  # type: ignore[attr-defined]
     for name, value in _unlike(config, traced):
         message = _('ctranslate2 does not compute {family} as it is where {name} is {value}. Export it with "--to merged".')
         raise ModelError(message.format(family=family, name=name, value=value))
@@ -117,10 +123,20 @@ def _unlike(config: Any, traced: "Predictor") -> Iterator[tuple[str, Any]]:
         yield "head_dim", width
     if getattr(config, "query_pre_attn_scalar", width) != width:
         yield "query_pre_attn_scalar", config.query_pre_attn_scalar
-    seen = getattr(config, "sliding_window", None)
-    longest = traced.max_length + traced.task.generation(traced.spec).get("max_new_tokens", 0)
-    if seen and "sliding_attention" in (getattr(config, "layer_types", None) or ()) and longest > seen:
+    seen, longest = _window(config), traced.max_length + traced.task.generation(traced.spec).get("max_new_tokens", 0)
+    if seen and longest > seen:
         yield "sliding_window", f"{seen} < {longest}"
+
+
+def _window(config: Any) -> int | None:
+    """How many tokens the layers see that do not see all of a text, which CTranslate2 gets wrong once there are more; None without such."""
+    return config.sliding_window if "sliding_attention" in (getattr(config, "layer_types", None) or ()) else None
+
+
+def _positions(config: Any) -> int:
+    """Most tokens that are read and written together."""
+    found: int = config.max_position_embeddings
+    return min(found, _window(config) or found)
 
 
 def _save(traced: "Predictor", place: Path) -> None:

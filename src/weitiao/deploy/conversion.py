@@ -12,7 +12,7 @@ import numpy as np
 
 from weitiao.deploy.generation import habits, options
 from weitiao.deploy.torch_free import write_beside
-from weitiao.deploy.writing import require_ctranslate2, vocabulary
+from weitiao.deploy.writing import vocabulary
 from weitiao.errors import ModelError, UsageError
 from weitiao.messages import N_, _
 from weitiao.processing import FastProcessor
@@ -54,11 +54,6 @@ def check_writes(task: Task) -> None:
     if task.answers_by != "generate":
         message = _('CTranslate2 is for models that write, and {task} is answered in one pass. Export it with "--to onnx".')
         raise ModelError(message.format(task=task.name))
-
-
-def require() -> None:
-    """Raises UsageError, with the command that installs it, where ctranslate2 is missing."""
-    require_ctranslate2()
 
 
 def write(traced: "Predictor", made: RunFolder, seed: int, *, quantised: bool = False) -> dict[str, Any]:

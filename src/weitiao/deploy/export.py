@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weitiao import report, tasks
 from weitiao.data.records import Records
-from weitiao.deploy import conversion, gate, torch_free
+from weitiao.deploy import conversion, gate, torch_free, writing
 from weitiao.errors import GateError, RunError, UsageError
 from weitiao.forms import FORMS, Form
 from weitiao.messages import _
@@ -191,7 +191,7 @@ WRITERS = {
     ),
     "ctranslate2": _Writer(
         conversion.check_writes,
-        conversion.require,
+        writing.require_ctranslate2,
         lambda job, traced, records, made: conversion.write(traced, made, job.seed),
         lambda job, traced, graph, made: conversion.write(traced, made, job.seed, quantised=True),
         lambda graph, made: graph,

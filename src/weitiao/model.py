@@ -277,6 +277,13 @@ class Model:
         predictor = self.predictor()
         if self._settled or self.precision == "fp32":
             return predictor
+        if not hasattr(predictor.backend, "loaded"):
+            if self.precision == "auto":
+                return predictor
+            message = _(
+                "{model} is an export and computes as it was exported; leave out --precision {value}. There are exports in int8, too."
+            )
+            raise UsageError(message.format(model=self.name, value=self.precision))
         from weitiao.engine import number_formats
 
         began = time.perf_counter()

@@ -56,6 +56,15 @@ class Features:
         return len(self) + sum(array.patches for array in self.arrays.values() if isinstance(array, Picture))
 
 
+def judged(target: Iterable[int]) -> int:
+    """How many token ids of a target are learned or judged.
+
+    >>> judged([IGNORED, 5, 2])
+    2
+    """
+    return sum(number != IGNORED for number in target)
+
+
 def check_pictures(features: Iterable[Features]) -> None:
     """Read the pictures once, and forget them. Raises DataError for one that cannot be read."""
     for one in features:

@@ -27,7 +27,8 @@ class RunFolder:
     Attributes:
         path: the folder.
         model, checkpoints: folders inside it.
-        graph, tokenizer: in the model folder of an export that needs no torch, what answers and what reads texts.
+        graph, ctranslate2, tokenizer: in the model folder of an export that needs no torch, what answers (a file of ONNX, a folder of
+            CTranslate2) and what reads texts.
         task: a folder with the task file, and those beside it that it imports, where the task is of somebody's own.
         blank: the base model while training, where it was made for this run and cannot be found anywhere else.
         report, card, log_file, predictions_file, ledger_file, record_file, check_file: files inside it.
@@ -38,6 +39,7 @@ class RunFolder:
         self.path = Path(path)
         self.model = self.path / "model"
         self.graph = self.model / "model.onnx"
+        self.ctranslate2 = self.model / "ctranslate2"
         self.tokenizer = self.model / "tokenizer.json"
         self.checkpoints = self.path / "checkpoints"
         self.task = self.path / "task"

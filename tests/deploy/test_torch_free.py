@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -230,7 +231,7 @@ def test_a_run_without_weights_has_no_export(run: weitiao.Run, tmp_path: Path) -
 def test_an_export_that_answers_otherwise_is_refused(
     run: weitiao.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Outcome]
 ) -> None:
-    monkeypatch.setitem(exporting.TOLERANCES, "onnx", 1e-12)
+    monkeypatch.setitem(exporting.FORMS, "onnx", replace(exporting.FORMS["onnx"], tolerance=1e-12))
     words = ("export", str(run.path), "--to", "onnx", "--out", str(tmp_path / "export"))
     refused = command(*words)
     assert refused.code == 8 and "1e-12 is allowed" in refused.err and "100.00% of the answers" in refused.err
@@ -267,8 +268,6 @@ def test_what_cannot_be_traced_is_named_with_its_reason(run: weitiao.Run, tmp_pa
 
 
 def test_a_tokenizer_without_a_fast_backend_is_refused(run: weitiao.Run, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     predictor = run.predictor()
     with pytest.raises(ModelError, match="no fast backend"):
         write_torch_free(replace(predictor, processor=object()), records_of(run.task), RunFolder(tmp_path))  # type: ignore[arg-type]
@@ -344,7 +343,8 @@ def test_without_onnx_the_command_that_installs_it_is_named(run: weitiao.Run, tm
 
 @pytest.mark.parametrize("to", ["tensorflow", "jax"])
 def test_what_transformers_has_dropped_is_said(to: str, run: weitiao.Run, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f'no export "{to}"; there are: merged, onnx, onnx-int8, docker. transformers has dropped'):
+    there = "merged, onnx, onnx-int8, ctranslate2, ctranslate2-int8, docker"
+    with pytest.raises(UsageError, match=f'no export "{to}"; there are: {there}. transformers has dropped'):
         export(run.path, to, tmp_path / "export")
 
 

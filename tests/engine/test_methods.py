@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 import weitiao
 from tests.conftest import make_model, sentences, write_csv
 from weitiao.config import AdapterSettings
-from weitiao.deploy.export import TOLERANCES, export
+from weitiao.deploy.export import FORMS, export
 from weitiao.engine.adapters import add_adapter, head_modules, target_modules
 from weitiao.engine.architectures import ARCHITECTURES, Size
 from weitiao.engine.blank import write_blank
@@ -219,7 +220,7 @@ def test_a_merged_export_answers_the_same_without_its_base(trained: Callable[...
 
 def test_an_export_that_differs_is_not_written(trained: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained(method="lora", epochs=1)
-    monkeypatch.setitem(TOLERANCES, "merged", -1.0)
+    monkeypatch.setitem(FORMS, "merged", replace(FORMS["merged"], tolerance=-1.0))
     with pytest.raises(GateError, match="does not answer as the run does"):
         export(run.path, "merged", tmp_path / "merged")
     assert not (tmp_path / "merged").exists()

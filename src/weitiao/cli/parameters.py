@@ -65,8 +65,8 @@ Precision = Annotated[
 ]
 
 TO_HELP = N_(
-    "What it becomes: merged, one plain model of base and adapter; onnx, which needs no torch; onnx-int8, smaller and faster; docker, a "
-    "folder to build a container of the HTTP service from."
+    "What it becomes: merged, one plain model of base and adapter; onnx, or ctranslate2 for a model that writes, which need no torch; "
+    "onnx-int8 and ctranslate2-int8, smaller and faster; docker, a folder to build a container of the HTTP service from."
 )
 To = Annotated[str, Option("--to", metavar="<form>", help=TO_HELP)]
 AllowLossy = Annotated[bool, Option("--allow-lossy", help=N_("Write it although it does not answer as the run does, or int8 is no gain."))]

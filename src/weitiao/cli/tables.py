@@ -11,6 +11,7 @@ from rich.text import Text
 
 from weitiao.cli.screen import closed_up
 from weitiao.data.titles import SPLITS, action_title, reason_title, script_title, split_title
+from weitiao.forms import FORMS
 from weitiao.messages import N_, _
 from weitiao.quantities import duration, one_line, share, size, some
 
@@ -146,7 +147,8 @@ def exported(made: Mapping[str, Any]) -> RenderableType:
         bounds = " [{:.4f}, {:.4f}]".format(*made["interval"]) if made.get("interval") else ""
         lines[made["metric"]] = f"{made['value']:.4f}{bounds} · " + _("the run: {value:.4f}").format(value=made["run"])
     if "rows_per_s" in made:
-        beside = _("fp32: {count:,.0f}") if "onnx-int8" in (made["to"], made.get("form")) else _("the run: {count:,.0f}")
+        plain = FORMS[made.get("form") or made["to"]].plain
+        beside = _("fp32: {count:,.0f}") if plain else _("the run: {count:,.0f}")
         speed = _("{count:,.0f} rows/s").format(count=made["rows_per_s"])
         lines[_("speed")] = f"{speed} · " + beside.format(count=made["against_rows_per_s"])
     return pairs(lines)

@@ -7,14 +7,17 @@ it too.
 import math
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weitiao import report, tasks
-from weitiao.deploy import gate
+from weitiao.data.records import Records
+from weitiao.deploy import conversion, gate, torch_free, writing
 from weitiao.errors import GateError, RunError, UsageError
+from weitiao.forms import CONTAINER, FORMS, TARGETS, Form
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
@@ -23,10 +26,7 @@ from weitiao.tasks.base import Task
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
 
-TARGETS = ("merged", "onnx", "onnx-int8", "docker")
 DROPPED = ("tensorflow", "tf", "jax", "flax")
-# Largest difference of an output that a form may have, as a share of the largest output where that is above 1.
-TOLERANCES = {"merged": 1e-5, "onnx": 1e-4}
 POINTS = 0.005  # of a figure between 0 and 1 that int8 may cost; of any other figure, the share of it
 FASTER = 1.2  # times that int8 must be
 
@@ -48,8 +48,9 @@ def export(
     Args:
         name: a finished run's folder.
         to: "merged": one plain model of the base and its adapter, which needs neither PEFT nor the base. "onnx": a graph that onnxruntime
-            computes, without torch. "onnx-int8": the same with small whole numbers for weights. "docker": a folder from which a container
-            image of the HTTP service is built, see ``container``.
+            computes, without torch. "ctranslate2": what CTranslate2 writes answers with, without torch, for models that write.
+            "onnx-int8", "ctranslate2-int8": the same with small whole numbers for weights. "docker": a folder from which a container image
+            of the HTTP service is built, see ``container``.
         out: a folder that is not there yet, or an earlier export or run with ``overwrite``.
         allow_lossy: write it although it does not quite answer as the run does, or int8 is no gain.
         trust_task: let the run's own task file run, although it was never named on this machine.
@@ -69,7 +70,7 @@ def export(
     if to not in TARGETS:
         dropped = " " + _("transformers has dropped TensorFlow and Jax.") if to.lower() in DROPPED else ""
         raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)) + dropped)
-    if to == "docker":
+    if to == CONTAINER:
         from weitiao.deploy.container.folder import write_folder
 
         ways: dict[str, Any] = {"offline": offline, "trust_remote_code": trust_remote_code, "trust_task": trust_task}
@@ -93,8 +94,9 @@ def export(
             made.keep_task_file(task.origin.name, task.origin.files)
         for file in run.kept_files():
             shutil.copy2(file, temporary / file.name)
-        proof, graph = _merged(job, made) if to == "merged" else _torch_free(job, made, to)
-        problem = _problem(to, proof)
+        form = FORMS[to]
+        proof, graph = _torch_free(job, made, form) if form.reader else _merged(job, made)
+        problem = _problem(form, proof)
         if problem and not (allow_lossy and math.isfinite(proof["difference"])):  # what is no number is no answer
             message = _(
                 "{problem} Nothing was written. Take it all the same with --allow-lossy, or use the run: weitiao predict {path} TEXT"
@@ -125,6 +127,11 @@ class _Job:
     how: dict[str, Any] = field(default_factory=dict)
     bits: int = 0
 
+    @property
+    def seed(self) -> int:
+        """Of the training; what is drawn later starts from it, too."""
+        return int(self.record["settings"]["seed"])
+
     def predictor(self, **kind: Any) -> "Predictor":
         """The run's model, see ``load_finished``."""
         from weitiao.engine.finished import load_finished
@@ -151,42 +158,90 @@ def _merged(job: _Job, made: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]
     return gate.outputs_apart(trained, saved, records), {}
 
 
-def _torch_free(job: _Job, made: RunFolder, to: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    from weitiao.deploy.int8 import quantise
-    from weitiao.deploy.runtime import open_export, optimise
-    from weitiao.deploy.torch_free import check_offered, require_onnx, write_torch_free
+class _Writer(NamedTuple):
+    """How a run is written for a library that answers without torch.
 
-    check_offered(job.task)
-    require_onnx()
-    spec, (records, held) = job.record["spec"], gate.held_out(job.run, job.task)
-    graph = write_torch_free(job.predictor(merged=True, packed=False), records, made)
+    Attributes:
+        check: raises ModelError for a task that it does not answer.
+        require: raises UsageError where what writes it is not installed.
+        write: writes the model folder in ordinary numbers, and gives what must be known of it.
+        quantise: makes small whole numbers of them, by what is known of it.
+        finish: does what is left to do with what is written.
+    """
+
+    check: Callable[[Task], None]
+    require: Callable[[], None]
+    write: "Callable[[_Job, Predictor, Records, RunFolder], dict[str, Any]]"
+    quantise: "Callable[[_Job, Predictor, dict[str, Any], RunFolder], dict[str, Any]]"
+    finish: Callable[[dict[str, Any], RunFolder], dict[str, Any]]
+
+
+def _quantised_graph(job: _Job, traced: "Predictor", graph: dict[str, Any], made: RunFolder) -> dict[str, Any]:
+    from weitiao.deploy.int8 import quantise
+
+    return quantise(graph, made.graph)
+
+
+def _optimised_graph(graph: dict[str, Any], made: RunFolder) -> dict[str, Any]:
+    from weitiao.deploy.runtime import optimise
+
+    return {**graph, "optimised": optimise(made.graph)}
+
+
+# By the library that answers, see ``forms.Form``.
+WRITERS = {
+    "onnx": _Writer(
+        torch_free.check_offered,
+        torch_free.require_onnx,
+        lambda job, traced, records, made: torch_free.write_torch_free(traced, records, made),
+        _quantised_graph,
+        _optimised_graph,
+    ),
+    "ctranslate2": _Writer(
+        conversion.check_writes,
+        writing.require_ctranslate2,
+        lambda job, traced, records, made: conversion.write(traced, made, job.seed),
+        lambda job, traced, graph, made: conversion.write(traced, made, job.seed, quantised=True),
+        lambda graph, made: graph,
+    ),
+}
+
+
+def _torch_free(job: _Job, made: RunFolder, form: Form) -> tuple[dict[str, Any], dict[str, Any]]:
+    from weitiao.deploy.runtime import open_export
+
+    writer = WRITERS[form.reader]
+    writer.check(job.task)
+    writer.require()
+    spec, (records, held) = job.record["spec"], gate.held_out(job.run, job.task, gate.most_of(job.task))
+    traced = job.predictor(merged=True, packed=False)
+    graph = writer.write(job, traced, records, made)
     trained = job.trained()
-    if to == "onnx":
-        graph["optimised"] = optimise(made.graph)
+    if not form.plain:
+        graph = writer.finish(graph, made)
         exported = open_export(job.task, spec, made, graph)
         return gate.parity(trained, exported, records, held=held) | gate.speeds(trained, exported, records), graph
     with tempfile.TemporaryDirectory() as place:
-        # What int8 is faster than is the graph that it was made from.
+        # What int8 is faster than is what it was made from.
         plain = RunFolder(place)
         shutil.copytree(made.model, plain.model)
         plainly = open_export(job.task, spec, plain, graph)
-        graph = {**quantise(graph, made.graph), "optimised": optimise(made.graph)}
+        graph = writer.finish(writer.quantise(job, traced, graph, made), made)
         exported = open_export(job.task, spec, made, graph)
         return gate.parity(trained, exported, records, held=held) | gate.speeds(plainly, exported, records), graph
 
 
-def _problem(to: str, proof: dict[str, Any]) -> str:
+def _problem(form: Form, proof: dict[str, Any]) -> str:
     """Why an export does not pass, with its figures; "" where it does."""
-    if to != "onnx-int8":
-        most = TOLERANCES[to]
-        if proof["difference"] <= most and proof.get("equal", 1.0) == 1.0:
+    if form.tolerance is not None:
+        if proof["difference"] <= form.tolerance and proof.get("equal", 1.0) == 1.0:
             return ""
         message = _(
             "The export does not answer as the run does: outputs differ by up to {difference:.1e} on {rows} records, where {most:g} is "
             "allowed."
         )
         answers = " " + _("{equal:.2%} of the answers are the same.").format(**proof) if "equal" in proof else ""
-        return message.format(**proof, most=most) + answers
+        return message.format(**proof, most=form.tolerance) + answers
     if proof.get("value") is None:
         return _("Nothing shows what int8 costs: the run was measured on no rows.")
     allowed = POINTS * max(1.0, abs(proof["run"]))
@@ -203,6 +258,8 @@ def _tell(proof: dict[str, Any], problem: str, bits: int, observer: Observer) ->
     if problem:
         observer.warn(problem)
     observer.note(_("Compared on {rows} records: outputs differ by at most {difference:.1e}.").format(**proof))
+    if proof.get("drawn"):
+        observer.note(_("Answers are drawn at random, others by each library; what was compared are the likeliest ones."))
     if bits:
         message = _(
             "Compared with the adapter beside the base's weights as {bits} bits hold them, read as ordinary numbers. The run itself may "

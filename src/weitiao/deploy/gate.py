@@ -5,15 +5,17 @@ predictors and records; it writes nothing and refuses nothing.
 import json
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from weitiao.data.records import Records
+from weitiao.engine.evaluation import teacher_forced
 from weitiao.errors import DataError
 from weitiao.processing import Features
 from weitiao.runs import RunFolder
-from weitiao.tasks.base import Outputs, Prediction, Record, Task
+from weitiao.tasks.base import Outputs, Prediction, Record, Spec, Task
 
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
@@ -22,6 +24,13 @@ MOST = 1000  # rows that are compared
 PROBES = 64  # where only outputs are compared, of the same network in another file
 ROUNDS = 5  # of each of the two, in turn, when their speed is compared
 TIMED = 64  # rows of a round
+WRITTEN = 64  # rows that are compared where an answer is written token by token, which takes a hundred times as long
+TIMED_WRITTEN = 8  # rows of a round there
+
+
+def most_of(task: Task) -> int:
+    """How many rows an export of a task is compared on."""
+    return WRITTEN if task.answers_by == "generate" else MOST
 
 
 def held_out(run: RunFolder, task: Task, most: int = MOST) -> tuple[Records, bool]:
@@ -54,31 +63,50 @@ def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool
         held: whether the records have right answers.
 
     Returns:
-        {"rows", "difference": the largest difference of an output, "equal": the share of rows with the same answer, both alone and in
-        batches, "metric": the figure that decides, "run", "value": the run's and the export's, "lost": how much worse the export's is,
-        "interval": of the export's}; from "metric" on only where there are right answers.
+        {"rows", "difference": the largest difference of an output, or of the log-probability of a token of what the run writes, "equal":
+        the share of rows with the same answer, both alone and in batches, "metric": the figure that decides, "run", "value": the run's and
+        the export's, "lost": how much worse the export's is, "interval": of the export's}; from "metric" on only where there are right
+        answers. "drawn" is True where both draw their answers, of which the likeliest were compared.
     """
+    writes = one.task.answers_by == "generate"
+    drawn = {"drawn": True} if writes and one.task.generation(one.spec).get("do_sample") else {}
+    if drawn:
+        one, other = (replace(predictor, backend=predictor.backend.likeliest()) for predictor in (one, other))  # type: ignore[attr-defined]
     features, theirs = ([predictor.encode(record) for record in records] for predictor in (one, other))
     largest = max(map(_unread, features, theirs))
     wanted = one.outputs(features)  # (records, features)
+    if writes:
+        largest = max(largest, _chances_apart(one, other, features, wanted))
     told = {"batches": other.outputs(features), "alone": [[other.backend.run([single])[0] for single in own] for own in features]}
     answers = _decoded(one, records, features, wanted)
     equal = np.ones(len(records), bool)
     given: list[Prediction] = []
     for outputs in told.values():
-        for mine, others in zip(wanted, outputs, strict=True):
-            largest = max([largest, *map(apart, mine, others)])
+        if not writes:
+            largest = max(largest, _outputs_apart(wanted, outputs))
         given = _decoded(other, records, features, outputs)
         equal &= [same(one.task.flat(mine), one.task.flat(others)) for mine, others in zip(answers, given, strict=True)]
-    figures = _figures(one, records, answers, given) if held else {}
-    return {"rows": len(records), "difference": largest, "equal": float(equal.mean()), **figures}
+    figures = _figures((one, other), records, answers, given) if held else {}
+    return {"rows": len(records), "difference": largest, "equal": float(equal.mean()), **figures, **drawn}
+
+
+def _outputs_apart(wanted: Sequence[Sequence[Outputs]], told: Sequence[Sequence[Outputs]]) -> float:
+    """The largest difference of an output."""
+    return max((apart(*pair) for mine, others in zip(wanted, told, strict=True) for pair in zip(mine, others, strict=True)), default=0.0)
+
+
+def _chances_apart(one: "Predictor", other: "Predictor", features: Sequence[list[Features]], wanted: Sequence[Sequence[Outputs]]) -> float:
+    """The largest difference of the log-probability that both give a token of what ``one`` wrote."""
+    mine, theirs = (predictor.backend.chances for predictor in (one, other))  # type: ignore[attr-defined]
+    parts = [pair for own, outputs in zip(features, wanted, strict=True) for pair in zip(own, outputs, strict=True)]
+    return max((difference(mine(part, given["sequences"]), theirs(part, given["sequences"])) for part, given in parts), default=0.0)
 
 
 def speeds(one: "Predictor", other: "Predictor", records: Records) -> dict[str, float]:
     """{"rows_per_s", "against_rows_per_s", "faster"}: of ``other``, of ``one``, and how many times faster ``other`` is: the median of
     rounds that take turns, since a machine is never equally fast twice.
     """
-    rows = list(records.select(range(min(TIMED, len(records)))))
+    rows = list(records.select(range(min(TIMED_WRITTEN if one.task.answers_by == "generate" else TIMED, len(records)))))
     features = [[predictor.encode(record) for record in rows] for predictor in (one, other)]
     taken: list[tuple[float, float]] = []
     for _round in range(ROUNDS):
@@ -155,18 +183,31 @@ def _decoded(
     return [task.decode(record, own, given, spec, processor) for record, own, given in zip(records, features, outputs, strict=True)]
 
 
-def _figures(run: "Predictor", records: Records, one: Sequence[Prediction], other: Sequence[Prediction]) -> dict[str, Any]:
+def _figures(
+    predictors: "tuple[Predictor, Predictor]", records: Records, one: Sequence[Prediction], other: Sequence[Prediction]
+) -> dict[str, Any]:
     """The figure that decides, of both."""
+    run = predictors[0]
     task = run.task
+    name, direction = task.judged_by(run.spec)
     try:
         spec = task.judged_on(run.spec, records)
-        mine, theirs = task.score(one, records, spec), task.score(other, records, spec)
+        mine, theirs = (
+            _scored(predictor, records, answers, spec, name) for predictor, answers in zip(predictors, (one, other), strict=True)
+        )
     except DataError:  # rows that hold no right answers, such as texts of one's own without a mask
         return {}
-    name, direction = task.judged_by(run.spec)
     before, now = float(mine["metrics"][name]), float(theirs["metrics"][name])
     lost = before - now if direction == "max" else now - before
     return {"metric": name, "run": before, "value": now, "lost": lost, "interval": theirs.get("intervals", {}).get(name)}
+
+
+def _scored(predictor: "Predictor", records: Records, answers: Sequence[Prediction], spec: Spec, name: str) -> dict[str, Any]:
+    """What a task's ``score`` says of answers; for a figure that is none of theirs, such as a perplexity, what the right answers cost."""
+    found = predictor.task.score(answers, records, spec)
+    if name in found["metrics"] or predictor.task.answers_by != "generate":
+        return found
+    return teacher_forced(predictor, records, intervals=True)
 
 
 def _seconds(predictor: "Predictor", features: Sequence[list[Features]]) -> float:

@@ -1,9 +1,9 @@
-"""Predicts from an export with onnxruntime, tokenizers and numpy alone: neither torch nor transformers is imported. The task's own
-``encode`` and ``decode`` do what they do in training; only the forward pass is another one. It knows no task by name.
+"""Predicts from an export with tokenizers, numpy, and onnxruntime or CTranslate2: neither torch nor transformers is imported. The task's
+own ``encode`` and ``decode`` do what they do in training; only the forward pass is another one. It knows no task by name.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from weitiao.engine.prediction import Parts, Predictor, apart
+from weitiao.engine.prediction import Backend, Parts, Predictor, apart
 from weitiao.engine.watching import Watch
-from weitiao.errors import RunError
+from weitiao.errors import RunError, WeitiaoError
+from weitiao.forms import form_of
 from weitiao.images import Pixels
 from weitiao.messages import _
 from weitiao.processing import IGNORED, FastProcessor, Features
@@ -23,7 +24,6 @@ from weitiao.tasks.base import Spec, Task
 if TYPE_CHECKING:
     from weitiao.engine.spelling import Spelling
 
-FORMS = ("onnx", "onnx-int8")  # of exports that are read here
 ALIKE = 0.875  # of a batch's longest row, the least length beside it
 
 
@@ -33,7 +33,7 @@ def is_torch_free(record: Mapping[str, Any]) -> bool:
     >>> is_torch_free({"export": {"to": "onnx"}}), is_torch_free({"export": {"to": "merged"}}), is_torch_free({})
     (True, False, False)
     """
-    return (record.get("export") or {}).get("to") in FORMS
+    return bool(form_of(record).reader)
 
 
 def load_export(task: Task, spec: Spec, run: RunFolder) -> Predictor:
@@ -55,22 +55,42 @@ def open_export(task: Task, spec: Spec, run: RunFolder, graph: Mapping[str, Any]
     """The same by what ``deploy.export`` says of the graph; nothing is checked.
 
     Args:
-        graph: {"parts", "squash", "padding", "max_length", "inputs", "special_tokens", "chat_template", "patch", "network", "parameters",
-            "precision", "labels", "optimised"}.
+        graph: {"reader", "squash", "padding", "max_length", "inputs", "special_tokens", "chat_template", "patch", "network", "parameters",
+            "precision", "labels"}, and what its reader needs: "parts", "optimised"; "two_parts", "positions", "generation", "seed".
     """
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_file(str(run.tokenizer))
-        session = open_session(run.graph, optimised=bool(graph.get("optimised")))
-    except Exception as error:  # both libraries raise their own plain exceptions
+        processor = FastProcessor(
+            tokenizer, tuple(graph["inputs"]), graph["special_tokens"], graph["chat_template"], lambda: Pixels.of(run.model), graph["patch"]
+        )
+        spec = task.fit(spec, processor)
+        backend = READERS[graph.get("reader", "onnx")](task, spec, run, graph, processor)
+    except (WeitiaoError, KeyError, TypeError):
+        raise
+    except Exception as error:  # the libraries raise their own plain exceptions
         message = _("{path} cannot be read: {error}. Copy it again, or export the run again.")
         raise RunError(message.format(path=run.path, error=" ".join(str(error).split())[:300])) from error
-    processor = FastProcessor(
-        tokenizer, tuple(graph["inputs"]), graph["special_tokens"], graph["chat_template"], lambda: Pixels.of(run.model), graph["patch"]
-    )
-    backend = OnnxBackend(session, graph["parts"], graph["padding"], graph)
-    return Predictor(task, task.fit(spec, processor), backend, processor, graph["max_length"])
+    return Predictor(task, spec, backend, processor, graph["max_length"])
+
+
+def _answering(task: Task, spec: Spec, run: RunFolder, graph: Mapping[str, Any], processor: FastProcessor) -> Backend:
+    session = open_session(run.graph, optimised=bool(graph.get("optimised")))
+    return OnnxBackend(session, graph["parts"], graph["padding"], graph)
+
+
+def _writing(task: Task, spec: Spec, run: RunFolder, graph: Mapping[str, Any], processor: FastProcessor) -> Backend:
+    from weitiao.deploy.writing import open_writer
+
+    return open_writer(run.ctranslate2, graph, task.generation(spec), processor)
+
+
+# By the library that answers, see ``forms.Form``.
+READERS: dict[str, Callable[[Task, Spec, RunFolder, Mapping[str, Any], FastProcessor], Backend]] = {
+    "onnx": _answering,
+    "ctranslate2": _writing,
+}
 
 
 def open_session(graph: Path, *, optimised: bool = False) -> Any:
@@ -189,15 +209,15 @@ class OnnxBackend:
         return pad([one.target for one in batch], IGNORED)
 
 
-def alike(lengths: Sequence[int]) -> list[list[int]]:
-    """Indices of rows in groups, longest first, in none of which a row is shorter than ``ALIKE`` of the longest.
+def alike(lengths: Sequence[int], least: float = ALIKE) -> list[list[int]]:
+    """Indices of rows in groups, longest first, in none of which a row is shorter than ``least`` of the longest.
 
     >>> alike([10, 40, 39, 9])
     [[1, 2], [0, 3]]
     """
     groups: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        if not groups or lengths[row] < ALIKE * lengths[groups[-1][0]]:
+        if not groups or lengths[row] < least * lengths[groups[-1][0]]:
             groups.append([])
         groups[-1].append(row)
     return groups

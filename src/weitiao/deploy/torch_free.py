@@ -27,7 +27,7 @@ def check_offered(task: Task) -> None:
     if task.answers_by == "generate":
         message = _(
             "A model that writes ({task}) answers token by token, and an ONNX graph in one pass: it is not exported as ONNX. "
-            'Export it with "--to merged".'
+            'Export it with "--to ctranslate2" or "--to merged".'
         )
         raise ModelError(message.format(task=task.name))
 
@@ -39,7 +39,7 @@ def require_onnx() -> None:
 
 
 def write_torch_free(traced: "Predictor", records: Records, made: RunFolder) -> dict[str, Any]:
-    """Write the model folder of an export.
+    """Write the model folder of an export that onnxruntime computes.
 
     Args:
         traced: the run's predictor with a torch backend, not packed.
@@ -55,7 +55,24 @@ def write_torch_free(traced: "Predictor", records: Records, made: RunFolder) -> 
     from weitiao.deploy.graph import write_graph
 
     backend: Any = traced.backend
-    loaded, objective, processor = backend.loaded, backend.objective, traced.processor
+    facts = write_beside(traced, made)
+    backend.loaded.network.to("cpu")
+    features = [one for record in records.select(range(min(len(records), 8))) for one in traced.encode(record)]
+    write_graph(backend.loaded, backend.objective, features, made.graph)
+    return {"reader": "onnx", "parts": backend.objective.parts, **facts}
+
+
+def write_beside(traced: "Predictor", made: RunFolder) -> dict[str, Any]:
+    """Write what stands beside the weights, whatever answers from them: the tokenizer, the config, the settings for pictures.
+
+    Returns:
+        What ``runtime.open_export`` must know of them, plain JSON.
+
+    Raises:
+        ModelError: the tokenizer only lives in transformers.
+    """
+    backend: Any = traced.backend
+    loaded, processor = backend.loaded, traced.processor
     if not isinstance(processor, FastProcessor):
         message = _(
             "This model's tokenizer has no fast backend, so nothing but transformers reads a text as it does, and no export without "
@@ -63,9 +80,6 @@ def write_torch_free(traced: "Predictor", records: Records, made: RunFolder) -> 
         )
         raise ModelError(message)
     made.model.mkdir(parents=True, exist_ok=True)
-    loaded.network.to("cpu")
-    features = [one for record in records.select(range(min(len(records), 8))) for one in traced.encode(record)]
-    write_graph(loaded, objective, features, made.graph)
     processor.tokenizer.no_truncation()
     processor.tokenizer.save(str(made.tokenizer))
     config = loaded.network.config.to_dict()
@@ -73,8 +87,7 @@ def write_torch_free(traced: "Predictor", records: Records, made: RunFolder) -> 
     for name, content in loaded.picture_files.items():
         (made.model / name).write_bytes(content)
     return {
-        "parts": objective.parts,
-        "squash": objective.squash,
+        "squash": backend.objective.squash,
         "padding": dict(loaded.padding),
         "max_length": traced.max_length,
         "inputs": list(processor.input_names),

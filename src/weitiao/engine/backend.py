@@ -14,6 +14,7 @@ import torch
 from weitiao.engine.batching import micro_batches
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
+from weitiao.engine.pieces import trimmed
 from weitiao.engine.prediction import apart, in_halves
 from weitiao.engine.spelling import Spelling
 from weitiao.engine.watching import Watch, watched
@@ -80,6 +81,15 @@ class TorchBackend:
         """How token ids read."""
         return Spelling.of_transformers(self.loaded.tokenizer)
 
+    @property
+    def grouped(self) -> bool:
+        """Whether all features of a record make one example of ``losses``."""
+        return self.objective.grouped
+
+    def terms(self, examples: Sequence[Example]) -> float:
+        """What the summed loss of these examples is divided by."""
+        return self.objective.terms(examples)
+
     def losses(self, examples: Sequence[Example]) -> tuple[np.ndarray, bool]:
         """(examples,) the summed loss of each example, of one features each, the right answers shown as it goes; and whether it is each
         one's: where an objective knows only the loss of a batch, that stands with one of its examples.
@@ -117,6 +127,31 @@ class TorchBackend:
             ids, start = self._generate(self._collate([[features]]), arguments)
         whole = ids[0].cpu().numpy()
         return {"sequences": self._ended(ids[0, start:], arguments).cpu().numpy()}, whole, start
+
+    def likeliest(self) -> "TorchBackend":
+        """The same, writing what is likeliest where it would draw."""
+        drawing = {"temperature": None, "top_p": None, "top_k": None}
+        return replace(self, generation={**(self.generation or {}), **drawing, "do_sample": False})
+
+    def chances(self, features: Features, answer: Sequence[int]) -> np.ndarray:
+        """(tokens,) log-probabilities of an answer's ids, each after the right ones before it; a model that writes."""
+        answer = [int(number) for number in answer]
+        if not answer:
+            return np.zeros(0, np.float32)
+        if self._two_parts:
+            read = replace(features, target=answer)
+        else:
+            ids = [*features.inputs["input_ids"], *answer]
+            read = Features({"input_ids": ids, "attention_mask": [1] * len(ids)})
+        self.loaded.network.eval()
+        with torch.inference_mode():
+            logits = self.loaded.forward(self._collate([[read]])).logits[0]  # (length, vocabulary)
+            if not self._two_parts:
+                logits = logits[-len(answer) - 1 : -1]
+            every = torch.log_softmax(logits.float(), dim=-1)
+            chosen = torch.tensor(answer, dtype=torch.long, device=every.device)
+            found: np.ndarray = every.gather(1, chosen[:, None])[:, 0].cpu().numpy()
+        return found
 
     def follow(self, features: Features, ids: np.ndarray, start: int) -> np.ndarray:
         """What the model expected before each new token of ``write``, from one pass over all of them: (new tokens, vocabulary) logits."""
@@ -163,7 +198,7 @@ class TorchBackend:
         thread = Thread(target=write, daemon=True)
         thread.start()
         try:
-            yield from _trimmed(streamer)
+            yield from trimmed(streamer)
         finally:
             # Two writings at a time would share one model and one way of attention.
             unread.set()
@@ -240,18 +275,3 @@ def _left(rows: torch.Tensor, lengths: Sequence[int], padding: int) -> torch.Ten
     for row, length in enumerate(lengths):
         moved[row, rows.shape[1] - length :] = rows[row, :length]
     return moved
-
-
-def _trimmed(pieces: Iterable[str]) -> Iterator[str]:
-    """Pieces of a text without the white space that the whole begins or ends with.
-
-    >>> list(_trimmed([" ", " a", " ", "b", "\\n"]))
-    ['a', ' b']
-    """
-    held, begun = "", False
-    for piece in pieces:
-        held += piece if begun else piece.lstrip()
-        ready = held.rstrip()
-        if ready:
-            yield ready
-            held, begun = held[len(ready) :], True

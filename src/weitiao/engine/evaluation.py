@@ -130,7 +130,7 @@ def teacher_forced(
             if ledger is not None:
                 ledger.add(records.source, row, "kept", "not_in_loss", str(error))
             continue
-        grouped = [features] if backend.objective.grouped else [[one] for one in features]
+        grouped = [features] if backend.grouped else [[one] for one in features]
         examples += grouped
         owners += [at] * len(grouped)
         cut = sum(one.cut for one in features)
@@ -139,7 +139,7 @@ def teacher_forced(
     if not examples and first is not None:
         raise first
     losses, each = backend.losses(examples)
-    terms = backend.objective.terms
+    terms = backend.terms
     loss = float(losses.sum()) / max(terms(examples), 1.0)
     scores: dict[str, dict[str, Any]] = {"metrics": {"loss": loss, "perplexity": perplexity(loss)}, "intervals": {}, "draws": {}}
     if not intervals or not each:

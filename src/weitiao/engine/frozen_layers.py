@@ -16,11 +16,11 @@ import torch
 from torch import nn
 
 from weitiao.engine.adapters import place_in, stacks_of
-from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.frozen import FrozenPart
 from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.models import LoadedModel
 from weitiao.engine.objectives import Collated, Example, Objective
+from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.engine.replaced import replaced
 from weitiao.messages import _
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from weitiao.engine.devices import is_out_of_memory
+from weitiao.engine.out_of_memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import torch

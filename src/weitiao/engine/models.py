@@ -119,7 +119,7 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
     """The transformers tokenizer of a model folder, with a token to pad with. Raises ModelError where there is none."""
     from transformers import AutoTokenizer
 
-    with _quiet(), _model_errors(folder):
+    with quiet(), _model_errors(folder):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -147,7 +147,7 @@ def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code:
     """
     import transformers
 
-    with _quiet(), _model_errors(folder):
+    with quiet(), _model_errors(folder):
         config = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True)
     for name in classes:
         if isinstance(name, type):  # of a task file of somebody's own
@@ -217,7 +217,7 @@ def load_model(
     auto = class_for(folder, classes, trust_remote_code=trust_remote_code, advice=advice)
     tokenizer = load_tokenizer(adapter or folder, trust_remote_code=trust_remote_code)
     smaller = quantised(bits, machine, _heads_of(auto, folder, config, trust_remote_code)) if bits else {}
-    with _quiet(), _model_errors(folder):
+    with quiet(), _model_errors(folder):
         network, info = auto.from_pretrained(
             str(folder),
             **config,
@@ -289,7 +289,7 @@ def _heads_of(auto: Any, folder: Path, config: Mapping[str, Any], trust_remote_c
     make = getattr(auto, "from_config", getattr(auto, "_from_config", None))
     if make is None:  # transformers loads the base alone, and the head is put on it
         return []
-    with torch.device("meta"), _quiet(), _model_errors(folder):
+    with torch.device("meta"), quiet(), _model_errors(folder):
         own = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True, **config)
         network = make(own)
     vocabulary = network.get_output_embeddings()
@@ -316,7 +316,7 @@ def save_model(
         chat_template: what conversations were written in, for a tokenizer that has none of its own.
         base: hub id and revision of the base model, for an adapter.
     """
-    with _quiet():
+    with quiet():
         if loaded.adapter is None:
             loaded.network.save_pretrained(str(folder))
         else:
@@ -355,7 +355,7 @@ def _one_option_a_row(network: Any, args: tuple[Any, ...], inputs: dict[str, Any
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """transformers without its progress bars and its advice to train: we are doing just that."""
     from transformers.utils import logging as chatter
 

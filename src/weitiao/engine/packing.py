@@ -19,8 +19,8 @@ import torch
 from torch import nn
 
 from weitiao.engine.buckets import Plan
-from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.last_layer import LastLayer
+from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.engine.packed_attention import Selected, attend
 from weitiao.engine.varlen import Room, Varlen
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from weitiao.engine.devices import is_out_of_memory
 from weitiao.engine.objectives import Collated
+from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.engine.varlen import Room, Varlen
 from weitiao.messages import _
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.engine import offline_base
+from weitiao.forms import form_of
 from weitiao.report import results
 from weitiao.report.formats import file_name
 from weitiao.report.page import describe, is_adapter
@@ -42,7 +43,7 @@ def write_card(run: RunFolder) -> Path:
     evaluation = record.get("evaluation") or {}
     labels = (record.get("spec") or {}).get("labels") or []
     task = describe(record, run.task)
-    graph = "graph" in (record.get("export") or {})  # which transformers cannot load
+    form = form_of(record)
     text = render(
         "card.md.j2",
         record=record,
@@ -54,8 +55,8 @@ def write_card(run: RunFolder) -> Path:
         labels=labels[:_MOST_LABELS],
         more_labels=max(0, len(labels) - _MOST_LABELS),
         base_name=base_model(record) or (record.get("base_model") or {}).get("id", ""),
-        pipeline=task["hub_tag"] if task["pipeline"] and not is_adapter(record) and not graph else "",
-        graph=graph,
+        pipeline=task["hub_tag"] if task["pipeline"] and not is_adapter(record) and not form.reader else "",
+        form=form,
         adapter=is_adapter(record),
     )
     write_text(run.card, f"---\n{metadata(record, check, hub_tag=task['hub_tag'])}\n---\n\n{text.strip()}\n")
@@ -86,7 +87,7 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any], *, hub_tag: st
     data = ModelCardData(
         language=language if re.fullmatch(r"[a-z]{2,3}", str(language)) else None,
         license=_license(record),
-        library_name="onnx" if "graph" in (record.get("export") or {}) else "peft" if is_adapter(record) else "transformers",
+        library_name=form_of(record).reader or ("peft" if is_adapter(record) else "transformers"),
         pipeline_tag=hub_tag or None,
         base_model=base_model(record) or None,
         tags=["weitiao", *([task] if task else [])],

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from weitiao.config import TrainingSettings
 from weitiao.engine.objectives.base import Collated, Example, Objective, pad
 from weitiao.engine.objectives.weighing import cross_entropy
-from weitiao.processing import IGNORED, Features
+from weitiao.processing import IGNORED, Features, judged
 
 
 class _Language(Objective):
@@ -38,7 +38,7 @@ class _Language(Objective):
 
     def terms(self, examples: Sequence[Example]) -> float:
         """Learned tokens."""
-        return float(max(1, sum(label != IGNORED for example in examples for f in example for label in self._learned(f))))
+        return float(max(1, sum(judged(self._learned(f)) for example in examples for f in example)))
 
     def row_losses(self, outputs: Any, batch: Collated) -> torch.Tensor | None:
         """Row by row, so that it is the same loss. One of somebody's own may look at more than this shows of a row: it has no parts."""

@@ -1,0 +1,88 @@
+"""What can be learned from running text, by name: which class of model, how documents are laid out, how a loaded model is made ready."""
+
+import lzma
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from weitiao.config import TrainingSettings
+from weitiao.engine.objectives import Objective
+from weitiao.engine.objectives.blocks import MaskedBlocks, ReplacedTokens
+from weitiao.engine.pretraining.blocks import Blocks
+from weitiao.engine.pretrained import read_config
+from weitiao.errors import ModelError
+from weitiao.messages import _
+from weitiao.pretraining_settings import PretrainingSettings
+from weitiao.tasks.base import Headline
+
+
+def texts_of(sources: Sequence[str]) -> Iterator[str]:
+    """Lines; for now."""
+    for source in sources:
+        opened = lzma.open(source, "rt", encoding="utf-8") if source.endswith(".xz") else open(source, encoding="utf-8")
+        with opened as file:
+            for line in file:
+                if line.strip():
+                    yield line.strip()
+
+
+class Masked:
+    """Hidden words are found again (BERT)."""
+
+    name, task = "mlm", "fill-mask"
+    classes: tuple[str, ...] = ("AutoModelForMaskedLM",)
+    through, words = False, True
+    headline: Headline | None = Headline("loss", "min")
+
+    def blocks(self, folder: Path, loaded: Any) -> Blocks:
+        """The training rows."""
+        tokenizer = loaded.tokenizer
+        if tokenizer.mask_token_id is None:
+            raise ModelError(_("This model has no mask token, so words cannot be hidden from it. Choose --objective clm, or another model."))
+        return Blocks(folder, tokenizer.all_special_ids)
+
+    def objective(self, kind: type[MaskedBlocks], loaded: Any, task: PretrainingSettings, settings: TrainingSettings) -> MaskedBlocks:
+        """The objective, set up for a model."""
+        made = kind(loaded.tokenizer.mask_token_id, len(loaded.tokenizer), task.mask_share, smoothing=settings.label_smoothing)
+        made.flat = loaded.packing is not None
+        made.types = "token_type_ids" in loaded.tokenizer.model_input_names or made.flat
+        return made
+
+    def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
+        """The model that is trained, and what it learns by."""
+        return loaded, self.objective(MaskedBlocks, loaded, task, settings)
+
+    def saved(self, loaded: Any) -> Any:
+        """What of it is saved."""
+        return loaded
+
+
+class Replaced(Masked):
+    """Words that a generator replaced are found (ELECTRA)."""
+
+    name, task = "rtd", "feature-extraction"
+    classes = ("AutoModelForPreTraining",)
+    headline = None  # the better the generator, the harder the question: the last weights are the best
+
+    def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
+        """The discriminator with a generator."""
+        from weitiao.engine.replaced_tokens import GeneratedPair
+
+        pair = GeneratedPair.of(loaded, task.generator_width)
+        pair.project_late(self.objective(MaskedBlocks, pair, task, settings), blocks[:1])
+        return pair, self.objective(ReplacedTokens, pair, task, settings)
+
+    def saved(self, loaded: Any) -> Any:
+        """The discriminator."""
+        return loaded.discriminator
+
+
+KINDS = {one.name: one for one in (Masked(), Replaced())}
+USUAL = {"electra": "rtd"}
+
+
+def kind_for(name: str, base: Path) -> Any:
+    """The kind that a setting names; for "auto" what the architecture was made for."""
+    if name == "auto":
+        name = USUAL.get(str(read_config(base).get("model_type")), "mlm")
+    return KINDS[name]

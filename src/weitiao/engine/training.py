@@ -210,13 +210,15 @@ class Trainer:
         every = max(1, job.steps // LOGGED_STEPS)
         self._training_mode()
         ahead, ready = job.loaded.machine.device != "cpu", None
+        coming: list[Example] = []
         left = batches[progress.position :]
         for batch, following in zip_longest(left, left[1:]):
-            rows = [job.examples[row] for row in batch]
+            rows = coming or [job.examples[row] for row in batch]
             began = time.perf_counter()
             mean_loss = self._step(rows, ready)
             # While a GPU computes.
-            ready = self._made_ready([job.examples[row] for row in following]) if following and ahead else None
+            coming = [job.examples[row] for row in following] if following and ahead else []
+            ready = self._made_ready(coming) if coming else None
             loss = self._number(mean_loss)
             elapsed = time.perf_counter() - began
             tokens = sum(map(job.objective.cost, rows))

@@ -57,7 +57,6 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]]) -> h
     tokenizer: Any = load_tokenizer(Path(given)) if given else None
     if config.endswith(".json") or Path(config).is_dir():
         _by_config(place, config, tokenizer, seed)
-        name = PREFIX + Path(config).name
     else:
         family, _colon, size_name = config.partition(":")
         chosen, size = architecture(family.removeprefix(PREFIX)), size_named(size_name or DEFAULT_SIZE)
@@ -65,8 +64,17 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]]) -> h
         if tokenizer is None:
             tokenizer = blank.own_tokenizer(chosen, texts(), size)
         blank.write_around(place, chosen, tokenizer, seed=seed, size=size)
-        name = PREFIX + config
-    return hub.BaseModel(name, "blank", place, "", weights_sha256(place), "", _("a blank model with random weights"))
+    return kept_blank(place, config)
+
+
+def kept_blank(place: Path, config: str) -> hub.BaseModel:
+    """The blank model in a folder.
+
+    Args:
+        config: by which it was made; of a file its name.
+    """
+    named = Path(config).name if config.endswith(".json") or Path(config).is_dir() else config
+    return hub.BaseModel(PREFIX + named.removeprefix(PREFIX), "blank", place, "", weights_sha256(place), "", _("a blank model with random weights"))
 
 
 def _resized(size: Any, recipe: Recipe) -> Any:

@@ -10,18 +10,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from weitiao import tasks
 from weitiao.config import BLANK_LEARNING_RATE, Recipe
 from weitiao.engine import devices
 from weitiao.engine.course import Course
+from weitiao.engine.hub import BaseModel
 from weitiao.engine.pretraining import objectives
-from weitiao.engine.pretraining.base import base_for
+from weitiao.engine.pretraining.base import base_for, kept_blank
 from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
+from weitiao.engine.pretrained import read_config
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder, atomic
+from weitiao.tasks.base import Spec
 
 if TYPE_CHECKING:
     from weitiao.engine.training import Trainer
@@ -75,7 +79,10 @@ class PretrainingSession:
     def _texts(self) -> Iterable[str]:
         return objectives.texts_of(self.recipe.task.corpus)
 
-    def _base(self) -> Any:
+    def _base(self) -> BaseModel:
+        """The model to begin with; a blank one of a run that was cut off is in its folder."""
+        if self.resumed and self.folder.blank.is_dir():
+            return kept_blank(self.folder.blank, self.recipe.task.config)
         return base_for(self.recipe, self._texts, self.observer)
 
     def _corpus(self, tokenizer: Any) -> dict[str, Any]:
@@ -166,12 +173,19 @@ class PretrainingSession:
         self.folder.update(
             **record,
             task=self.kind.task,
+            spec=self._spec(),
+            data={"splits": {}, "plan": {"fields": {}}, "ledger": {}, "language": None},
             pretraining={"objective": self.kind.name, "corpus": self.corpus, "tokens": self.blocks.file.about},
             settings=self.recipe.flat(),
             base_model=self.base.record(),
             seed=self.recipe.training.seed,
             environment=devices.environment(self.machine),
         )
+
+    def _spec(self) -> Spec:
+        """What the task that the model can do as it is must remember."""
+        task = tasks.get(self.kind.task)
+        return task.fit(task.spec_from(read_config(self.base.path), tasks.settings_of(task)()), self.loaded.processor)
 
     def continue_from(self, record: dict[str, Any]) -> bool:
         """Take up the run's newest checkpoint, after making sure that the base is the same; False where there is none yet."""

@@ -32,8 +32,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from weitiao.api import Run, check, load, resume, train
-    from weitiao.pretraining import pretrain
     from weitiao.errors import DataError, GateError, ModelError, NetworkError, ResourceError, RunError, UsageError, WeitiaoError
+    from weitiao.pretraining import pretrain
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,8 @@ from weitiao.messages import N_, _
 
 Corpus = Annotated[list[str], Argument(metavar="CORPUS", help=N_("Files and folders of text."))]
 Begin = Annotated[
-    str | None, Option("--from", metavar="<model>", help=N_("A model to go on with: a folder, a hub id or offline."), rich_help_panel=N_("Model"))
+    str | None,
+    Option("--from", metavar="<model>", help=N_("A model to go on with: a folder, a hub id or offline."), rich_help_panel=N_("Model")),
 ]
 Plan = Annotated[bool, Option("--dry-run", help=N_("Stop after the plan: corpus, model, steps, time, memory."))]
 _NOT_HERE = ("method", "class_weights", "label_smoothing", "patience", "corpus")

@@ -78,7 +78,9 @@ def write_around(place: Path, chosen: Architecture, tokenizer: Any, *, seed: int
         write_text(place / PIXELS_FILE, json.dumps(_PIXELS, indent=2))
     elif "eos_token_id" in own:
         own["decoder_start_token_id"] = own["pad_token_id"]
-    write_weights(place, transformers.AutoConfig.for_model(chosen.model_type, **({} if chosen.pictures else own), **values), tokenizer, seed)
+    write_weights(
+        place, transformers.AutoConfig.for_model(chosen.model_type, **({} if chosen.pictures else own), **values), tokenizer, seed
+    )
 
 
 def write_weights(place: Path, config: Any, tokenizer: Any, seed: int) -> None:

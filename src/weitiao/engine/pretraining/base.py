@@ -31,7 +31,9 @@ def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Obser
     """
     named, config = recipe.model.model, recipe.task.config
     if (named != NONE) == bool(config):
-        message = _("Say what to begin with, and only one: --from MODEL to go on with a model, or --config ARCHITECTURE:SIZE such as bert:mini.")
+        message = _(
+            "Say what to begin with, and only one: --from MODEL to go on with a model, or --config ARCHITECTURE:SIZE such as bert:mini."
+        )
         raise UsageError(message)
     if config:
         return _blank(recipe, config, texts)
@@ -40,7 +42,11 @@ def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Obser
             raise UsageError(_("--{flag} is for a blank model; {model} brings its own. Leave it out.").format(flag=setting, model=named))
     settings = recipe.model
     return hub.resolve(
-        named, revision=settings.revision, offline=settings.offline, trust_remote_code=settings.trust_remote_code, replaceable=False,
+        named,
+        revision=settings.revision,
+        offline=settings.offline,
+        trust_remote_code=settings.trust_remote_code,
+        replaceable=False,
         observer=observer,
     )
 
@@ -53,7 +59,9 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]]) -> h
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     given, seed = recipe.task.tokenizer, recipe.training.seed
     if given and not Path(given).is_dir():
-        raise ModelError(_("--tokenizer {folder}: there is no such folder. Make one with: weitiao tokenizer CORPUS --out {folder}").format(folder=given))
+        raise ModelError(
+            _("--tokenizer {folder}: there is no such folder. Make one with: weitiao tokenizer CORPUS --out {folder}").format(folder=given)
+        )
     tokenizer: Any = load_tokenizer(Path(given)) if given else None
     if config.endswith(".json") or Path(config).is_dir():
         _by_config(place, config, tokenizer, seed)
@@ -74,7 +82,9 @@ def kept_blank(place: Path, config: str) -> hub.BaseModel:
         config: by which it was made; of a file its name.
     """
     named = Path(config).name if config.endswith(".json") or Path(config).is_dir() else config
-    return hub.BaseModel(PREFIX + named.removeprefix(PREFIX), "blank", place, "", weights_sha256(place), "", _("a blank model with random weights"))
+    return hub.BaseModel(
+        PREFIX + named.removeprefix(PREFIX), "blank", place, "", weights_sha256(place), "", _("a blank model with random weights")
+    )
 
 
 def _resized(size: Any, recipe: Recipe) -> Any:
@@ -87,7 +97,9 @@ def _by_config(place: Path, config: str, tokenizer: Any, seed: int) -> None:
     import transformers
 
     if tokenizer is None:
-        raise UsageError(_("--config {config} needs a --tokenizer beside it. Make one with: weitiao tokenizer CORPUS --out DIR").format(config=config))
+        raise UsageError(
+            _("--config {config} needs a --tokenizer beside it. Make one with: weitiao tokenizer CORPUS --out DIR").format(config=config)
+        )
     try:
         values = transformers.AutoConfig.from_pretrained(config, local_files_only=True)
     except (OSError, ValueError) as error:

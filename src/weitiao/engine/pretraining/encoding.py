@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from weitiao.data.whole_words import seed_of, word_segmenter
+from weitiao.data.corpus import is_held_out
+from weitiao.data.corpus_cleaning import Document
+from weitiao.data.language import language_of
+from weitiao.data.whole_words import word_segmenter
 from weitiao.data.words_beside import words_beside
 from weitiao.engine.pretraining.token_files import TokenWriter
-from weitiao.errors import DataError, ModelError
+from weitiao.errors import ModelError
 from weitiao.messages import _
 from weitiao.observer import Observer
 
@@ -31,71 +34,77 @@ class Layout:
             a document that it is not of.
         words: whether it is noted where words go on.
         held_out: share of the documents that is held out.
+        seed: by which they are chosen.
     """
 
     size: int
     through: bool
     words: bool
     held_out: float
+    seed: int
 
 
-def write_tokens(folder: Path, documents: Iterable[str], tokenizer: Any, layout: Layout, observer: Observer, processes: int = 0) -> dict[str, Any]:
+def write_tokens(
+    folder: Path, documents: Iterable[Document], tokenizer: Any, layout: Layout, observer: Observer, processes: int = 0
+) -> dict[str, Any]:
     """Write the token files of a corpus, "train" and "held_out" in the folder.
 
     Args:
-        documents: texts.
         tokenizer: of transformers.
         processes: that look for Chinese words; 0 is one a core.
 
     Returns:
-        {"documents", "characters", "segmenter"}
+        {"documents", "characters", "segmenter", "language", "sources": {file: {"documents", "characters"}}}
 
     Raises:
         ModelError: the tokenizer has no fast backend.
-        DataError: there are no documents.
+        DataError: see ``data.corpus.documents``.
     """
     backend = _backend(tokenizer)
-    around = _ends(tokenizer) if layout.through else _around(backend, tokenizer)
+    around = _ends(tokenizer) if layout.through else _around(backend)
     stream = iter(documents)
     first = list(itertools.islice(stream, LOOKED_AT))
-    if not first:
-        raise DataError(_("The corpus holds no text. Name other files."))
-    segmenter = word_segmenter(first) if layout.words else ""
+    looked_at = [one.text for one in first]
+    segmenter = word_segmenter(looked_at) if layout.words else ""
     vocabulary = len(tokenizer)
-    writers = {
-        name: TokenWriter(folder / name, vocabulary, layout.size, around, through=layout.through) for name in (TRAIN, HELD_OUT)
-    }
-    done = characters = 0
-    for texts, encoded, inside in _encoded(itertools.chain(first, stream), backend, segmenter, processes):
-        for at, (text, one) in enumerate(zip(texts, encoded, strict=True)):
+    writers = {name: TokenWriter(folder / name, vocabulary, layout.size, around, through=layout.through) for name in (TRAIN, HELD_OUT)}
+    sources: dict[str, dict[str, int]] = {}
+    done = 0
+    for batch, encoded, inside in _encoded(itertools.chain(first, stream), backend, segmenter, processes):
+        for at, (document, one) in enumerate(zip(batch, encoded, strict=True)):
             ids = np.array(one.ids, dtype=np.int64)
             if not len(ids):
                 continue
             goes_on = None if inside is None else inside[at][np.array(one.offsets, dtype=np.int64)[:, 0]]
-            name = HELD_OUT if seed_of(text) < layout.held_out * 2**64 else TRAIN
-            writers[name].add(ids, goes_on)
-            done, characters = done + 1, characters + len(text)
+            writers[HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN].add(ids, goes_on)
+            counts = sources.setdefault(document.source, {"documents": 0, "characters": 0})
+            counts["documents"] += 1
+            counts["characters"] += len(document.text)
+        done += len(batch)
         observer.progress("read", done, None, {})
     for writer in writers.values():
         writer.close()
-    return {"documents": done, "characters": characters, "segmenter": segmenter}
+    sums = {name: sum(counts[name] for counts in sources.values()) for name in ("documents", "characters")}
+    return {**sums, "segmenter": segmenter, "language": language_of(looked_at), "sources": sources}
 
 
-def _encoded(texts: Iterator[str], backend: Any, segmenter: str, processes: int) -> Iterator[tuple[list[str], list[Any], list[np.ndarray] | None]]:
-    """Texts in batches, with their encodings and, where words are looked for, where they go on. Words are found some batches ahead."""
+def _encoded(
+    documents: Iterator[Document], backend: Any, segmenter: str, processes: int
+) -> Iterator[tuple[list[Document], list[Any], list[np.ndarray] | None]]:
+    """Documents in batches, with their encodings and, where words are looked for, where they go on. Words are found some batches ahead."""
     if not segmenter:
-        while batch := list(itertools.islice(texts, AT_ONCE)):
-            yield batch, backend.encode_batch_fast(batch, add_special_tokens=False), None
+        while batch := list(itertools.islice(documents, AT_ONCE)):
+            yield batch, backend.encode_batch_fast([one.text for one in batch], add_special_tokens=False), None
         return
     with words_beside(segmenter, processes) as finder:
-        waiting: deque[tuple[list[str], Any]] = deque()
+        waiting: deque[tuple[list[Document], Any]] = deque()
         while True:
-            while len(waiting) <= 2 * finder.processes and (batch := list(itertools.islice(texts, AT_ONCE))):
-                waiting.append((batch, finder.ask(batch)))
+            while len(waiting) <= 2 * finder.processes and (batch := list(itertools.islice(documents, AT_ONCE))):
+                waiting.append((batch, finder.ask([one.text for one in batch])))
             if not waiting:
                 return
             batch, answer = waiting.popleft()
-            yield batch, backend.encode_batch(batch, add_special_tokens=False), answer.result()
+            yield batch, backend.encode_batch([one.text for one in batch], add_special_tokens=False), answer.result()
 
 
 def _backend(tokenizer: Any) -> Any:
@@ -112,7 +121,7 @@ def _backend(tokenizer: Any) -> Any:
     return backend
 
 
-def _around(backend: Any, tokenizer: Any) -> tuple[list[int], list[int]]:
+def _around(backend: Any) -> tuple[list[int], list[int]]:
     """The ids that the tokenizer puts before and behind a text."""
     one = backend.encode("a", add_special_tokens=True)
     flags = one.special_tokens_mask

@@ -13,7 +13,9 @@ TOKENS = 16_384  # in one forward pass
 MOST = 200_000  # tokens that are measured
 
 
-def held_out_figures(way: Any, network: Any, objective: Any, blocks: Any, padding: dict[str, int], device: str, seed: int) -> dict[str, float]:
+def held_out_figures(
+    way: Any, network: Any, objective: Any, blocks: Any, padding: dict[str, int], device: str, seed: int
+) -> dict[str, float]:
     """The objective's figures of held-out blocks. What is hidden is the same at every call.
 
     Args:

@@ -1,29 +1,17 @@
 """What can be learned from running text, by name: which class of model, how documents are laid out, how a loaded model is made ready."""
 
-import lzma
-from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from weitiao.config import TrainingSettings
 from weitiao.engine.objectives import Objective
 from weitiao.engine.objectives.blocks import MaskedBlocks, ReplacedTokens
-from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.engine.pretrained import read_config
+from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.errors import ModelError
 from weitiao.messages import _
 from weitiao.pretraining_settings import PretrainingSettings
 from weitiao.tasks.base import Headline
-
-
-def texts_of(sources: Sequence[str]) -> Iterator[str]:
-    """Lines; for now."""
-    for source in sources:
-        opened = lzma.open(source, "rt", encoding="utf-8") if source.endswith(".xz") else open(source, encoding="utf-8")
-        with opened as file:
-            for line in file:
-                if line.strip():
-                    yield line.strip()
 
 
 class Masked:
@@ -38,7 +26,9 @@ class Masked:
         """The training rows."""
         tokenizer = loaded.tokenizer
         if tokenizer.mask_token_id is None:
-            raise ModelError(_("This model has no mask token, so words cannot be hidden from it. Choose --objective clm, or another model."))
+            raise ModelError(
+                _("This model has no mask token, so words cannot be hidden from it. Choose --objective clm, or another model.")
+            )
         return Blocks(folder, tokenizer.all_special_ids)
 
     def objective(self, kind: type[MaskedBlocks], loaded: Any, task: PretrainingSettings, settings: TrainingSettings) -> MaskedBlocks:

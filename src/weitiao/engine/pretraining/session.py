@@ -5,26 +5,28 @@ is everybody's.
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
 from weitiao.config import BLANK_LEARNING_RATE, Recipe
+from weitiao.data.corpus import documents
+from weitiao.data.corpus_cleaning import Document
+from weitiao.data.ledger import ShortLedger
 from weitiao.engine import devices
 from weitiao.engine.course import Course
 from weitiao.engine.hub import BaseModel
+from weitiao.engine.pretrained import read_config
 from weitiao.engine.pretraining import objectives
 from weitiao.engine.pretraining.base import base_for, kept_blank
-from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
-from weitiao.engine.pretrained import read_config
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
-from weitiao.runs import RunFolder, atomic
+from weitiao.runs import RunFolder, atomic, write_lines, write_text
 from weitiao.tasks.base import Spec
 
 if TYPE_CHECKING:
@@ -50,6 +52,7 @@ class PretrainingSession:
         self.recipe, self.observer, self.folder = recipe, observer, folder
         settings = recipe.training
         self.machine = devices.machine_for(settings)
+        self.ledger = ShortLedger()
         self.resumed = folder.tokens.is_dir()
         self.place = folder.tokens if self.resumed else _beside(folder)
         try:
@@ -76,14 +79,24 @@ class PretrainingSession:
             self.close()
             raise
 
-    def _texts(self) -> Iterable[str]:
-        return objectives.texts_of(self.recipe.task.corpus)
+    def _documents(self, *, clean: bool) -> Iterator[Document]:
+        """The corpus, read anew; what is left out is counted in the ledger where it is cleaned."""
+        task, data = self.recipe.task, self.recipe.data
+        return documents(
+            task.corpus,
+            text_column=task.text_column or None,
+            clean=clean and not task.raw,
+            ledger=self.ledger if clean else ShortLedger(),
+            document=task.document,
+            encoding=data.encoding,
+            max_bad_rows=data.max_bad_rows,
+        )
 
     def _base(self) -> BaseModel:
         """The model to begin with; a blank one of a run that was cut off is in its folder."""
         if self.resumed and self.folder.blank.is_dir():
             return kept_blank(self.folder.blank, self.recipe.task.config)
-        return base_for(self.recipe, self._texts, self.observer)
+        return base_for(self.recipe, lambda: (one.text for one in self._documents(clean=False)), self.observer)
 
     def _corpus(self, tokenizer: Any) -> dict[str, Any]:
         """Tokenise the corpus, unless that was done before the run was cut off."""
@@ -91,9 +104,9 @@ class PretrainingSession:
         if about.is_file():
             return dict(json.loads(about.read_text(encoding="utf-8")))
         task = self.recipe.task
-        layout = Layout(task.block_size, self.kind.through, self.kind.words, task.held_out)
-        found = write_tokens(self.place, self._texts(), tokenizer, layout, self.observer)
-        about.write_text(json.dumps(found), encoding="utf-8")
+        layout = Layout(task.block_size, self.kind.through, self.kind.words, task.held_out, self.recipe.training.seed)
+        found = write_tokens(self.place, self._documents(clean=True), tokenizer, layout, self.observer)
+        write_text(about, json.dumps(found, ensure_ascii=False))
         return found
 
     def _trainer(self) -> "Trainer":
@@ -174,13 +187,14 @@ class PretrainingSession:
             **record,
             task=self.kind.task,
             spec=self._spec(),
-            data={"splits": {}, "plan": {"fields": {}}, "ledger": {}, "language": None},
+            data={"splits": {}, "plan": {"fields": {}}, "ledger": self.ledger.counts(), "language": self.corpus["language"]},
             pretraining={"objective": self.kind.name, "corpus": self.corpus, "tokens": self.blocks.file.about},
             settings=self.recipe.flat(),
             base_model=self.base.record(),
             seed=self.recipe.training.seed,
             environment=devices.environment(self.machine),
         )
+        write_lines(self.folder.ledger_file, self.ledger.lines())
 
     def _spec(self) -> Spec:
         """What the task that the model can do as it is must remember."""

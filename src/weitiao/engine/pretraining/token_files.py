@@ -95,7 +95,9 @@ class TokenFile:
         self.kind = np.dtype(np.uint16 if self.about["bits"] == 16 else np.uint32)
         self.pieces, self.blocks = (np.load(folder / f"{name}.npy") for name in ("pieces", "blocks"))
         size = self.about["tokens"]
-        self.tokens: np.ndarray = np.memmap(folder / "tokens.bin", dtype=self.kind, mode="r", shape=(size,)) if size else np.zeros(0, self.kind)
+        self.tokens: np.ndarray = (
+            np.memmap(folder / "tokens.bin", dtype=self.kind, mode="r", shape=(size,)) if size else np.zeros(0, self.kind)
+        )
 
     def __len__(self) -> int:
         """Blocks."""

@@ -19,8 +19,8 @@ class PretrainingSettings(TaskSettings):
     objective: str = setting(
         "auto",
         N_(
-            "What is learned: mlm hidden words, rtd which words an ELECTRA generator replaced, clm the next token, denoising hidden spans as "
-            "T5 does (auto = what the architecture was made for)."
+            "What is learned: mlm hidden words, rtd which words a generator replaced (ELECTRA), clm the next token, denoising hidden spans "
+            "(T5); auto = what the architecture was made for."
         ),
         choices=("auto", *OBJECTIVES),
     )

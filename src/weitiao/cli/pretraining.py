@@ -43,7 +43,8 @@ def pretrain(screen: Screen, corpus: Corpus, begin: Begin = None, dry_run: Plan 
 
             plan = pretraining.plan_pretraining(*corpus, observer=observer, **given)
         screen.result({"plan": plan}, *tables.training_plan(plan))
-        return screen.next(("weitiao", *(word for word in screen.arguments if word != "--dry-run")))
+        screen.next(("weitiao", *(word for word in screen.arguments if word != "--dry-run")))
+        return
     with working(screen, unsaved=_("Interrupted before training began; nothing was saved.")) as (_api, observer):
         from weitiao import pretraining
 

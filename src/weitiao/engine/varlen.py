@@ -86,8 +86,8 @@ class Varlen:
         every = torch.tensor(lengths)  # (rows,)
         ends = F.pad(every.cumsum(0), (1, 0))
         positions = torch.arange(int(ends[-1])) - ends[:-1].repeat_interleave(every)
-        moved = (tensor.to(device, non_blocking=True) for tensor in (positions[None], ends.to(torch.int32)))
-        return cls(None, *moved, max(lengths))
+        positions, ends = (tensor.to(device, non_blocking=True) for tensor in (positions[None], ends.to(torch.int32)))
+        return cls(None, positions, ends, max(lengths))
 
     def copy_from(self, other: "Varlen") -> None:
         """Take over another plan of the same shapes, in place."""

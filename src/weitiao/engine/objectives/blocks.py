@@ -50,7 +50,7 @@ class MaskedBlocks(MaskedLM):
         changed = np.where(hidden & (fate >= self.masked) & (fate < self.masked + self.replaced), others, changed)
         ends = np.cumsum(sizes)[:-1]
         parts = zip(features, np.split(changed, ends), np.split(target, ends), strict=True)
-        return [[replace(one, inputs={**one.inputs, "input_ids": own}, target=wanted)] for one, own, wanted in parts]
+        return [[replace(one, inputs=dict[str, Any](one.inputs, input_ids=own), target=wanted)] for one, own, wanted in parts]
 
     def terms(self, examples: Sequence[Example]) -> float:
         """Hidden tokens."""
@@ -73,8 +73,8 @@ class MaskedBlocks(MaskedLM):
 
 
 class ReplacedTokens(MaskedBlocks):
-    """Replaced-token detection (Clark et al., 2020, ELECTRA): a generator fills hidden words in, and the model says of every token whether it
-    is the text's own. Both learn together.
+    """Replaced-token detection (Clark et al., 2020, ELECTRA): a generator fills hidden words in, and the model says of every token whether
+    it is the text's own. Both learn together.
 
     Args:
         weight: of the detection beside the generator's loss, both as means a token.

@@ -37,7 +37,8 @@ class Blocks(Sequence[Sequence[Features]]):
         ids, places, goes_on = self.file.block(number)
         inputs: dict[str, Any] = {"input_ids": ids, "position_ids": places}
         if not self.words:
-            return [Features({"input_ids": ids, "attention_mask": np.ones_like(ids)}, target=ids)]
+            alone: dict[str, Any] = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+            return [Features(alone, target=ids)]
         # The first of a piece that was torn in a word goes on with nothing.
         numbers: Any = np.where(np.isin(ids, self.never), -1, np.cumsum(~goes_on))
         return [Features(inputs, words=numbers)]

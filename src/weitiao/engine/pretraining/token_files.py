@@ -45,7 +45,8 @@ class TokenWriter:
             marked |= goes_on.astype(self.kind) << self.kind.type(self.kind.itemsize * 8 - 1)
         self.documents += 1
         if self.through:
-            return self._put(np.concatenate([self.before, marked, self.behind]))
+            self._put(np.concatenate([self.before, marked, self.behind]))
+            return
         extra, at = len(self.before) + len(self.behind), 0
         while at < len(marked):
             left, room = len(marked) - at, self.size - self.used - extra

@@ -35,7 +35,7 @@ class Masked:
         """The objective, set up for a model."""
         made = kind(loaded.tokenizer.mask_token_id, len(loaded.tokenizer), task.mask_share, smoothing=settings.label_smoothing)
         made.flat = loaded.packing is not None
-        made.types = "token_type_ids" in loaded.tokenizer.model_input_names or made.flat
+        made.types = "token_type_ids" in loaded.tokenizer.model_input_names
         return made
 
     def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:

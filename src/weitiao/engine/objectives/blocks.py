@@ -1,4 +1,4 @@
-"""Learning from blocks of running text: hidden words, drawn and laid out for a whole step at once.
+"""Learning from blocks of running text, drawn and laid out for a whole step at once: hidden words, replaced ones, the next token.
 
 A block is one features whose "input_ids" and "position_ids" are arrays: pieces of documents, one behind the other, each counted from 0, so
 that no piece sees another. ``words`` numbers the words likewise, -1 for tokens of none. Where the model is packed a step is one row of all
@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from weitiao.engine.objectives.base import Collated, Example
-from weitiao.engine.objectives.language import MaskedLM
+from weitiao.engine.objectives.language import CausalLM, MaskedLM
 from weitiao.engine.objectives.unprojected import Unprojected
 from weitiao.engine.objectives.weighing import cross_entropy
 from weitiao.processing import IGNORED, Features
@@ -70,6 +70,27 @@ class MaskedBlocks(MaskedLM):
         """Figures of summed sums."""
         terms = max(1.0, sums["terms"])
         return {"loss": sums["loss"] / terms, "masked_accuracy": sums["right"] / terms}
+
+
+class CausalBlocks(CausalLM):
+    """The next token of every place in blocks of a stream."""
+
+    perplexing = True
+
+    def terms(self, examples: Sequence[Example]) -> float:
+        """Tokens but the first of each block."""
+        return float(max(1, sum(len(one) - 1 for example in examples for one in example)))
+
+    def judged(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
+        """Sums over a batch: "loss", "right" tokens, "terms"."""
+        labels = batch.targets["labels"][:, 1:]
+        learned = labels != IGNORED
+        return token_sums(outputs.logits[:, :-1][learned], labels[learned])
+
+    def metrics(self, sums: Mapping[str, float]) -> dict[str, float]:
+        """Figures of summed sums."""
+        terms = max(1.0, sums["terms"])
+        return {"loss": sums["loss"] / terms, "token_accuracy": sums["right"] / terms}
 
 
 class ReplacedTokens(MaskedBlocks):

@@ -5,7 +5,7 @@ from typing import Any
 
 from weitiao.config import TrainingSettings
 from weitiao.engine.objectives import Objective
-from weitiao.engine.objectives.blocks import MaskedBlocks, ReplacedTokens
+from weitiao.engine.objectives.blocks import CausalBlocks, MaskedBlocks, ReplacedTokens
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.errors import ModelError
@@ -67,12 +67,35 @@ class Replaced(Masked):
         return loaded.discriminator
 
 
-KINDS = {one.name: one for one in (Masked(), Replaced())}
-USUAL = {"electra": "rtd"}
+class Causal(Masked):
+    """The next token (GPT). Documents stand one behind the other with the mark of an end between, and a block may begin in one and end in
+    another, as is usual: a decoder learns to start anew behind the mark, and no token is wasted.
+    """
+
+    name, task = "clm", "text-generation"
+    classes = ("AutoModelForCausalLM",)
+    through, words = True, False
+
+    def blocks(self, folder: Path, loaded: Any) -> Blocks:
+        """The training rows."""
+        return Blocks(folder, words=False)
+
+    def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
+        """The model as it is."""
+        return loaded, CausalBlocks(settings.label_smoothing)
 
 
-def kind_for(name: str, base: Path) -> Any:
-    """The kind that a setting names; for "auto" what the architecture was made for."""
-    if name == "auto":
-        name = USUAL.get(str(read_config(base).get("model_type")), "mlm")
-    return KINDS[name]
+KINDS: dict[str, Masked] = {one.name: one for one in (Masked(), Replaced(), Causal())}
+
+
+def kind_for(name: str, base: Path) -> Masked:
+    """The kind that a setting names; for "auto" what the architecture was made for. Raises ModelError where nothing fits it."""
+    if name != "auto":
+        return KINDS[name]
+    from transformers import AutoConfig, AutoModelForMaskedLM
+
+    family = str(read_config(base).get("model_type"))
+    if family == "electra":
+        return KINDS["rtd"]
+    config = AutoConfig.from_pretrained(str(base), local_files_only=True)
+    return KINDS["mlm" if type(config) in AutoModelForMaskedLM._model_mapping else "clm"]

@@ -355,9 +355,10 @@ class Trainer:
             entry["validation"] = {"loss": metrics.get("log_loss"), **metrics}
             if job.headline:
                 self._keep_best(job.headline, metrics[job.headline.metric], entry)
-            job.log({"step": progress.step, "epoch": progress.epoch, "validation": entry["validation"], "seconds": progress.seconds})
+            passes = round(progress.step / job.course.steps_per_pass, 2) if job.paced else progress.epoch
+            job.log({"step": progress.step, "epoch": passes, "validation": entry["validation"], "seconds": progress.seconds})
             job.tracker({f"validation/{name}": number for name, number in metrics.items()}, progress.step)
-            job.observer.evaluated({"split": "validation", **entry, "metrics": metrics, "best": progress.best})
+            job.observer.evaluated({"split": "validation", **entry, "epoch": passes, "metrics": metrics, "best": progress.best})
         progress.history.append(entry)
         stopped = bool(job.settings.patience) and progress.waiting >= job.settings.patience
         over = progress.epoch >= job.course.rounds or self._at >= job.steps

@@ -72,9 +72,7 @@ def test_it_learns(family: str, objective: str, corpus: Path, tokenizer: Path, t
 
 
 def test_the_next_token_and_what_the_run_can_do(corpus: Path, tmp_path: Path) -> None:
-    run = weitiao.pretrain(
-        corpus, config="llama:tiny", vocab_size=400, max_steps=12, eval_every=5, out=str(tmp_path / "run"), **SETTINGS
-    )
+    run = weitiao.pretrain(corpus, config="llama:tiny", vocab_size=400, max_steps=12, eval_every=5, out=str(tmp_path / "run"), **SETTINGS)
     history = run.record["training"]["history"]
     assert [entry["step"] for entry in history] == [5, 10, 12]
     assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]

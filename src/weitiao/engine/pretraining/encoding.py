@@ -21,6 +21,7 @@ from weitiao.observer import Observer
 
 TRAIN, HELD_OUT = "train", "held_out"
 AT_ONCE = 512  # documents that are encoded together
+SHOWN, SHOWN_CHARACTERS = 3, 200  # held-out texts that the model is asked about while it trains
 LOOKED_AT = 2000  # documents by which the language is told
 
 
@@ -54,7 +55,8 @@ def write_tokens(
         processes: that look for Chinese words; 0 is one a core.
 
     Returns:
-        {"documents", "characters", "segmenter", "language", "sources": {file: {"documents", "characters"}}}
+        {"documents", "characters", "segmenter", "language", "sources": {file: {"documents", "characters"}}, "shown": [a few held-out
+        texts, their beginnings]}
 
     Raises:
         ModelError: the tokenizer has no fast backend.
@@ -69,6 +71,7 @@ def write_tokens(
     vocabulary = len(tokenizer)
     writers = {name: TokenWriter(folder / name, vocabulary, layout.size, around, through=layout.through) for name in (TRAIN, HELD_OUT)}
     sources: dict[str, dict[str, int]] = {}
+    shown: list[str] = []
     done = 0
     for batch, encoded, inside in _encoded(itertools.chain(first, stream), backend, segmenter, processes):
         for at, (document, one) in enumerate(zip(batch, encoded, strict=True)):
@@ -76,7 +79,10 @@ def write_tokens(
             if not len(ids):
                 continue
             goes_on = None if inside is None else inside[at][np.array(one.offsets, dtype=np.int64)[:, 0]]
-            writers[HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN].add(ids, goes_on)
+            name = HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN
+            writers[name].add(ids, goes_on)
+            if name == HELD_OUT and len(shown) < SHOWN:
+                shown.append(document.text[:SHOWN_CHARACTERS])
             counts = sources.setdefault(document.source, {"documents": 0, "characters": 0})
             counts["documents"] += 1
             counts["characters"] += len(document.text)
@@ -85,7 +91,7 @@ def write_tokens(
     for writer in writers.values():
         writer.close()
     sums = {name: sum(counts[name] for counts in sources.values()) for name in ("documents", "characters")}
-    return {**sums, "segmenter": segmenter, "language": language_of(looked_at), "sources": sources}
+    return {**sums, "segmenter": segmenter, "language": language_of(looked_at), "sources": sources, "shown": shown}
 
 
 def _encoded(

@@ -22,6 +22,7 @@ from weitiao.engine.pretrained import read_config
 from weitiao.engine.pretraining import objectives
 from weitiao.engine.pretraining.base import base_for, kept_blank
 from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
+from weitiao.engine.pretraining.samples import samples
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
@@ -74,6 +75,7 @@ class PretrainingSession:
             if not len(self.blocks):
                 raise DataError(_("The corpus gives no block to learn from. Give it more text, or a smaller --block-size."))
             self.loaded, self.objective = kind.prepared(loaded, recipe.task, settings, self.blocks)
+            self.spec = self._spec()
             self.trainer: Trainer = self._trainer()
         except BaseException:
             self.close()
@@ -141,9 +143,12 @@ class PretrainingSession:
 
         loaded = self.loaded
         way = self.trainer.late or loaded
-        return held_out_figures(
+        figures = held_out_figures(
             way, loaded.network, self.objective, self.held_out, loaded.padding, self.machine.device, self.recipe.training.seed
         )
+        for line in samples(self.kind.task, self.spec, loaded, self.corpus["shown"], self.corpus["segmenter"] or "characters"):
+            self.observer.note(line)
+        return figures
 
     def plan(self, *, measure: bool = True) -> dict[str, Any]:
         """What will be done, with an estimate of time and memory from measured steps."""
@@ -186,7 +191,7 @@ class PretrainingSession:
         self.folder.update(
             **record,
             task=self.kind.task,
-            spec=self._spec(),
+            spec=self.spec,
             data={"splits": {}, "plan": {"fields": {}}, "ledger": self.ledger.counts(), "language": self.corpus["language"]},
             pretraining={"objective": self.kind.name, "corpus": self.corpus, "tokens": self.blocks.file.about},
             settings=self.recipe.flat(),

@@ -29,7 +29,8 @@ from weitiao.engine.late_projection import LateProjection
 from weitiao.engine.objectives import Collated, Example, Objective
 from weitiao.engine.optimization import learning_rate, make_optimizer
 from weitiao.engine.recorded_steps import RecordedSteps
-from weitiao.errors import ModelError, ResourceError
+from weitiao.engine.token_budget import lowered
+from weitiao.errors import ModelError
 from weitiao.messages import _
 from weitiao.tasks.base import Headline
 
@@ -207,7 +208,7 @@ class Trainer:
         """The steps that are left of the current epoch."""
         job, progress, settings = self.job, self.progress, self.job.settings
         batches = job.course.batches(progress.epoch)
-        every = max(1, job.steps // LOGGED_STEPS)
+        every = 1 if job.course.seconds else max(1, job.steps // LOGGED_STEPS)  # how many there will be nobody knows
         self._training_mode()
         ahead, ready = job.loaded.machine.device != "cpu", None
         coming: list[Example] = []
@@ -287,7 +288,7 @@ class Trainer:
             # Outside the handler: the exception's frames no longer hold the tensors that did not fit.
             ready = None
             self._clear()
-            self._lower_budget(rows)
+            self.progress.token_budget = lowered(self.progress.token_budget, rows, self.job)
 
     def _ready(self, rows: Sequence[Example], step: int) -> "_Ready":
         """A step's rows, cut into micro-batches and on their way to the device."""
@@ -318,26 +319,6 @@ class Trainer:
             self.accelerator.backward(loss)
             total = loss.detach() + total.to(loss.device)
         return total
-
-    def _lower_budget(self, rows: list[Example]) -> None:
-        costs = [self.job.objective.cost(row) for row in rows]
-        longest, tokens = max(costs), sum(costs)
-        used = min(self.progress.token_budget or tokens, tokens)
-        if not self.job.objective.divisible and len(rows) > 1:
-            message = _(
-                "Memory ran out on a step of {rows} rows with {tokens} tokens, and this task compares all rows of a step with each other, "
-                "so that it cannot be cut. Lower --batch-size ({batch_size}) or --max-length, or switch on --gradient-checkpointing."
-            )
-            raise ResourceError(message.format(rows=len(rows), tokens=tokens, batch_size=self.job.settings.batch_size))
-        if used <= longest:
-            message = _(
-                "Memory ran out on a single text of {tokens} tokens. Lower --max-length, switch on "
-                "--gradient-checkpointing, or choose a smaller --model."
-            )
-            raise ResourceError(message.format(tokens=longest))
-        self.progress.token_budget = max(longest, used // 2)
-        message = _("Memory ran out: micro-batches now hold at most {tokens} tokens. The optimizer still sees {rows} rows a step.")
-        self.job.observer.warn(message.format(tokens=self.progress.token_budget, rows=len(rows)))
 
     def _end_of_epoch(self) -> None:
         """Evaluate, remember the best weights, decide whether to stop, and write a checkpoint."""

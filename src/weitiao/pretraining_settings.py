@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from weitiao.config import TaskSettings, setting
 from weitiao.messages import N_
 
-OBJECTIVES = ("mlm", "rtd", "clm")
+OBJECTIVES = ("mlm", "rtd", "clm", "denoising")
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class PretrainingSettings(TaskSettings):
     objective: str = setting(
         "auto",
         N_(
-            "What is learned: mlm hidden words, rtd which words a generator replaced (ELECTRA), clm the next token; auto = what the "
-            "architecture was made for."
+            "What is learned: mlm hidden words, rtd which words a generator replaced (ELECTRA), clm the next token, denoising hidden "
+            "spans (T5); auto = what the architecture was made for."
         ),
         choices=("auto", *OBJECTIVES),
     )

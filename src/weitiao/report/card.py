@@ -33,6 +33,7 @@ _MOST_LABELS = 40
 _LEARNED = {
     "mlm": N_("hidden words, whole ones, were to be found again (masked language modelling)"),
     "rtd": N_("words that a generator had replaced were to be found (replaced-token detection, ELECTRA); this is the discriminator"),
+    "denoising": N_("spans that were taken out were to be written (T5's denoising)"),
     "clm": N_("the next token was to be foretold (causal language modelling)"),
 }
 

@@ -17,6 +17,8 @@ from weitiao.observer import Observer
 
 NONE = "auto"  # the model setting where no model was named
 DEFAULT_SIZE = "mini"
+WITH_SENTINELS = ("t5", "mt5")
+SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))  # of T5's, in the place of what is to be written
 
 
 def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Observer) -> hub.BaseModel:
@@ -71,6 +73,8 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]]) -> h
         size = _resized(size, recipe)
         if tokenizer is None:
             tokenizer = blank.own_tokenizer(chosen, texts(), size)
+        if chosen.model_type in WITH_SENTINELS:
+            tokenizer.add_tokens(list(SENTINELS), special_tokens=True)  # those that are there already stay as they are
         blank.write_around(place, chosen, tokenizer, seed=seed, size=size)
     return kept_blank(place, config)
 

@@ -33,7 +33,7 @@ class Layout:
         size: tokens of a block, special ones included.
         through: one stream, cut wherever a block ends, so that a block may begin in one document and end in another; else no piece sees
             a document that it is not of.
-        words: whether it is noted where words go on.
+        words: whether it is noted where words go on, and special tokens stand around each piece.
         held_out: share of the documents that is held out.
         seed: by which they are chosen.
     """
@@ -63,7 +63,7 @@ def write_tokens(
         DataError: see ``data.corpus.documents``.
     """
     backend = _backend(tokenizer)
-    around = _ends(tokenizer) if layout.through else _around(backend)
+    around = _ends(tokenizer) if layout.through else _around(backend) if layout.words else ([], [])
     stream = iter(documents)
     first = list(itertools.islice(stream, LOOKED_AT))
     looked_at = [one.text for one in first]

@@ -6,7 +6,9 @@ from typing import Any
 from weitiao.config import TrainingSettings
 from weitiao.engine.objectives import Objective
 from weitiao.engine.objectives.blocks import CausalBlocks, MaskedBlocks, ReplacedTokens
+from weitiao.engine.objectives.denoising import Denoising
 from weitiao.engine.pretrained import read_config
+from weitiao.engine.pretraining.base import SENTINELS
 from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.errors import ModelError
 from weitiao.messages import _
@@ -85,7 +87,27 @@ class Causal(Masked):
         return loaded, CausalBlocks(settings.label_smoothing)
 
 
-KINDS: dict[str, Masked] = {one.name: one for one in (Masked(), Replaced(), Causal())}
+class Denoised(Masked):
+    """Spans that were taken out are written (T5)."""
+
+    name, task = "denoising", "summarization"
+    classes = ("AutoModelForSeq2SeqLM",)
+    words = False
+
+    def blocks(self, folder: Path, loaded: Any) -> Blocks:
+        """The training rows."""
+        return Blocks(folder)
+
+    def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
+        """The model as it is. Raises ModelError where its vocabulary has no sentinels."""
+        vocabulary = loaded.tokenizer.get_vocab()
+        sentinels = [vocabulary[token] for token in SENTINELS if token in vocabulary]
+        if not sentinels:
+            raise ModelError(_("This model has no <extra_id_0> in its vocabulary, as T5 has. Choose another, such as --config t5:mini."))
+        return loaded, Denoising(sentinels, loaded.tokenizer.eos_token_id, task.mask_share, settings.label_smoothing)
+
+
+KINDS: dict[str, Masked] = {one.name: one for one in (Masked(), Replaced(), Causal(), Denoised())}
 
 
 def kind_for(name: str, base: Path) -> Masked:
@@ -98,4 +120,6 @@ def kind_for(name: str, base: Path) -> Masked:
     if family == "electra":
         return KINDS["rtd"]
     config = AutoConfig.from_pretrained(str(base), local_files_only=True)
+    if config.is_encoder_decoder:
+        return KINDS["denoising"]
     return KINDS["mlm" if type(config) in AutoModelForMaskedLM._model_mapping else "clm"]

@@ -4,12 +4,13 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from weitiao.config import Recipe
 from weitiao.engine import blank, hub
-from weitiao.engine.architectures import PREFIX, architecture, size_named
+from weitiao.engine.architectures import PREFIX, Architecture, Size, architecture, size_named
 from weitiao.engine.model_folder import weights_sha256
 from weitiao.errors import ModelError, UsageError
 from weitiao.messages import _
@@ -39,9 +40,9 @@ def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Obser
         raise UsageError(message)
     if config:
         return _blank(recipe, config, texts)
-    for setting in ("tokenizer",):
-        if getattr(recipe.task, setting):
-            raise UsageError(_("--{flag} is for a blank model; {model} brings its own. Leave it out.").format(flag=setting, model=named))
+    if recipe.task.tokenizer:
+        message = _("--{flag} is for a blank model; {model} brings its own. Leave it out.")
+        raise UsageError(message.format(flag="tokenizer", model=named))
     settings = recipe.model
     return hub.resolve(
         named,
@@ -72,7 +73,7 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]]) -> h
         chosen, size = architecture(family.removeprefix(PREFIX)), size_named(size_name or DEFAULT_SIZE)
         size = _resized(size, recipe)
         if tokenizer is None:
-            tokenizer = blank.own_tokenizer(chosen, texts(), size)
+            tokenizer = _own_tokenizer(chosen, texts(), size)
         if chosen.model_type in WITH_SENTINELS:
             tokenizer.add_tokens(list(SENTINELS), special_tokens=True)  # those that are there already stay as they are
         blank.write_around(place, chosen, tokenizer, seed=seed, size=size)
@@ -91,9 +92,19 @@ def kept_blank(place: Path, config: str) -> hub.BaseModel:
     )
 
 
-def _resized(size: Any, recipe: Recipe) -> Any:
-    from dataclasses import replace
+def _own_tokenizer(chosen: Architecture, texts: Iterable[str], size: Size) -> Any:
+    """A tokenizer trained on the corpus. Raises UsageError where its vocabulary has no room for the corpus's characters."""
+    try:
+        return blank.own_tokenizer(chosen, texts, size)
+    except Exception as error:  # tokenizers has no class of its own for it
+        if "vocabulary" not in str(error).lower():
+            raise
+        message = _("--vocab-size {size} is too small: the characters of the corpus alone are more. Give it a few thousand.")
+        raise UsageError(message.format(size=size.vocabulary)) from error
 
+
+def _resized(size: Size, recipe: Recipe) -> Size:
+    """The size with the vocabulary and the positions that the settings ask for."""
     return replace(size, vocabulary=recipe.task.vocab_size, positions=max(size.positions, recipe.task.block_size))
 
 

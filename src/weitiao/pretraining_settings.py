@@ -16,6 +16,9 @@ class PretrainingSettings(TaskSettings):
     config: str = setting("", N_("A blank model: ARCHITECTURE:SIZE such as bert:mini or electra:6x384, or a config.json."))
     tokenizer: str = setting("", N_("Folder of the blank model's tokenizer (trained on the corpus by default)."))
     vocab_size: int = setting(16_000, N_("Entries of a tokenizer that is trained here."), low=300, high=1_000_000)
+    add_tokens: str = setting(
+        "", N_("--from: words that become tokens of their own: a number, of the most frequent that are broken up, or a file of them.")
+    )
     objective: str = setting(
         "auto",
         N_(

@@ -38,6 +38,8 @@ def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Obser
             "Say what to begin with, and only one: --from MODEL to go on with a model, or --config ARCHITECTURE:SIZE such as bert:mini."
         )
         raise UsageError(message)
+    if config and recipe.task.add_tokens:
+        raise UsageError(_("--add-tokens is for a model that is there (--from). A blank one gets its words by --vocab-size."))
     if config:
         return _blank(recipe, config, texts)
     if recipe.task.tokenizer:

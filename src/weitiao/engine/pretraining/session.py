@@ -20,6 +20,7 @@ from weitiao.engine.course import Course
 from weitiao.engine.hub import BaseModel
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.pretraining import objectives
+from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
 from weitiao.engine.pretraining.base import base_for, kept_blank
 from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
 from weitiao.engine.pretraining.samples import samples
@@ -59,7 +60,9 @@ class PretrainingSession:
         try:
             self.base = self._base()
             kind = self.kind = objectives.kind_for(recipe.task.objective, self.base.path)
-            self.corpus = self._corpus(models.load_tokenizer(self.base.path))
+            tokenizer = models.load_tokenizer(self.base.path)
+            self.words = self._words(tokenizer)
+            self.corpus = self._corpus(tokenizer)
             devices.seed_generators(settings.seed)  # a new head, a generator
             loaded = models.load_model(
                 self.base.path, kind.classes, {}, self.machine, trust_remote_code=bool(recipe.model.trust_remote_code)
@@ -71,6 +74,8 @@ class PretrainingSession:
             if fresh and self.base.source != "blank":
                 message = _("{model} has no head for this objective: {count} of its weights begin at random.")
                 observer.note(message.format(model=self.base.id, count=fresh))
+            if self.words:
+                add_words(loaded, self.words)
             self.blocks, self.held_out = (kind.blocks(self.place / name, loaded) for name in (TRAIN, HELD_OUT))
             if not len(self.blocks):
                 raise DataError(_("The corpus gives no block to learn from. Give it more text, or a smaller --block-size."))
@@ -99,6 +104,21 @@ class PretrainingSession:
         if self.resumed and self.folder.blank.is_dir():
             return kept_blank(self.folder.blank, self.recipe.task.config)
         return base_for(self.recipe, lambda: (one.text for one in self._documents(clean=False)), self.observer)
+
+    def _words(self, tokenizer: Any) -> list[str]:
+        """The words that the tokenizer is given, as it has them from here on."""
+        wanted, kept = self.recipe.task.add_tokens, self.place / "words.json"
+        if not wanted:
+            return []
+        if kept.is_file():
+            words = list(json.loads(kept.read_text(encoding="utf-8")))
+        else:
+            words = words_to_add(wanted, (one.text for one in self._documents(clean=False)), tokenizer)
+            write_text(kept, json.dumps(words, ensure_ascii=False))
+            message = _("{count} words are added to the vocabulary, such as {words}.")
+            self.observer.note(message.format(count=len(words), words=_(", ").join(words[:5])))
+        extend(tokenizer, words)
+        return words
 
     def _corpus(self, tokenizer: Any) -> dict[str, Any]:
         """Tokenise the corpus, unless that was done before the run was cut off."""
@@ -193,7 +213,7 @@ class PretrainingSession:
             task=self.kind.task,
             spec=self.spec,
             data={"splits": {}, "plan": {"fields": {}}, "ledger": self.ledger.counts(), "language": self.corpus["language"]},
-            pretraining={"objective": self.kind.name, "corpus": self.corpus, "tokens": self.blocks.file.about},
+            pretraining={"objective": self.kind.name, "corpus": self.corpus, "tokens": self.blocks.file.about, "added": self.words},
             settings=self.recipe.flat(),
             base_model=self.base.record(),
             seed=self.recipe.training.seed,

@@ -28,7 +28,7 @@ def _settings() -> tuple[str, ...]:
     N_("Train a model on running text: a blank one, or one that is to know your field."),
     "weitiao pretrain corpus.txt --config electra:mini --epochs 10",
     "weitiao pretrain notes/ --from offline --out runs/adapted",
-    "weitiao train --resume runs/adapted",
+    "weitiao pretrain notes/ --from offline --add-tokens 500 --max-minutes 30",
 )
 @verb(_settings)
 def pretrain(screen: Screen, corpus: Corpus, begin: Begin = None, dry_run: Plan = False, **settings: Any) -> None:

@@ -79,6 +79,13 @@ def test_the_next_token_and_what_the_run_can_do(corpus: Path, tmp_path: Path) ->
     assert isinstance(run.predict(["the day"])[0]["text"], str)
 
 
+def test_spans_are_written_by_t5(corpus: Path, tmp_path: Path) -> None:
+    run = weitiao.pretrain(corpus, config="t5:tiny", vocab_size=400, max_steps=12, eval_every=6, out=str(tmp_path / "run"), **SETTINGS)
+    assert run.record["pretraining"]["objective"] == "denoising"
+    history = run.record["training"]["history"]
+    assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]
+
+
 def test_its_model_is_a_base_for_fine_tuning_and_goes_on(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
     where = {"config": str(tiny(tmp_path, "electra")), "tokenizer": str(tokenizer), "out": str(tmp_path / "base")}
     base = weitiao.pretrain(corpus, max_steps=3, **where, **SETTINGS)

@@ -110,14 +110,24 @@ def test_a_killed_run_ends_with_the_same_weights(family: str, objective: str, co
     assert killed.record["training"]["steps"] == 14
 
 
+def test_what_a_killed_run_left_is_no_beginning_of_another(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "config": str(tiny(tmp_path, "bert")), "tokenizer": str(tokenizer), "max_steps": 12}
+    child = [sys.executable, "-c", CHILD, str(corpus), json.dumps({**settings, "out": str(tmp_path / "run")})]
+    assert subprocess.run(child, check=False, capture_output=True).returncode == -9
+    run = weitiao.pretrain(corpus, **{**settings, "max_steps": 2, "block_size": 16}, out=str(tmp_path / "run"), overwrite=True)
+    assert run.record["training"]["max_length"] == 16
+    assert run.record["training"]["tokens"] <= 2 * 8 * 16
+
+
 def test_time_ends_it(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
     where = {"config": str(tiny(tmp_path, "bert")), "tokenizer": str(tokenizer), "out": str(tmp_path / "run")}
-    run = weitiao.pretrain(corpus, epochs=10_000, max_minutes=1e-3, **where, **SETTINGS)
+    run = weitiao.pretrain(corpus, epochs=10_000, max_minutes=1e-3, warmup=0, **where, **SETTINGS)
     training = run.record["training"]
     assert training["seconds"] >= 0.06
     assert training["steps"] < 10_000
     rates = [line["lr"] for line in run.folder.log() if "lr" in line]
-    assert rates[-1] <= rates[0] or len(rates) < 2
+    assert rates == sorted(rates, reverse=True)
+    assert len(rates) == training["steps"]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,8 @@ def _session_again(record: Mapping[str, Any], folder: RunFolder, observer: Obser
         from weitiao.engine.pretraining.session import PretrainingSession
 
         blank = record["base_model"]["source"] == "blank"
-        return PretrainingSession(Recipe.of({**settings, **({} if blank else found)}, PretrainingSettings), observer, folder)
+        recipe = Recipe.of({**settings, **({} if blank else found)}, PretrainingSettings)
+        return PretrainingSession(recipe, observer, folder, again=True)
     task = tasks.of_run(record, folder.task, trust_task=trust_task)
     called = str(folder.task / task.origin.name) if task.origin else task.name
     return Session(tasks.recipe({**settings, **found, "task": called}), observer, folder)

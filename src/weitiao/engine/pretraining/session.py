@@ -42,9 +42,10 @@ class PretrainingSession:
         recipe: all settings; its task's are ``PretrainingSettings``.
         observer: hears what happens.
         folder: where the run goes.
+        again: whether the run that stands there goes on: its tokens and its blank model are taken as they are.
     """
 
-    def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder) -> None:
+    def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder, *, again: bool = False) -> None:
         devices.require_torch()
         devices.keep_freed_memory()
         from weitiao.engine import models
@@ -55,7 +56,7 @@ class PretrainingSession:
         settings = recipe.training
         self.machine = devices.machine_for(settings)
         self.ledger = ShortLedger()
-        self.resumed = folder.tokens.is_dir()
+        self.resumed = again and folder.tokens.is_dir()
         self.place = folder.tokens if self.resumed else _beside(folder)
         try:
             self.base = self._base()

@@ -25,6 +25,7 @@ __all__ = [
     "__version__",
     "check",
     "load",
+    "pretrain",
     "resume",
     "train",
 ]
@@ -32,6 +33,7 @@ __all__ = [
 if TYPE_CHECKING:
     from weitiao.api import Run, check, load, resume, train
     from weitiao.errors import DataError, GateError, ModelError, NetworkError, ResourceError, RunError, UsageError, WeitiaoError
+    from weitiao.pretraining import pretrain
 
 
 def __getattr__(name: str) -> Any:
@@ -39,7 +41,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'weitiao' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("weitiao.errors" if name.endswith("Error") else "weitiao.api"), name)
+    place = "weitiao.errors" if name.endswith("Error") else "weitiao.pretraining" if name == "pretrain" else "weitiao.api"
+    return getattr(import_module(place), name)
 
 
 def __dir__() -> list[str]:

@@ -7,22 +7,21 @@ It knows settings and runs. Long work is told in a terminal or a notebook (``pro
 Observer. What reads data or trains is imported where it is needed: an export answers in less time than that takes.
 """
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from weitiao import __version__, tasks
+from weitiao import tasks
 from weitiao.config import Recipe, nearest
 from weitiao.data.column_plan import ColumnPlan
 from weitiao.data.records import Records
 from weitiao.deploy.runtime import is_torch_free, load_export
-from weitiao.errors import INTERRUPTED, RunError, UsageError, WeitiaoError
+from weitiao.errors import RunError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
+from weitiao.running import carry_out, finish, free_place
 from weitiao.runs import RunFolder
 from weitiao.scope import check_loading, check_precision, options_of
 from weitiao.tasks.base import Prediction, Spec
@@ -78,9 +77,8 @@ def train(
     observer = default_observer(observer, quiet=quiet)
     with _planned(source, settings, observer) as (session, _plan):
         folder = session.folder
-        folder.create(overwrite=session.recipe.output.overwrite)
-        session.begin({"weitiao": __version__, "name": folder.path.name, "started": _now(), "command": list(command or sys.argv)})
-        return _finish(session, folder, observer)
+        carry_out(session, folder, observer, command)
+        return Run(folder)
 
 
 def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = False, trust_task: bool = False) -> "Run":
@@ -93,8 +91,6 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
     Raises:
         RunError: there is nothing to go on with, or the data or the base model has changed since.
     """
-    from weitiao.engine import base_of_run, hub
-    from weitiao.engine.session import Session
     from weitiao.progress import default_observer
 
     observer = default_observer(observer, quiet=quiet)
@@ -106,6 +102,24 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
     if "settings" not in record:
         raise RunError(_("{path} was stopped before it began; train again with --overwrite.").format(path=path))
     folder.sweep()
+    session = _session_again(record, folder, observer, trust_task=trust_task)
+    try:
+        if session.continue_from(record):
+            step, steps = session.trainer.progress.step, session.trainer.job.steps
+            observer.note(_("Continuing {path} at step {step} of {steps}.").format(path=path, step=step, steps=steps))
+        else:
+            observer.note(_("{path} has no checkpoint yet: starting from the first step.").format(path=path))
+        finish(session, folder, observer)
+        return Run(folder)
+    finally:
+        session.close()
+
+
+def _session_again(record: Mapping[str, Any], folder: RunFolder, observer: Observer, *, trust_task: bool) -> Any:
+    """The session of a run that goes on, made from what the run recorded."""
+    from weitiao.engine import base_of_run, hub
+    from weitiao.engine.session import Session
+
     settings = record["settings"]
     if record["base_model"]["source"] == "blank":
         found = {"model": str(folder.blank), "revision": ""}
@@ -113,18 +127,16 @@ def resume(path: str | Path, *, observer: Observer | None = None, quiet: bool = 
         where = {"offline": settings["offline"], "trust_remote_code": settings["trust_remote_code"], "observer": observer}
         hub.found_again(record["base_model"], settings["model"], **where)
         found = base_of_run.named_again(record["base_model"], settings["model"])
+    if "pretraining" in record:
+        from weitiao.engine.pretraining.session import PretrainingSession
+        from weitiao.pretraining_settings import PretrainingSettings
+
+        blank = record["base_model"]["source"] == "blank"
+        recipe = Recipe.of({**settings, **({} if blank else found)}, PretrainingSettings)
+        return PretrainingSession(recipe, observer, folder, again=True)
     task = tasks.of_run(record, folder.task, trust_task=trust_task)
     called = str(folder.task / task.origin.name) if task.origin else task.name
-    session = Session(tasks.recipe({**settings, **found, "task": called}), observer, folder)
-    try:
-        if session.continue_from(record):
-            step, steps = session.trainer.progress.step, session.trainer.job.steps
-            observer.note(_("Continuing {path} at step {step} of {steps}.").format(path=path, step=step, steps=steps))
-        else:
-            observer.note(_("{path} has no checkpoint yet: starting from the first step.").format(path=path))
-        return _finish(session, folder, observer)
-    finally:
-        session.close()
+    return Session(tasks.recipe({**settings, **found, "task": called}), observer, folder)
 
 
 @overload
@@ -208,7 +220,7 @@ def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> It
     from weitiao.engine.session import Session
 
     recipe = tasks.recipe({"data": source, **settings})
-    folder = RunFolder(_out(recipe))
+    folder = RunFolder(recipe.output.out or free_place(recipe.source.removeprefix("hub:").replace(":", "-")))
     folder.check_free(overwrite=recipe.output.overwrite)
     session = Session(recipe, observer, folder)
     try:
@@ -217,38 +229,6 @@ def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> It
         yield session, plan
     finally:
         session.close()
-
-
-def _finish(session: "Session", folder: RunFolder, observer: Observer) -> "Run":
-    """Train to the end and close the run's record, whatever happens."""
-    folder.update(status="running", exit_code=None)
-    try:
-        session.fit()
-        folder.update(status="finished", exit_code=0, ended=_now())
-    except KeyboardInterrupt:
-        folder.update(status="interrupted", exit_code=INTERRUPTED, ended=_now())
-        observer.note(_("Interrupted. The state is saved; go on with: weitiao train --resume {path}").format(path=folder.path))
-        raise
-    except BaseException as error:
-        # The disk may be what failed: the first error is the one to show.
-        with suppress(WeitiaoError):
-            folder.update(status="failed", exit_code=getattr(error, "exit_code", 1), ended=_now())
-        raise
-    session.trainer.job.store.remove()
-    _describe(folder, observer)
-    return Run(folder)
-
-
-def _describe(folder: RunFolder, observer: Observer) -> None:
-    """Write the card and the report of a finished run. What goes wrong with them is said and spoils no model."""
-    from weitiao import report
-
-    try:
-        report.write_card(folder)
-        report.write_report(folder)
-    except Exception as error:  # they are drawn from whatever a task's figures hold, by libraries of others
-        message = _("The model is finished, but its card and report could not be written: {error}. Try again: weitiao report {run}")
-        observer.warn(message.format(error=f"{type(error).__name__}: {error}".rstrip("."), run=folder.path))
 
 
 class Run(Model):
@@ -303,6 +283,8 @@ class Run(Model):
         from weitiao.data import loading
 
         record = self.record
+        if "pretraining" in record:
+            return None
         recipe = tasks.recipe(record["settings"], self.task)
         try:
             loaded = loading.load(recipe.source, recipe.data, self.task.schema(recipe.task), seed=recipe.training.seed, offline=True)
@@ -317,7 +299,8 @@ class Run(Model):
             return super()._trained_on(records, train)
         from weitiao.data import loading
 
-        same = loading.fingerprint(records) == self.record["data"]["splits"]["train"]["fingerprint"]
+        known = self.record["data"]["splits"].get("train")  # a pretraining's corpus is no table
+        same = known is not None and loading.fingerprint(records) == known["fingerprint"]
         return len(records) if same else 0
 
 
@@ -379,20 +362,3 @@ class Runs(Mapping[str, Run]):
     def predict(self, inputs: Sequence[str | Mapping[str, Any]], *, run: str, **given: Any) -> list[Prediction]:
         """The predictions of one of the runs, see ``Model.predict``."""
         return self[run].predict(inputs, **given)
-
-
-def _out(recipe: Recipe) -> Path:
-    """--out, or runs/NAME after the data, with a number where that is taken."""
-    if recipe.output.out:
-        return Path(recipe.output.out)
-    name = Path(recipe.source.removeprefix("hub:").replace(":", "-")).stem or "run"
-    path = Path("runs") / name
-    number = 2
-    while path.exists():
-        path = Path("runs") / f"{name}-{number}"
-        number += 1
-    return path
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -31,6 +31,7 @@ class RunFolder:
             CTranslate2) and what reads texts.
         task: a folder with the task file, and those beside it that it imports, where the task is of somebody's own.
         blank: the base model while training, where it was made for this run and cannot be found anywhere else.
+        tokens: a pretraining's corpus as token ids, while it trains.
         report, card, log_file, predictions_file, ledger_file, record_file, check_file: files inside it.
         int8_file: what was measured of the model in 8 bits, once somebody asked for that.
     """
@@ -44,6 +45,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.task = self.path / "task"
         self.blank = self.checkpoints / "blank"
+        self.tokens = self.checkpoints / "tokens"
         self.report = self.path / "report.html"
         self.card = self.path / "README.md"
         self.record_file = self.path / "run.json"

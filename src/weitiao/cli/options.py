@@ -18,6 +18,7 @@ from weitiao.cli.screen import Screen
 from weitiao.config import GROUPS
 from weitiao.errors import UsageError
 from weitiao.messages import LANGUAGES, N_, _
+from weitiao.pretraining_settings import PretrainingSettings
 
 PANELS = {
     "columns": N_("Columns"),
@@ -26,6 +27,7 @@ PANELS = {
     "model": N_("Model"),
     "training": N_("Training"),
     "adapter": N_("LoRA"),
+    "pretraining": N_("Pretraining"),
     "output": N_("Result"),
 }
 EVERYWHERE = N_("Everywhere")
@@ -169,7 +171,8 @@ def _setting_parameters(name: str, columns: str) -> list[inspect.Parameter]:
 def _declarations() -> Mapping[str, tuple[str, "dataclasses.Field[Any]", type]]:
     """Setting name -> its group, its field, its plain type (``int``, ``float``, ``str``, ``bool`` or ``tuple``)."""
     declarations: dict[str, tuple[str, dataclasses.Field[Any], type]] = {}
-    for group, settings in [*GROUPS.items(), *(("task", tasks.settings_of(task)) for task in tasks.all_tasks().values())]:
+    own = [("task", tasks.settings_of(task)) for task in tasks.all_tasks().values()]
+    for group, settings in [*GROUPS.items(), *own, ("pretraining", PretrainingSettings)]:
         hints = get_type_hints(settings)
         for declared in dataclasses.fields(settings):
             hint = hints[declared.name]

@@ -92,6 +92,7 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
         _("frozen"): frozen_part(plan.get("frozen")),
         _("device"): f"{plan['device']} · {plan['precision']}",
         _("padding"): plan.get("path") or "",
+        _("corpus"): _corpus(plan),
         _("steps"): steps,
         _("learning rate"): rate,
         _("length"): length,
@@ -99,6 +100,14 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
         _("run"): str(plan.get("out") or ""),
     }
     yield pairs({name: value for name, value in lines.items() if value})
+
+
+def _corpus(plan: Mapping[str, Any]) -> str:
+    """What a pretraining reads; "" elsewhere."""
+    if "corpus" not in plan:
+        return ""
+    line = _("{documents:,} documents, {tokens:,} tokens; held out: {held_out:,} tokens")
+    return line.format(documents=plan["corpus"]["documents"], tokens=plan["tokens"]["train"], held_out=plan["tokens"]["held_out"])
 
 
 def frozen_part(frozen: Mapping[str, Any] | None) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from weitiao.config import nearest
+from weitiao.data.packed import Packed
 from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 
@@ -38,7 +39,7 @@ class Encoding:
     name: str
     damaged: bool = False
 
-    def open(self, path: Path) -> TextIO:
+    def open(self, path: Path | Packed) -> TextIO:
         """The file as text, its line ends untouched."""
         return path.open(encoding=self.name, errors="surrogateescape" if self.damaged else "strict", newline="")
 
@@ -48,7 +49,7 @@ def is_damaged(text: str) -> bool:
     return not text.isascii() and _BAD_BYTES.search(text) is not None
 
 
-def recognise(path: Path, forced: str = "") -> Encoding:
+def recognise(path: Path | Packed, forced: str = "") -> Encoding:
     """The encoding of a file, read once in small pieces; with ``forced``, that one if the file can be read with it.
 
     Raises:
@@ -114,7 +115,7 @@ class Failure:
     data: bytes
 
 
-def first_failure(path: Path, encoding: str) -> Failure | None:
+def first_failure(path: Path | Packed, encoding: str) -> Failure | None:
     """The first place that cannot be decoded, or None: reads the whole file in small pieces."""
     lines = 1
     decoder = codecs.getincrementaldecoder(encoding)("strict")
@@ -132,7 +133,7 @@ def first_failure(path: Path, encoding: str) -> Failure | None:
     return None
 
 
-def _forced(path: Path, forced: str) -> Encoding:
+def _forced(path: Path | Packed, forced: str) -> Encoding:
     name = codec(forced)
     failure = first_failure(path, name)
     if failure is not None:
@@ -162,7 +163,7 @@ def codec(name: str) -> str:
     return {"gbk": "gb18030", "gb2312": "gb18030", "utf-8": "utf-8-sig"}.get(info.name, info.name)
 
 
-def _undecodable(path: Path, encoding: str, failure: Failure, works: str) -> DataError:
+def _undecodable(path: Path | Packed, encoding: str, failure: Failure, works: str) -> DataError:
     message = _("{file} cannot be read as {encoding}: line {line} holds the bytes {data}, which are not {encoding}.")
     message = message.format(file=path, encoding=encoding, line=failure.line, data=failure.data.hex(" ").upper())
     if works:
@@ -172,7 +173,7 @@ def _undecodable(path: Path, encoding: str, failure: Failure, works: str) -> Dat
     return DataError(message, file=str(path), row=failure.line)
 
 
-def _what_works(path: Path) -> str:
+def _what_works(path: Path | Packed) -> str:
     try:
         found = recognise(path)
     except DataError:
@@ -187,14 +188,14 @@ def _marked(head: bytes) -> str:
     return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else ""
 
 
-def _chunks(path: Path) -> Iterator[tuple[bytes, bool]]:
+def _chunks(path: Path | Packed) -> Iterator[tuple[bytes, bool]]:
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             yield chunk, False
     yield b"", True
 
 
-def _certainly_utf8(path: Path) -> bool:
+def _certainly_utf8(path: Path | Packed) -> bool:
     """Valid UTF-8 with many characters beyond ASCII: no other encoding gives that by chance."""
     beyond, decoder = 0, codecs.getincrementaldecoder("utf-8-sig")()
     try:
@@ -205,7 +206,7 @@ def _certainly_utf8(path: Path) -> bool:
     return beyond >= 40
 
 
-def _mostly_utf8(path: Path) -> bool:
+def _mostly_utf8(path: Path | Packed) -> bool:
     """At most one undecodable byte for twenty good characters beyond ASCII (a file cut off, or pasted from two)."""
     bad, beyond, decoder = 0, 0, codecs.getincrementaldecoder("utf-8-sig")("surrogateescape")
     for chunk, last in _chunks(path):
@@ -216,7 +217,7 @@ def _mostly_utf8(path: Path) -> bool:
     return bad * 20 <= beyond - bad
 
 
-def _is_chinese(path: Path) -> bool:
+def _is_chinese(path: Path | Packed) -> bool:
     """Whether the file, which decodes as GB18030, reads as Chinese then: nearly any bytes in pairs decode."""
     with path.open("rb") as file:
         text = file.read(_SAMPLE).decode("gb18030", "ignore")

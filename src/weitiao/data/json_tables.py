@@ -13,6 +13,7 @@ from weitiao.data.bad_rows import BadRows
 from weitiao.data.encodings import Encoding, is_damaged
 from weitiao.data.headers import column_names
 from weitiao.data.ledger import Ledger
+from weitiao.data.packed import Packed
 from weitiao.data.table import Table
 from weitiao.errors import DataError
 from weitiao.messages import _
@@ -67,7 +68,7 @@ def decoded(text: str) -> Any:
 
 
 def json_lines_tables(
-    path: Path, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int, lists: str = ""
+    path: Path | Packed, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int, lists: str = ""
 ) -> Iterator[Table]:
     """One object a line, in tables of at most ``chunk_rows``; rows are counted by line. Raises DataError for too many unreadable lines.
 
@@ -76,7 +77,7 @@ def json_lines_tables(
     yield from _tables(_objects_by_line(path, encoding, bad, lists), source, ledger, chunk_rows, bad)
 
 
-def json_tables(path: Path, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int) -> Iterator[Table]:
+def json_tables(path: Path | Packed, source: str, encoding: Encoding, bad: BadRows, ledger: Ledger, chunk_rows: int) -> Iterator[Table]:
     """A list of objects, or {"data": [...]}, in tables of at most ``chunk_rows``; rows are counted from 1.
 
     Raises:
@@ -87,7 +88,7 @@ def json_tables(path: Path, source: str, encoding: Encoding, bad: BadRows, ledge
     yield from _tables(_objects_in_list(text, source, bad), source, ledger, chunk_rows, bad)
 
 
-def _objects_by_line(path: Path, encoding: Encoding, bad: BadRows, lists: str) -> Iterator[tuple[int, dict[str, Any], int]]:
+def _objects_by_line(path: Path | Packed, encoding: Encoding, bad: BadRows, lists: str) -> Iterator[tuple[int, dict[str, Any], int]]:
     with encoding.open(path) as file:
         for row, line in enumerate(file, 1):
             stripped = line.strip("\ufeff \t\r\n")

@@ -104,6 +104,7 @@ _LANGUAGES_OF = {
 _WORD = re.compile(r"[^\W\d_]+")
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "km", "my", "bo"})
 _SCRIPTS_WITHOUT_SPACES = frozenset({"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"})
+_UNSPACED = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b, script in _RANGES if script in _SCRIPTS_WITHOUT_SPACES) + "]")
 _SAMPLE_TEXTS = 2000
 _SAMPLE_CHARACTERS = 500  # of each text
 
@@ -161,6 +162,16 @@ def without_spaces(character: str) -> bool:
     """
     point = ord(character)
     return any(first <= point <= last and script in _SCRIPTS_WITHOUT_SPACES for first, last, script in _RANGES)
+
+
+def shingle_length(text: str) -> int:
+    """Characters in a run by which one text is compared with others: fewer where characters are words.
+
+    >>> shingle_length("good hotel"), shingle_length("这家酒店很好")
+    (5, 3)
+    """
+    start = text[:100]
+    return 5 if start.isascii() or len(_UNSPACED.findall(start)) * 4 < len(start) else 3
 
 
 def _latin_language(texts: Sequence[str]) -> str:

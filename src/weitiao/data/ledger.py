@@ -61,3 +61,29 @@ class Ledger:
     def lines(self) -> Iterator[dict[str, object]]:
         """The entries as JSON-ready objects."""
         return (asdict(entry) for entry in self.entries)
+
+
+class ShortLedger(Ledger):
+    """Counts everything and keeps the first few entries of each reason: what a corpus of any size needs.
+
+    >>> ledger = ShortLedger(most=1)
+    >>> for row in (1, 2, 3):
+    ...     ledger.add("a.txt", row, "dropped", "exact_duplicate")
+    >>> len(ledger.entries), ledger.counts()
+    (1, {'dropped:exact_duplicate': 3})
+    """
+
+    def __init__(self, most: int = 1000) -> None:
+        super().__init__()
+        self.most, self._counts = most, Counter[str]()
+
+    def add(self, source: str, row: int, action: Action, reason: str, detail: str = "") -> None:
+        """Count what was done to a row, and note it where there is room."""
+        what = f"{action}:{reason}"
+        self._counts[what] += 1
+        if self._counts[what] <= self.most:
+            super().add(source, row, action, reason, detail)
+
+    def counts(self) -> dict[str, int]:
+        """How often each "action:reason" happened, those included that were not kept; most frequent first."""
+        return dict(self._counts.most_common())

@@ -32,9 +32,9 @@ def near_pairs(texts: Sequence[str], shingle: int, block: np.ndarray | None = No
     if len(texts) < 2:
         return []
     cut = [text[:_MOST_CHARACTERS] for text in texts]
-    signatures = np.concatenate([_signatures(part, shingle) for part in _blocks(cut)])  # (texts, bands * rows)
+    minima = np.concatenate([signatures(part, shingle) for part in _blocks(cut)])  # (texts, bands * rows)
     blocks = np.zeros(len(texts), dtype=np.int64) if block is None else np.asarray(block)
-    pairs, likely = _likeliest(signatures, _candidates(signatures, blocks), blocks)  # (pairs, 2)
+    pairs, likely = _likeliest(minima, _candidates(minima, blocks), blocks)  # (pairs, 2)
     # The share of equal minima estimates the overlap; what is far below is not worth the exact computation.
     pairs = pairs[likely >= THRESHOLD - 0.15]
     best: dict[tuple[int, int], tuple[int, float]] = {}
@@ -71,27 +71,26 @@ def _blocks(texts: Sequence[str]) -> Iterator[list[str]]:
         yield part
 
 
-def _signatures(texts: list[str], shingle: int) -> np.ndarray:
-    """(texts, bands * rows) uint32 minima of as many hash functions over each text's shingles."""
+def signatures(texts: Sequence[str], shingle: int, hashes: int = _BANDS * _ROWS) -> np.ndarray:
+    """(texts, hashes) uint32 minima of as many hash functions over each text's shingles."""
     # Each text is padded to one shingle at least; a separator keeps shingles from running over text borders.
     padded = [text.ljust(shingle, "\0") for text in texts]
     points = np.frombuffer("".join(padded).encode("utf-32-le", "replace"), dtype=np.uint32).astype(np.uint64)
     lengths = np.array([len(text) for text in padded])
     starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    hashes = np.zeros(len(points) - shingle + 1, dtype=np.uint64)
+    values = np.zeros(len(points) - shingle + 1, dtype=np.uint64)
     for offset in range(shingle):  # a polynomial in an odd base, modulo 2**64
-        hashes = hashes * np.uint64(0x9E3779B97F4A7C15) + points[offset : offset + len(hashes)]
-    hashes = _mixed(hashes)
+        values = values * np.uint64(0x9E3779B97F4A7C15) + points[offset : offset + len(values)]
+    values = _mixed(values)
     # The last shingle - 1 positions of a text run into the next one: they repeat the text's first shingle instead.
-    position = np.arange(len(hashes))
-    owner = np.repeat(np.arange(len(texts)), lengths)[: len(hashes)]
+    position = np.arange(len(values))
+    owner = np.repeat(np.arange(len(texts)), lengths)[: len(values)]
     outside = position > (starts + lengths - shingle)[owner]
-    hashes[outside] = hashes[starts[owner[outside]]]
-    signatures = np.empty((len(texts), len(_PRIMES)), dtype=np.uint32)
-    for number, prime in enumerate(_PRIMES):
-        values = ((hashes * prime) >> np.uint64(32)).astype(np.uint32)
-        signatures[:, number] = np.minimum.reduceat(values, starts)
-    return signatures
+    values[outside] = values[starts[owner[outside]]]
+    minima = np.empty((len(texts), hashes), dtype=np.uint32)
+    for number, prime in enumerate(_PRIMES[:hashes]):
+        minima[:, number] = np.minimum.reduceat(((values * prime) >> np.uint64(32)).astype(np.uint32), starts)
+    return minima
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:

@@ -67,6 +67,19 @@ def word_numbers(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, 
     return numbers
 
 
+def going_on(text: str, segmenter: str) -> np.ndarray:
+    """(characters + 1,) whether a token that begins at a character goes on with the word before it.
+
+    >>> going_on("up 好的", "characters").tolist()
+    [False, True, False, False, False, False]
+    """
+    inside = np.zeros(len(text) + 1, dtype=bool)
+    for start, end in whole_words(text, segmenter):
+        if end - start > 1:
+            inside[start + 1 : end] = True
+    return inside
+
+
 def hidden_words(text: str, words: Sequence[int]) -> set[int]:
     """Which of a text's words an evaluation hides: 15%, at least one, drawn by the text itself, so that they are the same on every machine.
 

@@ -34,6 +34,35 @@ class Size:
     vocabulary: int = 8000
 
 
+# Sizes by name, as Turc et al. (2019) call them; a head is 64 wide.
+SIZES = {
+    "tiny": Size(128, 2, 2, 512),
+    "mini": Size(256, 4, 4, 512),
+    "small": Size(512, 4, 8, 512),
+    "medium": Size(512, 8, 8, 512),
+    "base": Size(768, 12, 12, 512),
+}
+HEAD = 64  # width of an attention head, where a size is given as LAYERSxWIDTH
+
+
+def size_named(name: str) -> Size:
+    """A size by its name, or as LAYERSxWIDTH.
+
+    >>> size_named("mini").width, size_named("6x384").heads
+    (256, 6)
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if name in SIZES:
+        return SIZES[name]
+    layers, _x, width = name.partition("x")
+    if layers.isdigit() and width.isdigit() and int(layers) and int(width) >= HEAD and int(width) % HEAD == 0:
+        return Size(int(width), int(layers), int(width) // HEAD, 512)
+    message = _('There is no size "{name}"; there are: {names}, or LAYERSxWIDTH such as 6x384, the width a multiple of {head}.')
+    raise UsageError(message.format(name=name, names=", ".join(SIZES), head=HEAD) + nearest(name, list(SIZES)))
+
+
 @dataclass(frozen=True)
 class Tokens:
     """A kind of tokenizer.

@@ -6,7 +6,7 @@ import atexit
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,37 +48,56 @@ def make_blank(name: str, texts: Sequence[str], *, seed: int, size: Size = Size(
     return BaseModel(PREFIX + name, "blank", place, "", weights_sha256(place), "", why)
 
 
-def write_blank(place: Path, chosen: Architecture, texts: Sequence[str], *, seed: int, size: Size) -> None:
-    """Write tokenizer, config and weights into a folder."""
-    import torch
+def write_blank(place: Path, chosen: Architecture, texts: Iterable[str], *, seed: int, size: Size) -> None:
+    """Write tokenizer, config and weights into a folder, the tokenizer trained on texts."""
+    write_around(place, chosen, own_tokenizer(chosen, texts, size), seed=seed, size=size)
+
+
+def own_tokenizer(chosen: Architecture, texts: Iterable[str], size: Size) -> Any:
+    """A transformers tokenizer of an architecture's kind, trained on texts."""
     import transformers
 
-    place.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer(chosen.tokens, texts, size.vocabulary)
-    wrapped = transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
+    return transformers.PreTrainedTokenizerFast(
+        tokenizer_object=train_tokenizer(chosen.tokens, texts, size.vocabulary),
         model_max_length=size.positions,
         model_input_names=["input_ids", *(["token_type_ids"] if chosen.tokens.types else []), "attention_mask"],
         **{f"{role}_token": token for role, token in chosen.tokens.special.items()},
     )
-    ids = {f"{role}_token_id": wrapped.convert_tokens_to_ids(token) for role, token in chosen.tokens.special.items()}
+
+
+def write_around(place: Path, chosen: Architecture, tokenizer: Any, *, seed: int, size: Size) -> None:
+    """Write a transformers tokenizer, a config for its vocabulary and random weights into a folder."""
+    import transformers
+
+    ids = {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id", None) for role in _CONFIGURED}
+    own = {"vocab_size": len(tokenizer), **{name: number for name, number in ids.items() if number is not None}}
     values = chosen.config(size)
-    own = {"vocab_size": len(wrapped), **{name: number for name, number in ids.items() if name.split("_")[0] in _CONFIGURED}}
     if chosen.pictures:
+        place.mkdir(parents=True, exist_ok=True)
         values["text_config"] |= own
         write_text(place / PIXELS_FILE, json.dumps(_PIXELS, indent=2))
-    elif "eos_token_id" in ids:
-        own["decoder_start_token_id"] = ids["pad_token_id"]
-    config = transformers.AutoConfig.for_model(chosen.model_type, **({} if chosen.pictures else own), **values)
+    elif "eos_token_id" in own:
+        own["decoder_start_token_id"] = own["pad_token_id"]
+    write_weights(
+        place, transformers.AutoConfig.for_model(chosen.model_type, **({} if chosen.pictures else own), **values), tokenizer, seed
+    )
+
+
+def write_weights(place: Path, config: Any, tokenizer: Any, seed: int) -> None:
+    """Write a transformers config with its tokenizer, and weights that are random by ``seed``."""
+    import torch
+    import transformers
+
+    place.mkdir(parents=True, exist_ok=True)
     generator = torch.random.get_rng_state()
     torch.manual_seed(seed)
     network = transformers.AutoModel.from_config(config)
     torch.random.set_rng_state(generator)
     network.save_pretrained(place)
-    wrapped.save_pretrained(place)
+    tokenizer.save_pretrained(place)
 
 
-def train_tokenizer(tokens: Tokens, texts: Sequence[str], vocabulary: int) -> Any:
+def train_tokenizer(tokens: Tokens, texts: Iterable[str], vocabulary: int) -> Any:
     """A ``tokenizers.Tokenizer`` of a kind, trained on texts. Upper and lower case stay apart, and Chinese characters stand alone in
     WordPiece.
     """

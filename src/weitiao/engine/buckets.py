@@ -50,7 +50,7 @@ class Plan:
     """How one padded batch is packed.
 
     Attributes:
-        keep: (tokens,) the real tokens' places in the flattened batch.
+        keep: (tokens,) the real tokens' places in the flattened batch; None where there is nothing else in it.
         positions: (1, tokens) each token's position in its own row.
         spread: (places,) which token stands at each place of the buckets; behind a row's end any token, which attention leaves out.
         collect: (tokens,) the place of each token.
@@ -60,7 +60,7 @@ class Plan:
         places: what ``by_head`` gave.
     """
 
-    keep: torch.Tensor
+    keep: torch.Tensor | None
     positions: torch.Tensor
     spread: torch.Tensor
     collect: torch.Tensor
@@ -76,11 +76,12 @@ class Plan:
         return all(bucket.ended is None for bucket in self.buckets)
 
     @classmethod
-    def of(cls, lengths: Sequence[int], even: bool = False) -> "Plan":
+    def of(cls, lengths: Sequence[int], *, even: bool = False, flat: bool = False) -> "Plan":
         """The plan for rows of these lengths in tokens, longest first.
 
         Args:
             even: put only rows of one length into a bucket.
+            flat: the rows come one behind the other, unpadded.
         """
         every = torch.tensor(lengths)  # (rows,)
         firsts = every.cumsum(0) - every  # (rows,) each row's first token among the kept
@@ -99,7 +100,8 @@ class Plan:
             start += (last - first) * longest
             first = last
         keep = (torch.arange(lengths[0]) < every[:, None]).flatten().nonzero()[:, 0]
-        return cls(keep, (keep % lengths[0])[None], torch.cat(spread), torch.cat(real).nonzero()[:, 0], firsts, tuple(buckets))
+        positions = (keep % lengths[0])[None]
+        return cls(None if flat else keep, positions, torch.cat(spread), torch.cat(real).nonzero()[:, 0], firsts, tuple(buckets))
 
     def masked(self, causal: bool, window: int | None) -> list[tuple[Bucket, torch.Tensor | None]]:
         """The buckets with their masks."""

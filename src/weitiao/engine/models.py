@@ -83,6 +83,8 @@ class LoadedModel:
             with self.autocast():
                 return self.network(**batch.inputs)
         with self.packing.turn, self.autocast():  # several threads may ask one model
+            if batch.flat:
+                return self.network(**batch.inputs, position_ids=self.packing.plan_flat(batch.lengths))
             self.packing.plan(batch.lengths)
             return self.network(**batch.inputs)
 
@@ -245,7 +247,6 @@ def load_model(
         network.register_forward_pre_hook(_one_option_a_row, with_kwargs=True)
     if shared is not None:
         _share(network, fresh, shared)
-    place(network, machine.device)
     vision = getattr(network.config, "vision_config", None)
     text = network.config.get_text_config()
     loaded = LoadedModel(
@@ -257,6 +258,16 @@ def load_model(
         fresh=tuple(fresh),
     )
     loaded.picture_files = settings_files(folder)
+    put_in_place(loaded, packed=packed)
+    if adapter is not None:
+        load_adapter(loaded, adapter)
+    return loaded
+
+
+def put_in_place(loaded: LoadedModel, *, packed: bool) -> None:
+    """Put a network on its device and make it quick there; ``packed``: take padding out where the family allows it."""
+    network, machine = loaded.network, loaded.machine
+    place(network, machine.device)
     if machine.device == "cpu":
         make_dropout_cheap(network)
     if packed and machine.device == "cpu":
@@ -267,9 +278,6 @@ def load_model(
             loaded.packing = pack(network, probe, half=True)
             if loaded.packing and loaded.packing.decoder:
                 loaded.fused = fuse(network, lambda: network(**probe).to_tuple()[0][probe["attention_mask"].bool()].float())
-    if adapter is not None:
-        load_adapter(loaded, adapter)
-    return loaded
 
 
 def _share(network: Any, fresh: Sequence[str], shared: dict[str, torch.Tensor]) -> None:

@@ -39,8 +39,8 @@ def attend(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, plan: Plan, masked
         return dropped
     width = q.shape[-1]
     if plan.even:
-        pairs = zip(masked, *(_in_place(x, plan) for x in (q, k, v)), strict=True)
-        return torch.cat([_together(_attended(*parts, mask, scale)) for (_bucket, mask), *parts in pairs])
+        every = zip(masked, *(_in_place(x, plan) for x in (q, k, v)), strict=True)
+        return torch.cat([_together(_attended(own_q, own_k, own_v, mask, scale)) for (_own, mask), own_q, own_k, own_v in every])
     spread, collect = plan.by_head(heads)
     # Pieces of a split, and not slices: the gradients of slices are each as large as the whole, and added up.
     sizes = [bucket.rows * bucket.length * heads for bucket in plan.buckets]

@@ -34,6 +34,8 @@ STACKS = {
     **dict.fromkeys(("bert", "roberta", "xlm-roberta", "camembert", "electra", "ernie", "albert"), "encoder"),
     "distilbert": "transformer",
 }
+# Those of them that count positions from behind the padding's id.
+COUNTED = ("roberta", "xlm-roberta", "camembert")
 # Model types without a stack apart, whose base model takes position ids.
 DECODERS = ("gpt2", "llama", "mistral", "qwen2", "qwen3", "gemma")
 WHOLE = (*DECODERS, "modernbert")
@@ -52,6 +54,7 @@ class Packing:
     def __init__(self, network: Any, decoder: bool, part: nn.Module, device: str) -> None:
         self.network, self.decoder, self.part, self.device = network, decoder, part, device
         self.implementation = network.config._attn_implementation
+        self.first = network.config.pad_token_id + 1 if network.config.model_type in COUNTED else 0  # the first token's position id
         self.current: Plan | Varlen | None = None
         self.last: LastLayer | None = None  # set where the last layer runs on each row's first token alone
         self.unread = 0.0  # what its other tokens are given as
@@ -69,6 +72,14 @@ class Packing:
         # Where nothing is learned rows come sorted out of thousands: many are of one length. Among the few of a step hardly any are.
         plan = Plan.of(lengths, even=not torch.is_grad_enabled()) if self.device == "cpu" else Varlen.of(lengths, self.device, width, room)
         self.follow(plan)
+
+    def plan_flat(self, lengths: Sequence[int]) -> torch.Tensor:
+        """Plan the next forward pass over rows that come one behind the other, (1, tokens), longest first. Returns their position ids, as
+        the family counts them, (1, tokens).
+        """
+        plan = Plan.of(lengths, flat=True) if self.device == "cpu" else Varlen.flat(lengths, self.device)
+        self.follow(plan)
+        return plan.positions + self.first
 
     def follow(self, plan: Plan | Varlen) -> None:
         """Pack the next forward pass by this plan."""
@@ -145,7 +156,7 @@ def pack(model: Any, probe: dict[str, torch.Tensor], half: bool = False) -> Pack
     lengths = probe["attention_mask"].sum(dim=1).tolist()
 
     def agree() -> bool:
-        answers = []
+        answers: list[tuple[torch.Tensor, torch.Tensor]] = []
         for learning in (False, True):
             with torch.set_grad_enabled(learning):
                 packing.plan(lengths)
@@ -221,6 +232,8 @@ def _packed_whole(forward: Any, packing: Packing) -> Any:
 
 def _kept(padded: torch.Tensor, plan: Plan | Varlen) -> torch.Tensor:
     """(rows, length, ...) -> (1, tokens, ...)"""
+    if plan.keep is None:
+        return padded
     flat = padded.flatten(0, 1)
     if plan.spare:
         flat = torch.cat([flat, flat.new_zeros(1, *flat.shape[1:])])
@@ -228,13 +241,16 @@ def _kept(padded: torch.Tensor, plan: Plan | Varlen) -> torch.Tensor:
     return kept[None]
 
 
-def _laid_back(outputs: Any, places: torch.Tensor, shape: torch.Size, spare: bool = False, unread: float = 0.0) -> Any:
+def _laid_back(outputs: Any, places: torch.Tensor | None, shape: torch.Size, spare: bool = False, unread: float = 0.0) -> Any:
     """The outputs with their last hidden states, (1, tokens, width), in the padded shape, (rows, length, width).
 
     Args:
-        places: (tokens,) of the states in the flattened batch, or one behind its end where there is ``spare`` room.
+        places: (tokens,) of the states in the flattened batch, or one behind its end where there is ``spare`` room; None where the batch is
+            the tokens alone.
         unread: what stands everywhere else.
     """
+    if places is None:
+        return outputs
     kept, size = outputs.last_hidden_state[0], shape.numel()
     flat = kept.new_full((size + spare, kept.shape[-1]), unread).index_copy(0, places, kept)
     outputs.last_hidden_state = flat[:size].view(*shape, -1)

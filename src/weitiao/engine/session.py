@@ -150,27 +150,13 @@ class Session:
             self.observer.warn(" ".join(filter(None, [said, entries[0].detail])))  # the first one's, as an example
 
     def _trainer(self) -> "Trainer":
-        from accelerate import Accelerator
-
         from weitiao.engine.checkpoints import CheckpointStore
         from weitiao.engine.job import Job
+        from weitiao.engine.tracking import accelerator_for, tracker_of
         from weitiao.engine.training import Trainer
 
         settings = self.recipe.training
-        precision = {"fp32": "no"}.get(self.machine.precision, self.machine.precision)
-        trackers = [name.strip() for name in settings.track.split(",") if name.strip()]
-        try:
-            accelerator = Accelerator(
-                cpu=self.machine.device == "cpu", mixed_precision=precision, log_with=trackers or None, project_dir=str(self.folder.path)
-            )
-        except (ValueError, ImportError) as error:
-            if not trackers:
-                raise
-            message = _('--track {name}: {error}. Install it with: pip install "weitiao[track]"')
-            raise UsageError(message.format(name=settings.track, error=str(error).rstrip("."))) from error
-        if trackers and not accelerator.log_with:
-            message = _('--track {name}: it is not installed. Type: pip install "weitiao[track]"')
-            raise UsageError(message.format(name=settings.track))
+        accelerator = accelerator_for(settings, self.machine, self.folder.path)
         self.accelerator = accelerator
         validation = self.examples.splits.get("validation")
         self.selection = self.task.selected_by(self.spec) if validation is None else self.task.selected_on(self.spec, validation)
@@ -188,7 +174,7 @@ class Session:
             store=CheckpointStore(self.folder.checkpoints),
             log=self.folder.append_log,
             observer=self.observer,
-            tracker=(lambda values, step: accelerator.log(dict(values), step=step)) if trackers else (lambda values, step: None),
+            tracker=tracker_of(accelerator, settings),
         )
         return Trainer(job, accelerator)
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from weitiao.config import ADAPTED
-from weitiao.engine.batching import micro_batches, optimizer_batches
+from weitiao.engine.batching import micro_batches
 from weitiao.engine.checkpoints import Progress, load_weights
 from weitiao.engine.devices import give_back_freed_memory, memory_in_use, seed_generators
 from weitiao.engine.embeddings import KeptGradients
@@ -30,9 +30,11 @@ from weitiao.engine.objectives import Collated, Example
 from weitiao.engine.optimization import learning_rate, make_optimizer
 from weitiao.engine.out_of_memory import is_out_of_memory
 from weitiao.engine.recorded_steps import RecordedSteps
+from weitiao.engine.token_budget import lowered
 from weitiao.engine.words_in_use import why_every_word, words_in_use
-from weitiao.errors import ModelError, ResourceError
+from weitiao.errors import ModelError
 from weitiao.messages import _
+from weitiao.tasks.base import Headline
 
 # The micro-batch budget where padding stays in, so that rows of like length share a micro-batch, and for decoders, whose outputs are as
 # wide as the vocabulary: 5 GB for 8,192 tokens of 150,000 words.
@@ -130,7 +132,7 @@ class Trainer:
     def measure(self) -> tuple[float, int]:
         """(seconds of all steps, peak bytes expected), from a few real forward and backward passes that change no weight."""
         job = self.job
-        batch = optimizer_batches(len(job.examples), job.settings.batch_size, seed=job.settings.seed, epoch=0)[0]
+        batch = job.course.batches(0)[0]
         rows = [job.examples[row] for row in batch]
         self._training_mode()
         self._accumulate(rows[: max(1, len(rows) // 8)], 0)  # the first pass warms up allocators and kernels
@@ -144,7 +146,9 @@ class Trainer:
             again = self._timed(rows)  # what the frozen part gives is known by now, as it will be in every epoch
             later, share = self.frozen.to_keep(sum(map(len, job.examples)))
             self.expected = (self.frozen.held + later, share)
-        seconds = job.steps_per_epoch * (first + (job.settings.epochs - 1) * (share * again + (1 - share) * first))
+        passes = job.steps / job.course.steps_per_pass
+        seconds = job.course.steps_per_pass * (min(1, passes) * first + max(0, passes - 1) * (share * again + (1 - share) * first))
+        seconds = min(seconds, job.course.seconds or seconds)
         moments = 2 * sum(p.numel() * p.element_size() for p in self.trained)
         memory = memory_in_use(job.loaded.machine.device) + moments + later
         if self.frozen:
@@ -208,17 +212,19 @@ class Trainer:
     def _epoch(self, interrupted: threading.Event) -> None:
         """The steps that are left of the current epoch."""
         job, progress, settings = self.job, self.progress, self.job.settings
-        batches = optimizer_batches(len(job.examples), settings.batch_size, seed=settings.seed, epoch=progress.epoch)
-        every = max(1, job.steps // LOGGED_STEPS)
+        batches = job.course.batches(progress.epoch)
+        every = 1 if job.course.seconds else max(1, job.steps // LOGGED_STEPS)  # how many there will be nobody knows
         self._training_mode()
         ahead, ready = job.loaded.machine.device != "cpu", None
+        coming: list[Example] = []
         left = batches[progress.position :]
         for batch, following in zip_longest(left, left[1:]):
-            rows = [job.examples[row] for row in batch]
+            rows = coming or [job.examples[row] for row in batch]
             began = time.perf_counter()
             mean_loss = self._step(rows, ready)
             # While a GPU computes.
-            ready = self._made_ready([job.examples[row] for row in following]) if following and ahead else None
+            coming = [job.examples[row] for row in following] if following and ahead else []
+            ready = self._made_ready(coming) if coming else None
             loss = self._number(mean_loss)
             elapsed = time.perf_counter() - began
             tokens = sum(map(job.objective.cost, rows))
@@ -237,6 +243,13 @@ class Trainer:
                 raise KeyboardInterrupt
             if settings.save_every and progress.step % settings.save_every == 0:
                 self.save()
+            if self._at >= job.steps:  # the time is over, or it is the last step
+                return
+
+    @property
+    def _at(self) -> int:
+        """How far along the training is, in steps."""
+        return self.job.course.at(self.progress.step, self.progress.seconds)
 
     def _step(self, rows: list[Example], ready: "_Ready | None" = None) -> torch.Tensor:
         """One optimizer step: gradients over all rows, clipped, applied. Returns the mean loss, which a GPU may still have to compute."""
@@ -244,7 +257,7 @@ class Trainer:
         loss = self._accumulate(rows, progress.step, ready)
         if settings.max_grad_norm:
             self.accelerator.clip_grad_norm_(self.trained, settings.max_grad_norm)
-        rate = learning_rate(progress.step, self.job.steps, settings)
+        rate = learning_rate(self._at, self.job.steps, settings)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.prepared.step()
@@ -280,7 +293,7 @@ class Trainer:
             # Outside the handler: the exception's frames no longer hold the tensors that did not fit.
             ready = None
             self._clear()
-            self._lower_budget(rows)
+            self.progress.token_budget = lowered(self.progress.token_budget, rows, self.job)
 
     def _ready(self, rows: Sequence[Example], step: int) -> "_Ready":
         """A step's rows, cut into micro-batches and on their way to the device."""
@@ -312,26 +325,6 @@ class Trainer:
             total = loss.detach() + total.to(loss.device)
         return total
 
-    def _lower_budget(self, rows: list[Example]) -> None:
-        costs = [self.job.objective.cost(row) for row in rows]
-        longest, tokens = max(costs), sum(costs)
-        used = min(self.progress.token_budget or tokens, tokens)
-        if not self.job.objective.divisible and len(rows) > 1:
-            message = _(
-                "Memory ran out on a step of {rows} rows with {tokens} tokens, and this task compares all rows of a step with each other, "
-                "so that it cannot be cut. Lower --batch-size ({batch_size}) or --max-length, or switch on --gradient-checkpointing."
-            )
-            raise ResourceError(message.format(rows=len(rows), tokens=tokens, batch_size=self.job.settings.batch_size))
-        if used <= longest:
-            message = _(
-                "Memory ran out on a single text of {tokens} tokens. Lower --max-length, switch on "
-                "--gradient-checkpointing, or choose a smaller --model."
-            )
-            raise ResourceError(message.format(tokens=longest))
-        self.progress.token_budget = max(longest, used // 2)
-        message = _("Memory ran out: micro-batches now hold at most {tokens} tokens. The optimizer still sees {rows} rows a step.")
-        self.job.observer.warn(message.format(tokens=self.progress.token_budget, rows=len(rows)))
-
     def _end_of_epoch(self) -> None:
         """Evaluate, remember the best weights, decide whether to stop, and write a checkpoint."""
         job, progress = self.job, self.progress
@@ -346,26 +339,33 @@ class Trainer:
         if job.evaluate:
             metrics = job.evaluate()
             entry["validation"] = {"loss": metrics.get("log_loss"), **metrics}
-            value = metrics[job.headline.metric]
-            if job.headline.better(value, progress.best["value"] if progress.best else None):
-                progress.best = {"epoch": progress.epoch, "step": progress.step, "metric": job.headline.metric, "value": value}
-                progress.waiting = 0
-                job.store.keep_best(job.loaded.network)
-            else:
-                progress.waiting += 1
-                if progress.best and value == progress.best["value"] and not self._lost_more(entry):
-                    progress.best |= {"epoch": progress.epoch, "step": progress.step}
-                    job.store.keep_best(job.loaded.network)
-            job.log({"step": progress.step, "epoch": progress.epoch, "validation": entry["validation"], "seconds": progress.seconds})
+            if job.headline:
+                self._keep_best(job.headline, metrics[job.headline.metric], entry)
+            passes = round(progress.step / job.course.steps_per_pass, 2) if job.paced else progress.epoch
+            job.log({"step": progress.step, "epoch": passes, "validation": entry["validation"], "seconds": progress.seconds})
             job.tracker({f"validation/{name}": number for name, number in metrics.items()}, progress.step)
-            job.observer.evaluated({"split": "validation", **entry, "metrics": metrics, "best": progress.best})
+            job.observer.evaluated({"split": "validation", **entry, "epoch": passes, "metrics": metrics, "best": progress.best})
         progress.history.append(entry)
         stopped = bool(job.settings.patience) and progress.waiting >= job.settings.patience
-        if stopped and progress.epoch < job.settings.epochs:
+        over = progress.epoch >= job.course.rounds or self._at >= job.steps
+        if stopped and job.headline and not over:
             message = _("Stopped early: {count} evaluations without a better {metric}.")
             job.observer.note(message.format(count=progress.waiting, metric=job.headline.metric))
-        progress.finished = stopped or progress.epoch >= job.settings.epochs
+        progress.finished = stopped or over
         self.save()
+
+    def _keep_best(self, headline: Headline, value: float, entry: Mapping[str, Any]) -> None:
+        """Remember the weights, if they are the best so far."""
+        progress, store = self.progress, self.job.store
+        if headline.better(value, progress.best["value"] if progress.best else None):
+            progress.best = {"epoch": progress.epoch, "step": progress.step, "metric": headline.metric, "value": value}
+            progress.waiting = 0
+            store.keep_best(self.job.loaded.network)
+            return
+        progress.waiting += 1
+        if progress.best and value == progress.best["value"] and not self._lost_more(entry):
+            progress.best |= {"epoch": progress.epoch, "step": progress.step}
+            store.keep_best(self.job.loaded.network)
 
     def _lost_more(self, entry: Mapping[str, Any]) -> bool:
         """Whether an epoch that is as good as the best one has a higher validation loss: of few rows the metric is often the same."""
@@ -382,8 +382,8 @@ class Trainer:
     def _report(self, loss: float, speed: float, every: int) -> None:
         job, progress = self.job, self.progress
         rate = self.optimizer.param_groups[0]["lr"]
-        done = progress.epoch + progress.position / job.steps_per_epoch
-        eta = (job.steps - progress.step) * progress.seconds / progress.step
+        done = progress.step / job.course.steps_per_pass
+        eta = (job.steps - self._at) * progress.seconds / max(1, self._at)
         figures = {"loss": loss, "lr": rate, "epoch": done, "tokens_per_s": speed, "eta_seconds": eta}
         job.observer.progress("train", progress.step, job.steps, figures)
         if progress.step % every == 0:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
 
 @dataclass(frozen=True)
@@ -43,14 +44,15 @@ class Varlen:
     """How one padded batch is packed for flash attention. All tensors are on the device.
 
     Attributes:
-        keep: (tokens,) the tokens' places in the flattened batch; an empty token's is one behind its end.
+        keep: (tokens,) the tokens' places in the flattened batch; an empty token's is one behind its end. None where the batch is the
+            tokens alone.
         positions: (1, tokens) each token's position in its own row.
         ends: (segments + 1,) int32, where the rows begin and the last one ends.
         longest: no row is longer.
         spare: whether there are places for empty tokens.
     """
 
-    keep: torch.Tensor
+    keep: torch.Tensor | None
     positions: torch.Tensor
     ends: torch.Tensor
     longest: int
@@ -78,10 +80,20 @@ class Varlen:
         keep, positions, ends = (tensor.to(device, non_blocking=True) for tensor in (keep, positions[None], ends))
         return cls(keep, positions, ends, longest, room is not None)
 
+    @classmethod
+    def flat(cls, lengths: Sequence[int], device: str) -> "Varlen":
+        """The plan for rows that come one behind the other, (1, tokens), unpadded."""
+        every = torch.tensor(lengths)  # (rows,)
+        ends = F.pad(every.cumsum(0), (1, 0))
+        positions = torch.arange(int(ends[-1])) - ends[:-1].repeat_interleave(every)
+        positions, ends = (tensor.to(device, non_blocking=True) for tensor in (positions[None], ends.to(torch.int32)))
+        return cls(None, positions, ends, max(lengths))
+
     def copy_from(self, other: "Varlen") -> None:
         """Take over another plan of the same shapes, in place."""
         for mine, theirs in ((self.keep, other.keep), (self.positions, other.positions), (self.ends, other.ends)):
-            mine.copy_(theirs, non_blocking=True)
+            if mine is not None and theirs is not None:
+                mine.copy_(theirs, non_blocking=True)
 
     def attend(
         self, q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, window: int | None, dropout: float, scale: float

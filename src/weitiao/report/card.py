@@ -9,6 +9,7 @@ from typing import Any
 
 from weitiao.engine import offline_base
 from weitiao.forms import form_of
+from weitiao.messages import N_
 from weitiao.report import results
 from weitiao.report.formats import file_name
 from weitiao.report.page import describe, is_adapter
@@ -30,6 +31,12 @@ _SHOWN = (
     *("mae", "exact_match", "rouge1", "rouge2", "rougeL", "bleu", "chrf", "perplexity", "masked_accuracy", "f1_at_5", "recall_at_1"),
 )
 _MOST_LABELS = 40
+_LEARNED = {
+    "mlm": N_("hidden words, whole ones, were to be found again (masked language modelling)"),
+    "rtd": N_("words that a generator had replaced were to be found (replaced-token detection, ELECTRA); this is the discriminator"),
+    "denoising": N_("spans that were taken out were to be written (T5's denoising)"),
+    "clm": N_("the next token was to be foretold (causal language modelling)"),
+}
 
 
 def write_card(run: RunFolder) -> Path:
@@ -40,6 +47,8 @@ def write_card(run: RunFolder) -> Path:
         ResourceError: the file cannot be written.
     """
     record, check = run.record(), run.check()
+    if "pretraining" in record:
+        return _pretraining_card(run, record)
     evaluation = record.get("evaluation") or {}
     labels = (record.get("spec") or {}).get("labels") or []
     task = describe(record, run.task)
@@ -60,6 +69,26 @@ def write_card(run: RunFolder) -> Path:
         adapter=is_adapter(record),
     )
     write_text(run.card, f"---\n{metadata(record, check, hub_tag=task['hub_tag'])}\n---\n\n{text.strip()}\n")
+    return run.card
+
+
+def _pretraining_card(run: RunFolder, record: Mapping[str, Any]) -> Path:
+    """The card of a model that was trained on running text: which corpora, how much of them, and what was measured."""
+    pretraining, training = record["pretraining"], record.get("training") or {}
+    base = record.get("base_model") or {}
+    text = render(
+        "pretraining_card.md.j2",
+        record=record,
+        task=describe(record, run.task),
+        learned=_LEARNED[pretraining["objective"]],
+        base_name=base_model(record) or base.get("id", ""),
+        blank=base.get("source") == "blank",
+        sources={file_name(source): counts for source, counts in pretraining["corpus"]["sources"].items()},
+        figures={name: value for name, value in (record.get("held_out") or {}).items() if value is not None},
+        training=training,
+    )
+    language = {"language": (record.get("data") or {}).get("language")}
+    write_text(run.card, f"---\n{metadata(record, language)}\n---\n\n{text.strip()}\n")
     return run.card
 
 

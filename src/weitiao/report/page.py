@@ -117,6 +117,11 @@ def _value(field: Field) -> Any:
 def _standing(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, str]:
     """The answer to "does it work?": {"mood": "good" | "fair" | "bad" | "none", "text": a few words}."""
     verdict = evaluation.get("verdict") or {}
+    if record.get("held_out") and record.get("status") == "finished":
+        return {
+            "mood": "none",
+            "text": _("Pretrained: a loss of {loss} on held-out documents").format(loss=f"{record['held_out']['loss']:.3f}"),
+        }
     if not evaluation.get("metrics"):
         unfinished = record.get("status") != "finished"
         return {"mood": "none", "text": _("This run did not finish") if unfinished else _("Not tested yet")}

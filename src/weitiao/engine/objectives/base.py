@@ -27,12 +27,15 @@ class Collated:
         targets: what the loss compares with, tensors by name; {} when predicting.
         lengths: (rows,) true lengths in tokens; a tensor while a network is traced, which is for batches of any lengths.
         order: row -> which of the batch's features it is, counted through all examples.
+        flat: whether the rows stand one behind the other in one, (1, tokens), and ``lengths`` says where each ends: only a packed model
+            reads such a batch.
     """
 
     inputs: dict[str, torch.Tensor]
     targets: dict[str, torch.Tensor]
     lengths: Any
     order: list[int]
+    flat: bool = False
 
     def to(self, device: str) -> "Collated":
         """The same on a device."""

@@ -4,6 +4,7 @@ The gradients are computed together with the loss, piece by piece, as Hsu et al.
 large as positions times vocabulary. It knows tensors only.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +35,33 @@ class Unprojected:
         """Summed over positions; the states are (positions, width) by now. See ``weighing.cross_entropy``."""
         loss: torch.Tensor = _CrossEntropy.apply(self.states, self.weight, self.bias, targets, smoothing)
         return loss
+
+    def best(self) -> torch.Tensor:
+        """(positions,) the likeliest id of each; the states are (positions, width) by now."""
+        return self._each(lambda logits: logits.argmax(dim=-1))
+
+    def sampled(self) -> torch.Tensor:
+        """(positions,) an id of each, drawn by its probability from torch's generator."""
+        return self._each(drawn_ids)
+
+    def _each(self, choose: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """What ``choose`` makes of logits, (positions, vocabulary), piece by piece."""
+        matrix = self.weight.to(self.states.dtype)
+        bias = None if self.bias is None else self.bias.to(self.states.dtype)
+        size = max(1, PIECE.get(self.states.device.type, PIECE["cpu"]) // len(matrix))
+        with torch.no_grad():
+            return torch.cat([choose(F.linear(piece, matrix, bias)) for piece in self.states.split(size)])
+
+
+def drawn_ids(logits: torch.Tensor) -> torch.Tensor:
+    """(positions,) an id of each of (positions, vocabulary) logits, drawn by its probability: where the summed probabilities pass a number.
+
+    >>> drawn_ids(torch.tensor([[0.0, 99.0, 0.0]])).tolist()
+    [1]
+    """
+    chances = torch.softmax(logits, dim=-1, dtype=torch.float32).cumsum(dim=-1)
+    mark = torch.rand(len(logits), 1, device=logits.device) * chances[:, -1:]
+    return torch.searchsorted(chances, mark, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -1,0 +1,99 @@
+"""Where words go on in many texts, found by processes beside this one: jieba's words cost more than all the rest of reading a corpus.
+
+It knows texts and processes. The other side of the pipe is this module too: ``python -m weitiao.data.words_beside SEGMENTER``.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from weitiao.data.whole_words import going_on
+from weitiao.errors import ResourceError
+from weitiao.messages import _
+
+WORTHWHILE = "jieba"  # the segmenter that is slow enough
+
+
+class WordsBeside:
+    """Finds words by so many processes; texts go to them and come back in batches. Made by ``words_beside``."""
+
+    def __init__(self, segmenter: str, processes: int) -> None:
+        self.segmenter, self.processes = segmenter, processes if segmenter == WORTHWHILE else 0
+        self.own = threading.local()
+        self.started: list[subprocess.Popen[bytes]] = []
+        self.pool = ThreadPoolExecutor(max(1, self.processes))
+
+    def ask(self, texts: Sequence[str]) -> "Future[list[np.ndarray]]":
+        """What ``going_on`` gives for each text, later."""
+        return self.pool.submit(self._asked if self.processes else self._here, texts)
+
+    def _here(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return [going_on(text, self.segmenter) for text in texts]
+
+    def _asked(self, texts: Sequence[str]) -> list[np.ndarray]:
+        if not hasattr(self.own, "process"):  # one for each thread
+            words = [sys.executable, "-m", __name__, self.segmenter]
+            self.own.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self.started.append(self.own.process)
+        process: Any = self.own.process
+        try:
+            process.stdin.write(json.dumps(list(texts)).encode() + b"\n")
+            process.stdin.flush()
+            size = int.from_bytes(process.stdout.read(8), "big")
+            bits = process.stdout.read(size)
+        except OSError as error:
+            raise _gone() from error
+        lengths = [len(text) + 1 for text in texts]
+        if len(bits) * 8 < sum(lengths):
+            raise _gone()
+        flags = np.unpackbits(np.frombuffer(bits, dtype=np.uint8), count=sum(lengths)).astype(bool)
+        return np.split(flags, np.cumsum(lengths)[:-1])
+
+    def close(self) -> None:
+        """Let the processes end."""
+        self.pool.shutdown(cancel_futures=True)
+        for process in self.started:
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            process.wait()
+
+
+def _gone() -> ResourceError:
+    return ResourceError(_("A process that looks for words ended before its time. Is there memory left? Try again with fewer --threads."))
+
+
+@contextmanager
+def words_beside(segmenter: str, processes: int = 0) -> Iterator[WordsBeside]:
+    """A finder of words while the block runs.
+
+    Args:
+        segmenter: see ``whole_words``.
+        processes: how many; 0 takes one a core.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    finder = WordsBeside(segmenter, processes or cores)
+    try:
+        yield finder
+    finally:
+        finder.close()
+
+
+def _serve(segmenter: str) -> None:
+    for line in sys.stdin.buffer:
+        found = [going_on(text, segmenter) for text in json.loads(line)]
+        bits = np.packbits(np.concatenate(found)).tobytes()
+        sys.stdout.buffer.write(len(bits).to_bytes(8, "big") + bits)
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    _serve(sys.argv[1])

@@ -1,0 +1,85 @@
+"""A model's vocabulary with words of its new field: which words, and what their vectors begin with. It knows tokenizers and networks, and
+no run.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from weitiao.data.language import has_spaces
+from weitiao.data.whole_words import whole_words, word_segmenter
+from weitiao.errors import DataError
+from weitiao.messages import _
+
+if TYPE_CHECKING:
+    from weitiao.engine.models import LoadedModel
+
+LOOKED_AT = 20_000  # documents in which words are counted
+LEAST = 3  # times that a word must occur
+
+
+def words_to_add(wanted: str, texts: Iterable[str], tokenizer: Any) -> list[str]:
+    """The words that ``--add-tokens`` asks for, without those that are one token already.
+
+    Args:
+        wanted: how many, of the most frequent that the tokenizer breaks up; or a file with one word a line.
+        texts: the corpus.
+
+    Raises:
+        DataError: the file is missing or empty, or there are no such words.
+    """
+    if wanted.isdigit():
+        first = list(itertools.islice(texts, LOOKED_AT))
+        segmenter, counts = word_segmenter(first), Counter[str]()
+        for text in first:
+            counts.update(word for start, end in whole_words(text, segmenter) if (word := text[start:end]).isalpha() and len(word) > 1)
+        order = (word for word, count in counts.most_common() if count >= LEAST)
+        found = list(itertools.islice(dict.fromkeys(one for word in order if (one := _broken(word, tokenizer))), int(wanted)))
+    else:
+        try:
+            lines = Path(wanted).read_text(encoding="utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            message = _("--add-tokens {file}: it is neither a number nor a file that can be read: {error}.")
+            raise DataError(message.format(file=wanted, error=error)) from error
+        found = list(dict.fromkeys(one for line in lines if line.strip() and (one := _broken(line.strip(), tokenizer))))
+    if not found:
+        message = _("--add-tokens {wanted}: the tokenizer breaks none of the words up, so there is none to add.")
+        raise DataError(message.format(wanted=wanted))
+    return found
+
+
+def add_words(loaded: "LoadedModel", words: Sequence[str]) -> None:
+    """Give a model's vocabulary these words. What it reads and writes them with begins as the mean of their old pieces."""
+    from weitiao.engine.models import processor_for
+
+    tokenizer, network = loaded.tokenizer, loaded.network
+    pieces = [tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+    extend(tokenizer, words)
+    loaded.processor = processor_for(tokenizer)
+    network.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    output = network.get_output_embeddings()
+    tables = [network.get_input_embeddings().weight, *([output.weight] if output is not None else [])]
+    tables += [output.bias] if output is not None and getattr(output, "bias", None) is not None else []
+    with torch.no_grad():
+        for word, own in zip(words, pieces, strict=True):
+            for table in {id(one): one for one in tables}.values():  # tied ones once
+                table[tokenizer.convert_tokens_to_ids(word)] = table[own].mean(dim=0)
+
+
+def extend(tokenizer: Any, words: Sequence[str]) -> None:
+    """Give a tokenizer these words, each only where it stands by itself, or anywhere in a script that puts no spaces between words."""
+    from tokenizers import AddedToken
+
+    tokenizer.add_tokens([AddedToken(word, single_word=has_spaces([word]), normalized=True) for word in words])
+
+
+def _broken(word: str, tokenizer: Any) -> str:
+    """A word as the tokenizer reads it, "" where it is one token or unknown."""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    read = normalizer.normalize_str(word).strip() if normalizer is not None else word
+    pieces = tokenizer(read, add_special_tokens=False)["input_ids"]
+    return read if len(pieces) > 1 and tokenizer.unk_token_id not in pieces else ""

@@ -1,0 +1,145 @@
+"""Documents become token files: one to learn from, one that is held out. It knows tokenizers and files, no model and no loop."""
+
+import itertools
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weitiao.data.corpus import is_held_out
+from weitiao.data.corpus_cleaning import Document
+from weitiao.data.language import language_of
+from weitiao.data.whole_words import word_segmenter
+from weitiao.data.words_beside import words_beside
+from weitiao.engine.pretraining.token_files import TokenWriter
+from weitiao.errors import ModelError
+from weitiao.messages import _
+from weitiao.observer import Observer
+
+TRAIN, HELD_OUT = "train", "held_out"
+AT_ONCE = 512  # documents that are encoded together
+SHOWN, SHOWN_CHARACTERS = 3, 200  # held-out texts that the model is asked about while it trains
+LOOKED_AT = 2000  # documents by which the language is told
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How documents are laid into blocks.
+
+    Attributes:
+        size: tokens of a block, special ones included.
+        through: one stream, cut wherever a block ends, so that a block may begin in one document and end in another; else no piece sees
+            a document that it is not of.
+        words: whether it is noted where words go on, and special tokens stand around each piece.
+        held_out: share of the documents that is held out.
+        seed: by which they are chosen.
+    """
+
+    size: int
+    through: bool
+    words: bool
+    held_out: float
+    seed: int
+
+
+def write_tokens(
+    folder: Path, documents: Iterable[Document], tokenizer: Any, layout: Layout, observer: Observer, processes: int = 0
+) -> dict[str, Any]:
+    """Write the token files of a corpus, "train" and "held_out" in the folder.
+
+    Args:
+        tokenizer: of transformers.
+        processes: that look for Chinese words; 0 is one a core.
+
+    Returns:
+        {"documents", "characters", "segmenter", "language", "sources": {file: {"documents", "characters"}}, "shown": [a few held-out
+        texts, their beginnings]}
+
+    Raises:
+        ModelError: the tokenizer has no fast backend.
+        DataError: see ``data.corpus.documents``.
+    """
+    backend = _backend(tokenizer)
+    around = _ends(tokenizer) if layout.through else _around(backend) if layout.words else ([], [])
+    stream = iter(documents)
+    first = list(itertools.islice(stream, LOOKED_AT))
+    looked_at = [one.text for one in first]
+    segmenter = word_segmenter(looked_at) if layout.words else ""
+    vocabulary = len(tokenizer)
+    writers = {name: TokenWriter(folder / name, vocabulary, layout.size, around, through=layout.through) for name in (TRAIN, HELD_OUT)}
+    sources: dict[str, dict[str, int]] = {}
+    shown: list[str] = []
+    done = 0
+    for batch, encoded, inside in _encoded(itertools.chain(first, stream), backend, segmenter, processes):
+        for at, (document, one) in enumerate(zip(batch, encoded, strict=True)):
+            ids = np.array(one.ids, dtype=np.int64)
+            if not len(ids):
+                continue
+            goes_on = None if inside is None else inside[at][np.array(one.offsets, dtype=np.int64)[:, 0]]
+            name = HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN
+            writers[name].add(ids, goes_on)
+            if name == HELD_OUT and len(shown) < SHOWN:
+                shown.append(document.text[:SHOWN_CHARACTERS])
+            counts = sources.setdefault(document.source, {"documents": 0, "characters": 0})
+            counts["documents"] += 1
+            counts["characters"] += len(document.text)
+        done += len(batch)
+        observer.progress("read", done, None, {})
+    for writer in writers.values():
+        writer.close()
+    sums = {name: sum(counts[name] for counts in sources.values()) for name in ("documents", "characters")}
+    return {**sums, "segmenter": segmenter, "language": language_of(looked_at), "sources": sources, "shown": shown}
+
+
+def _encoded(
+    documents: Iterator[Document], backend: Any, segmenter: str, processes: int
+) -> Iterator[tuple[list[Document], list[Any], list[np.ndarray] | None]]:
+    """Documents in batches, with their encodings and, where words are looked for, where they go on. Words are found some batches ahead."""
+    if not segmenter:
+        while batch := list(itertools.islice(documents, AT_ONCE)):
+            yield batch, backend.encode_batch_fast([one.text for one in batch], add_special_tokens=False), None
+        return
+    with words_beside(segmenter, processes) as finder:
+        waiting: deque[tuple[list[Document], Any]] = deque()
+        while True:
+            while len(waiting) <= 2 * finder.processes and (batch := list(itertools.islice(documents, AT_ONCE))):
+                waiting.append((batch, finder.ask([one.text for one in batch])))
+            if not waiting:
+                return
+            batch, answer = waiting.popleft()
+            yield batch, backend.encode_batch([one.text for one in batch], add_special_tokens=False), answer.result()
+
+
+def _backend(tokenizer: Any) -> Any:
+    """A copy of the tokenizer's fast backend that cuts nothing and takes "[MASK]" in a text for what is written there."""
+    from tokenizers import Tokenizer
+
+    own = getattr(tokenizer, "backend_tokenizer", None)
+    if own is None:
+        raise ModelError(_("Pretraining needs a tokenizer with a fast backend (tokenizer.json). Choose another model or --tokenizer."))
+    backend = Tokenizer.from_str(own.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = True
+    return backend
+
+
+def _around(backend: Any) -> tuple[list[int], list[int]]:
+    """The ids that the tokenizer puts before and behind a text."""
+    one = backend.encode("a", add_special_tokens=True)
+    flags = one.special_tokens_mask
+    before = list(itertools.takewhile(lambda pair: pair[1], zip(one.ids, flags, strict=True)))
+    behind = list(itertools.takewhile(lambda pair: pair[1], zip(reversed(one.ids), reversed(flags), strict=True)))
+    return [number for number, _flag in before], [number for number, _flag in reversed(behind)]
+
+
+def _ends(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """What stands before and behind a document in a stream: the mark that begins one where the tokenizer writes it, and that of its end."""
+    backend = _backend(tokenizer)
+    before = backend.encode("a", add_special_tokens=True).ids[:1]
+    begins = before == [tokenizer.bos_token_id]
+    end = tokenizer.eos_token_id if tokenizer.eos_token_id is not None else tokenizer.sep_token_id
+    return (before if begins else []), ([] if end is None else [end])

@@ -1,0 +1,289 @@
+"""A pretraining from its corpus to its finished model. It writes into a run folder and knows neither reports nor the command line; the loop
+is everybody's.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao import tasks
+from weitiao.config import BLANK_LEARNING_RATE, Recipe
+from weitiao.data.corpus import documents
+from weitiao.data.corpus_cleaning import Document
+from weitiao.data.ledger import ShortLedger
+from weitiao.engine import devices
+from weitiao.engine.course import Course
+from weitiao.engine.hub import BaseModel
+from weitiao.engine.pretrained import read_config
+from weitiao.engine.pretraining import objectives
+from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
+from weitiao.engine.pretraining.base import base_for, kept_blank
+from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
+from weitiao.engine.pretraining.samples import samples
+from weitiao.engine.way_of_steps import way_of_steps
+from weitiao.errors import DataError, RunError, UsageError
+from weitiao.messages import _
+from weitiao.observer import Observer
+from weitiao.runs import RunFolder, atomic, write_lines, write_text
+from weitiao.tasks.base import Spec
+
+if TYPE_CHECKING:
+    from weitiao.engine.training import Trainer
+
+
+class PretrainingSession:
+    """One pretraining, prepared: the corpus is tokenised, the model is loaded, and nothing is written yet into the run.
+
+    Args:
+        recipe: all settings; its task's are ``PretrainingSettings``.
+        observer: hears what happens.
+        folder: where the run goes.
+        again: whether the run that stands there goes on: its tokens and its blank model are taken as they are.
+    """
+
+    def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder, *, again: bool = False) -> None:
+        devices.require_torch()
+        devices.keep_freed_memory()
+        from weitiao.engine import models
+
+        if recipe.task.config and not recipe.training.lr:
+            recipe = replace(recipe, training=replace(recipe.training, lr=BLANK_LEARNING_RATE))
+        self.recipe, self.observer, self.folder = recipe, observer, folder
+        settings = recipe.training
+        self.machine = devices.machine_for(settings)
+        self.ledger = ShortLedger()
+        self.resumed = again and folder.tokens.is_dir()
+        self.place = folder.tokens if self.resumed else _beside(folder)
+        try:
+            self.base = self._base()
+            kind = self.kind = objectives.kind_for(recipe.task.objective, self.base.path)
+            tokenizer = models.load_tokenizer(self.base.path)
+            self.words = self._words(tokenizer)
+            self.corpus = self._corpus(tokenizer)
+            devices.seed_generators(settings.seed)  # a new head, a generator
+            loaded = models.load_model(
+                self.base.path, kind.classes, {}, self.machine, trust_remote_code=bool(recipe.model.trust_remote_code)
+            )
+            if loaded.limit and loaded.limit < recipe.task.block_size:
+                message = _("--block-size {size} is more than {model} reads: at most {limit} tokens.")
+                raise UsageError(message.format(size=recipe.task.block_size, model=self.base.id, limit=loaded.limit))
+            fresh = len(loaded.fresh_head)
+            if fresh and self.base.source != "blank":
+                message = _("{model} has no head for this objective: {count} of its weights begin at random.")
+                observer.note(message.format(model=self.base.id, count=fresh))
+            if self.words:
+                add_words(loaded, self.words)
+            self.blocks, self.held_out = (kind.blocks(self.place / name, loaded) for name in (TRAIN, HELD_OUT))
+            if not len(self.blocks):
+                raise DataError(_("The corpus gives no block to learn from. Give it more text, or a smaller --block-size."))
+            self.loaded, self.objective = kind.prepared(loaded, recipe.task, settings, self.blocks)
+            self.spec = self._spec()
+            self.trainer: Trainer = self._trainer()
+        except BaseException:
+            self.close()
+            raise
+
+    def _documents(self, *, clean: bool) -> Iterator[Document]:
+        """The corpus, read anew; what is left out is counted in the ledger where it is cleaned."""
+        task, data = self.recipe.task, self.recipe.data
+        return documents(
+            task.corpus,
+            text_column=task.text_column or None,
+            clean=clean and not task.raw,
+            ledger=self.ledger if clean else ShortLedger(),
+            document=task.document,
+            encoding=data.encoding,
+            max_bad_rows=data.max_bad_rows,
+        )
+
+    def _base(self) -> BaseModel:
+        """The model to begin with; a blank one of a run that was cut off is in its folder."""
+        if self.resumed and self.folder.blank.is_dir():
+            return kept_blank(self.folder.blank, self.recipe.task.config)
+        return base_for(self.recipe, lambda: (one.text for one in self._documents(clean=False)), self.observer)
+
+    def _words(self, tokenizer: Any) -> list[str]:
+        """The words that the tokenizer is given, as it has them from here on."""
+        wanted, kept = self.recipe.task.add_tokens, self.place / "words.json"
+        if not wanted:
+            return []
+        if kept.is_file():
+            words = list(json.loads(kept.read_text(encoding="utf-8")))
+        else:
+            words = words_to_add(wanted, (one.text for one in self._documents(clean=False)), tokenizer)
+            write_text(kept, json.dumps(words, ensure_ascii=False))
+            message = _("{count} words are added to the vocabulary, such as {words}.")
+            self.observer.note(message.format(count=len(words), words=_(", ").join(words[:5])))
+        extend(tokenizer, words)
+        return words
+
+    def _corpus(self, tokenizer: Any) -> dict[str, Any]:
+        """Tokenise the corpus, unless that was done before the run was cut off."""
+        about = self.place / "corpus.json"
+        if about.is_file():
+            return dict(json.loads(about.read_text(encoding="utf-8")))
+        task = self.recipe.task
+        layout = Layout(task.block_size, self.kind.through, self.kind.words, task.held_out, self.recipe.training.seed)
+        found = write_tokens(self.place, self._documents(clean=True), tokenizer, layout, self.observer)
+        write_text(about, json.dumps(found, ensure_ascii=False))
+        return found
+
+    def _trainer(self) -> "Trainer":
+        from weitiao.engine.checkpoints import CheckpointStore
+        from weitiao.engine.job import Job
+        from weitiao.engine.tracking import accelerator_for, tracker_of
+        from weitiao.engine.training import Trainer
+
+        settings, task = self.recipe.training, self.recipe.task
+        self.accelerator = accelerator_for(settings, self.machine, self.folder.path)
+        course = Course(
+            len(self.blocks), settings.batch_size, settings.seed, settings.epochs, task.max_steps, 60 * task.max_minutes, task.eval_every
+        )
+        job = Job(
+            loaded=self.loaded,
+            objective=self.objective,
+            examples=self.blocks,
+            settings=settings,
+            headline=self.kind.headline,
+            evaluate=self.evaluate if len(self.held_out) else None,
+            store=CheckpointStore(self.folder.checkpoints),
+            log=self.folder.append_log,
+            observer=self.observer,
+            tracker=tracker_of(self.accelerator, settings),
+            paced=course,
+        )
+        return Trainer(job, self.accelerator)
+
+    def evaluate(self) -> dict[str, float]:
+        """Figures of the held-out blocks, by the network as it is."""
+        from weitiao.engine.pretraining.measuring import held_out_figures
+
+        loaded = self.loaded
+        way = self.trainer.late or loaded
+        figures = held_out_figures(
+            way, loaded.network, self.objective, self.held_out, loaded.padding, self.machine.device, self.recipe.training.seed
+        )
+        for line in samples(self.kind.task, self.spec, loaded, self.corpus["shown"], self.corpus["segmenter"] or "characters"):
+            self.observer.note(line)
+        return figures
+
+    def plan(self, *, measure: bool = True) -> dict[str, Any]:
+        """What will be done, with an estimate of time and memory from measured steps."""
+        from weitiao.engine.optimization import warmup_steps
+
+        settings, job = self.recipe.training, self.trainer.job
+        seconds, memory = self.trainer.measure() if measure else (None, None)
+        parameters, trainable = self.trainer.parameters
+        return {
+            "task": _("pretraining: {objective}").format(objective=self.kind.name),
+            "model": {"id": self.base.id, "source": self.base.source, "why": self.base.why},
+            "device": self.machine.device,
+            "precision": self.machine.precision,
+            "threads": self.machine.threads,
+            "path": way_of_steps(self.trainer),
+            "method": settings.method,
+            "parameters": parameters,
+            "trainable_parameters": trainable,
+            "vocabulary": self.trainer.words,
+            "rows": {"train": len(self.blocks), "held_out": len(self.held_out)},
+            "tokens": {"train": self.blocks.file.about["tokens"], "held_out": self.held_out.file.about["tokens"]},
+            "corpus": self.corpus,
+            "batch_size": settings.batch_size,
+            "epochs": settings.epochs,
+            "steps": job.steps,
+            "warmup_steps": warmup_steps(job.steps, settings),
+            "lr": settings.peak_lr,
+            "max_length": self.recipe.task.block_size,
+            "estimate": {"seconds": seconds, "memory_bytes": memory},
+            "out": str(self.folder.path),
+        }
+
+    def begin(self, record: dict[str, Any]) -> None:
+        """Write the run's first files, and move the tokens to where a killed run finds them again."""
+        self.folder.update(**record)
+        if self.base.source == "blank":
+            shutil.copytree(self.base.path, self.folder.blank)
+        shutil.move(self.place, self.folder.tokens)
+        self.place = self.folder.tokens
+        self.folder.update(
+            **record,
+            task=self.kind.task,
+            spec=self.spec,
+            data={"splits": {}, "plan": {"fields": {}}, "ledger": self.ledger.counts(), "language": self.corpus["language"]},
+            pretraining={"objective": self.kind.name, "corpus": self.corpus, "tokens": self.blocks.file.about, "added": self.words},
+            settings=self.recipe.flat(),
+            base_model=self.base.record(),
+            seed=self.recipe.training.seed,
+            environment=devices.environment(self.machine),
+        )
+        write_lines(self.folder.ledger_file, self.ledger.lines())
+
+    def _spec(self) -> Spec:
+        """What the task that the model can do as it is must remember."""
+        task = tasks.get(self.kind.task)
+        return task.fit(task.spec_from(read_config(self.base.path), tasks.settings_of(task)()), self.loaded.processor)
+
+    def continue_from(self, record: dict[str, Any]) -> bool:
+        """Take up the run's newest checkpoint, after making sure that the base is the same; False where there is none yet."""
+        if record["base_model"]["sha256"] != self.base.sha256:
+            message = _("The base model {id} has changed since this run began, so it cannot go on. Train anew with --overwrite.")
+            raise RunError(message.format(id=self.base.id))
+        resumed = self.trainer.resume()
+        self.folder.trim_log(self.trainer.progress.step)
+        return resumed
+
+    def fit(self) -> None:
+        """Run the loop to its end, and write the model and all figures into the run."""
+        if self.trainer.job.settings.track:
+            flat = {name: value for name, value in self.recipe.flat().items() if isinstance(value, (int, float, str, bool))}
+            self.accelerator.init_trackers("weitiao", config=flat)
+        progress = self.trainer.train()
+        self.accelerator.end_training()
+        from weitiao.engine.models import save_model
+
+        path = way_of_steps(self.trainer)
+        figures = self.evaluate() if len(self.held_out) else {}
+        with atomic(self.folder.model) as temporary:
+            save_model(self.kind.saved(self.loaded), temporary, max_length=self.loaded.limit or self.recipe.task.block_size)
+        parameters, trainable = self.trainer.parameters
+        seconds = progress.seconds
+        self.folder.update(
+            training={
+                "device": self.machine.device,
+                "precision": self.machine.precision,
+                "path": path,
+                "parameters": parameters,
+                "trainable_parameters": trainable,
+                "max_length": self.recipe.task.block_size,
+                "steps": progress.step,
+                "epochs": round(progress.step / self.trainer.job.course.steps_per_pass, 4),
+                "seconds": round(seconds, 2),
+                "tokens": progress.tokens,
+                "train_rows_per_s": round(progress.rows / max(seconds, 1e-9), 2),
+                "tokens_per_s": round(progress.tokens / max(seconds, 1e-9), 1),
+                "peak_memory_bytes": devices.peak_memory(self.machine.device),
+                "token_budget": progress.token_budget,
+                "best": progress.best,
+                "history": progress.history,
+            },
+            held_out=figures,
+            model_bytes=sum(file.stat().st_size for file in self.folder.model.rglob("*") if file.is_file()),
+        )
+
+    def close(self) -> None:
+        """Let go of Accelerate's process-wide state, and of tokens that no run keeps."""
+        from accelerate.state import AcceleratorState
+
+        AcceleratorState._reset_state(reset_partial_state=True)
+        if self.place != self.folder.tokens:
+            shutil.rmtree(self.place, ignore_errors=True)
+
+
+def _beside(folder: RunFolder) -> Path:
+    """A folder for tokens on the disk that the run will be on."""
+    there = next(parent for parent in folder.path.absolute().parents if parent.is_dir())
+    return Path(tempfile.mkdtemp(prefix=".weitiao-tokens-", dir=there))

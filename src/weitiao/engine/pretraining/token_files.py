@@ -1,0 +1,113 @@
+"""A corpus as token ids on disk, laid out in blocks, written once and read by mapping. It knows ids and numbers, no tokenizer and no model.
+
+A token is 16 or 32 bits; the highest of them says that it goes on with the word before it.
+"""
+
+import json
+from array import array
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from weitiao.runs import write_text, writing
+
+LEAST = 8  # a piece of a document is not begun with less room
+FULL = 8  # an eighth of a block may stay empty where a document would have to be torn otherwise
+
+
+class TokenWriter:
+    """Writes pieces of documents, one behind the other, into blocks of at most ``size`` tokens.
+
+    Args:
+        folder: where the files go.
+        vocabulary: number of token ids.
+        size: tokens of a block.
+        around: ids before and behind every piece, [CLS] and [SEP] say.
+        through: whether blocks are cut from one stream, whatever document they are of, so that all but the last are full.
+    """
+
+    def __init__(self, folder: Path, vocabulary: int, size: int, around: tuple[Sequence[int], Sequence[int]], *, through: bool) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.size, self.through = folder, size, through
+        self.kind = np.dtype(np.uint16 if vocabulary <= 1 << 15 else np.uint32)
+        self.before, self.behind = (np.array(ids, dtype=self.kind) for ids in around)
+        self.file = (folder / "tokens.bin").open("wb")
+        self.pieces, self.blocks = array("q"), array("q")
+        self.written = self.documents = 0
+        self.used = size  # of the block; the first piece begins one
+
+    def add(self, ids: np.ndarray, goes_on: np.ndarray | None = None) -> None:
+        """Add a document, (tokens,) ids and whether each goes on with a word."""
+        marked = ids.astype(self.kind)
+        if goes_on is not None:
+            marked |= goes_on.astype(self.kind) << self.kind.type(self.kind.itemsize * 8 - 1)
+        self.documents += 1
+        if self.through:
+            self._put(np.concatenate([self.before, marked, self.behind]))
+            return
+        extra, at = len(self.before) + len(self.behind), 0
+        while at < len(marked):
+            left, room = len(marked) - at, self.size - self.used - extra
+            if room < LEAST or (left > room and room < self.size // FULL):
+                self._begin_block()
+                room = self.size - extra
+            taken = min(left, room)
+            self.pieces.append(self.written)
+            self._put(np.concatenate([self.before, marked[at : at + taken], self.behind]))
+            self.used += taken + extra
+            at += taken
+
+    def _begin_block(self) -> None:
+        self.blocks.append(len(self.pieces))
+        self.used = 0
+
+    def _put(self, tokens: np.ndarray) -> None:
+        with writing(self.folder):
+            tokens.tofile(self.file)
+        self.written += len(tokens)
+
+    def close(self) -> None:
+        """Finish the files."""
+        self.file.close()
+        if self.through:
+            count = max(1, self.written // self.size) if self.written else 0  # what does not fill a last block is left out
+            self.pieces = array("q", range(0, count * self.size, self.size))
+            self.blocks = array("q", range(count))
+            self.written = min(self.written, count * self.size)
+        with writing(self.folder):
+            np.save(self.folder / "pieces.npy", np.array([*self.pieces, self.written], dtype=np.int64))
+            np.save(self.folder / "blocks.npy", np.array([*self.blocks, len(self.pieces)], dtype=np.int64))
+        about = {"bits": self.kind.itemsize * 8, "tokens": self.written, "documents": self.documents, "blocks": len(self.blocks)}
+        write_text(self.folder / "about.json", json.dumps(about))
+
+
+class TokenFile:
+    """What a ``TokenWriter`` wrote.
+
+    Attributes:
+        about: {"bits", "tokens", "documents", "blocks"}.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+        self.kind = np.dtype(np.uint16 if self.about["bits"] == 16 else np.uint32)
+        self.pieces, self.blocks = (np.load(folder / f"{name}.npy") for name in ("pieces", "blocks"))
+        size = self.about["tokens"]
+        self.tokens: np.ndarray = (
+            np.memmap(folder / "tokens.bin", dtype=self.kind, mode="r", shape=(size,)) if size else np.zeros(0, self.kind)
+        )
+
+    def __len__(self) -> int:
+        """Blocks."""
+        return len(self.blocks) - 1
+
+    def block(self, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A block's ids, (tokens,); each one's place in its piece, from 0; and whether it goes on with a word."""
+        begins = self.pieces[self.blocks[number] : self.blocks[number + 1] + 1]
+        raw = np.asarray(self.tokens[begins[0] : begins[-1]])
+        high = self.kind.itemsize * 8 - 1
+        places = np.arange(len(raw)) - np.repeat(begins[:-1] - begins[0], np.diff(begins))
+        return (raw & self.kind.type((1 << high) - 1)).astype(np.int64), places, (raw >> self.kind.type(high)).astype(bool)

@@ -1,0 +1,70 @@
+"""Words of a new field become tokens, and what they begin with is the mean of what they were broken into."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import transformers
+
+import weitiao
+from weitiao.engine import blank
+from weitiao.engine.architectures import Size, architecture
+from weitiao.engine.devices import Machine
+from weitiao.engine.models import load_model
+from weitiao.engine.pretraining.added_words import add_words, words_to_add
+from weitiao.errors import DataError
+
+TEXTS = ["the patient has nephritis and a fever", "no nephritis was found in the patient", "nephritis again, says the doctor"] * 3
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("base") / "model"
+    letters = ["the a has and was found in says again doctor fever no", "abcdefghijklmnopqrstuvwxyz ,"]
+    blank.write_blank(folder, architecture("bert"), letters * 5, seed=1, size=Size(32, 2, 2, 64, 200))
+    return folder
+
+
+def test_new_rows_are_the_mean_of_their_pieces(base: Path) -> None:
+    loaded = load_model(base, ("AutoModelForMaskedLM",), {}, Machine("cpu", "fp32", 1))
+    tokenizer, network = loaded.tokenizer, loaded.network
+    with torch.no_grad():
+        network.get_output_embeddings().bias.copy_(torch.arange(len(tokenizer)))
+    pieces = tokenizer("nephritis", add_special_tokens=False)["input_ids"]
+    assert len(pieces) > 1
+    before = network.get_input_embeddings().weight.detach().clone()
+    add_words(loaded, ["nephritis"])
+    new = tokenizer.convert_tokens_to_ids("nephritis")
+    assert new == len(before)
+    assert tokenizer("nephritis", add_special_tokens=False)["input_ids"] == [new]
+    assert new not in tokenizer("nephritises", add_special_tokens=False)["input_ids"]
+    assert loaded.processor.token("nephritis") == new
+    output = network.get_output_embeddings()
+    for table in (network.get_input_embeddings().weight, output.weight):
+        torch.testing.assert_close(table[new], before[pieces].mean(0))
+        torch.testing.assert_close(table[:new], before)
+    assert output.bias[new].item() == pytest.approx(sum(pieces) / len(pieces))
+
+
+def test_which_words(base: Path, tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    found = words_to_add("2", TEXTS, tokenizer)
+    assert set(found) == {"nephritis", "patient"}
+    file = tmp_path / "words.txt"
+    file.write_text("nephritis\n\nthe\n", encoding="utf-8")
+    assert words_to_add(str(file), TEXTS, tokenizer) == ["nephritis"]
+    with pytest.raises(DataError, match="neither a number nor a file"):
+        words_to_add("nowhere.txt", TEXTS, tokenizer)
+    with pytest.raises(DataError, match="none to add"):
+        words_to_add("5", ["a the a"], tokenizer)
+
+
+def test_a_model_that_goes_on_with_new_words(base: Path, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(TEXTS * 5), encoding="utf-8")
+    settings = {"block_size": 16, "batch_size": 4, "max_steps": 3, "threads": 1, "raw": True, "quiet": True}
+    run = weitiao.pretrain(corpus, model=str(base), add_tokens="2", out=str(tmp_path / "run"), **settings)
+    assert set(run.record["pretraining"]["added"]) == {"nephritis", "patient"}
+    tokenizer = transformers.AutoTokenizer.from_pretrained(run.folder.model)
+    assert len(tokenizer.tokenize("the patient")) == 2
+    assert run.predict(["the [MASK] has nephritis"])[0]["masks"]

@@ -1,0 +1,170 @@
+"""Pretraining from a corpus to a model: every objective learns, a killed run goes on to the same weights, what cannot be is refused."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weitiao
+from tests.conftest import make_model, sentences, write_csv
+from weitiao.engine.architectures import SIZES, size_named
+from weitiao.errors import DataError, ModelError, UsageError
+
+SETTINGS: dict[str, Any] = {"batch_size": 8, "block_size": 32, "held_out": 0.1, "threads": 1, "lr": 3e-3, "quiet": True, "raw": True}
+CHILD = """
+import json, os, signal, sys
+import weitiao
+from weitiao.engine import training
+
+honest, calls = training.Trainer._step, 0
+
+def counted(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls > 9:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return honest(*args, **kwargs)
+
+training.Trainer._step = counted
+weitiao.pretrain(sys.argv[1], **json.loads(sys.argv[2]))
+"""
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few hundred lines, in which some words go together."""
+    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    path.write_text("".join(f"{text} .\n" for text, _label in sentences(400, seed=3)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_model(tmp_path_factory.mktemp("tokenizer") / "tiny")
+
+
+def tiny(folder: Path, family: str) -> Path:
+    """A config.json of a tiny model."""
+    made = make_model(folder / family, family, **({"embedding_size": 32} if family == "electra" else {}))
+    return made / "config.json"
+
+
+@pytest.mark.parametrize(("family", "objective"), [("bert", "mlm"), ("electra", "rtd"), ("deberta-v2", "mlm")])
+def test_it_learns(family: str, objective: str, corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
+    config = tiny(tmp_path, family)
+    run = weitiao.pretrain(corpus, config=str(config), tokenizer=str(tokenizer), epochs=4, out=str(tmp_path / "run"), **SETTINGS)
+    record = run.record
+    history = [entry["validation"]["loss"] for entry in record["training"]["history"]]
+    assert len(history) == 4
+    assert history[-1] < history[0]
+    assert record["pretraining"]["objective"] == objective
+    assert record["held_out"]["loss"] == pytest.approx(min(history) if objective == "mlm" else history[-1], rel=1e-5)
+    assert record["training"]["tokens"] == 4 * record["pretraining"]["tokens"]["tokens"]
+    assert not run.folder.checkpoints.exists()
+    card = run.folder.card.read_text(encoding="utf-8")
+    assert "corpus.txt" in card
+    assert str(tmp_path) not in card
+    assert "Pretrained" in run.folder.report.read_text(encoding="utf-8")
+
+
+def test_the_next_token_and_what_the_run_can_do(corpus: Path, tmp_path: Path) -> None:
+    run = weitiao.pretrain(corpus, config="llama:tiny", vocab_size=400, max_steps=12, eval_every=5, out=str(tmp_path / "run"), **SETTINGS)
+    history = run.record["training"]["history"]
+    assert [entry["step"] for entry in history] == [5, 10, 12]
+    assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]
+    assert isinstance(run.predict(["the day"])[0]["text"], str)
+
+
+def test_spans_are_written_by_t5(corpus: Path, tmp_path: Path) -> None:
+    run = weitiao.pretrain(corpus, config="t5:tiny", vocab_size=400, max_steps=12, eval_every=6, out=str(tmp_path / "run"), **SETTINGS)
+    assert run.record["pretraining"]["objective"] == "denoising"
+    history = run.record["training"]["history"]
+    assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]
+
+
+def test_its_model_is_a_base_for_fine_tuning_and_goes_on(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
+    where = {"config": str(tiny(tmp_path, "electra")), "tokenizer": str(tokenizer), "out": str(tmp_path / "base")}
+    base = weitiao.pretrain(corpus, max_steps=3, **where, **SETTINGS)
+    reviews = write_csv(tmp_path / "reviews.csv", list(sentences(60)))
+    run = weitiao.train(str(reviews), model=str(base.folder.model), epochs=1, max_length=32, out=str(tmp_path / "fine"), quiet=True)
+    assert run.record["status"] == "finished"
+    on = weitiao.pretrain(corpus, model=str(base.folder.model), max_steps=2, out=str(tmp_path / "on"), **SETTINGS)
+    assert on.record["base_model"]["source"] == "folder"
+    assert on.record["pretraining"]["objective"] == "rtd"
+
+
+@pytest.mark.parametrize(("family", "objective"), [("bert", "mlm"), ("electra", "rtd")])
+def test_a_killed_run_ends_with_the_same_weights(family: str, objective: str, corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "config": str(tiny(tmp_path, family)), "tokenizer": str(tokenizer), "max_steps": 14, "eval_every": 6}
+    settings |= {"save_every": 4, "objective": objective}
+    whole = weitiao.pretrain(corpus, **settings, out=str(tmp_path / "whole"))
+    child = [sys.executable, "-c", CHILD, str(corpus), json.dumps({**settings, "out": str(tmp_path / "killed")})]
+    assert subprocess.run(child, check=False, capture_output=True).returncode == -9
+    killed = weitiao.resume(tmp_path / "killed", quiet=True)
+    digests = [hashlib.sha256((run.folder.model / "model.safetensors").read_bytes()).hexdigest() for run in (whole, killed)]
+    assert digests[0] == digests[1]
+    assert killed.record["training"]["steps"] == 14
+
+
+def test_what_a_killed_run_left_is_no_beginning_of_another(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "config": str(tiny(tmp_path, "bert")), "tokenizer": str(tokenizer), "max_steps": 12}
+    child = [sys.executable, "-c", CHILD, str(corpus), json.dumps({**settings, "out": str(tmp_path / "run")})]
+    assert subprocess.run(child, check=False, capture_output=True).returncode == -9
+    run = weitiao.pretrain(corpus, **{**settings, "max_steps": 2, "block_size": 16}, out=str(tmp_path / "run"), overwrite=True)
+    assert run.record["training"]["max_length"] == 16
+    assert run.record["training"]["tokens"] <= 2 * 8 * 16
+
+
+def test_time_ends_it(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
+    where = {"config": str(tiny(tmp_path, "bert")), "tokenizer": str(tokenizer), "out": str(tmp_path / "run")}
+    run = weitiao.pretrain(corpus, epochs=10_000, max_minutes=1e-3, warmup=0, **where, **SETTINGS)
+    training = run.record["training"]
+    assert training["seconds"] >= 0.06
+    assert training["steps"] < 10_000
+    rates = [line["lr"] for line in run.folder.log() if "lr" in line]
+    assert rates == sorted(rates, reverse=True)
+    assert len(rates) == training["steps"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({}, UsageError, "--from MODEL"),
+        ({"config": "bert:mini", "model": "offline"}, UsageError, "only one"),
+        ({"config": "bert:enormous"}, UsageError, "6x384"),
+        ({"config": "bert:6x100"}, UsageError, "multiple of 64"),
+        ({"config": "brat:mini"}, UsageError, "bart"),
+        ({"config": "bert:mini", "objective": "guessing"}, UsageError, "mlm"),
+        ({"config": "bert:mini", "method": "lora"}, UsageError, "every weight"),
+        ({"config": "bert:mini", "tokenizer": "nowhere"}, ModelError, "weitiao tokenizer"),
+        ({"config": "bert:mini", "blok_size": 64}, UsageError, "block_size"),
+        ({"config": "bert:tiny", "objective": "rtd", "vocab_size": 300}, ModelError, "bert"),
+    ],
+)
+def test_what_cannot_be(settings: dict[str, Any], error: type[Exception], said: str, corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(error, match=said):
+        weitiao.pretrain(corpus, **settings, out=str(tmp_path / "run"), quiet=True)
+    assert not (tmp_path / "run").exists()
+    assert not list(tmp_path.glob(".weitiao*"))
+
+
+def test_a_corpus_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Which corpus"):
+        weitiao.pretrain(config="bert:mini", quiet=True)
+    with pytest.raises(DataError, match="nowhere"):
+        weitiao.pretrain("nowhere.txt", config="bert:mini", out=str(tmp_path / "run"), quiet=True)
+
+
+def test_sizes() -> None:
+    assert {name: (size.layers, size.width, size.heads) for name, size in SIZES.items()} == {
+        "tiny": (2, 128, 2),
+        "mini": (4, 256, 4),
+        "small": (4, 512, 8),
+        "medium": (8, 512, 8),
+        "base": (12, 768, 12),
+    }
+    assert (size_named("12x384").layers, size_named("12x384").heads) == (12, 6)

@@ -27,11 +27,13 @@ __all__ = [
     "load",
     "resume",
     "train",
+    "train_tokenizer",
 ]
 
 if TYPE_CHECKING:
     from weitiao.api import Run, check, load, resume, train
     from weitiao.errors import DataError, GateError, ModelError, NetworkError, ResourceError, RunError, UsageError, WeitiaoError
+    from weitiao.tokenizing import train_tokenizer
 
 
 def __getattr__(name: str) -> Any:
@@ -39,7 +41,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'weitiao' has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module("weitiao.errors" if name.endswith("Error") else "weitiao.api"), name)
+    module = "errors" if name.endswith("Error") else "tokenizing" if name == "train_tokenizer" else "api"
+    return getattr(import_module(f"weitiao.{module}"), name)
 
 
 def __dir__() -> list[str]:

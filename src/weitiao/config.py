@@ -255,7 +255,11 @@ class TokenizerSettings:
     )
     uncleaned: bool = setting(False, N_("Take the texts as they are: repeats, lines of markup and control characters too."))
     characters: int = setting(
-        0, N_("Train on this many characters, taken evenly from the corpus (0 = all; unigram, which is slow, 2 million)."), low=0
+        0,
+        N_(
+            "Train on so many characters at most, taken evenly from the corpus (0 = of bpe and byte-bpe 5 million, of unigram 2, else all)."
+        ),
+        low=0,
     )
     held_out: float = setting(0.05, N_("Share of the documents that only the report is measured on (0.05)."), low=0.0, high=0.9)
     encoding: str = setting("", N_("Encoding of the file (recognised by itself: UTF-8, UTF-16, GB18030)."))

@@ -34,7 +34,9 @@ KINDS: dict[str, Tokens] = {
     "char": CHARACTERS,
 }
 FAMILIES = {"wordpiece": "BERT, ELECTRA", "bpe": "Llama", "byte-bpe": "RoBERTa, BART, GPT-2", "unigram": "T5", "char": "BERT"}
-_UNIGRAM_CHARACTERS = 2_000_000  # more take its trainer many minutes
+# Characters that a trainer gets where nobody says how many: of Chinese, BPE keeps nearly all it has read in memory, at some 290 bytes a
+# character, and Unigram takes a minute for every million. The others keep the words alone.
+_ENOUGH = {"bpe": 5_000_000, "byte-bpe": 5_000_000, "unigram": 2_000_000}
 _MEASURED = 2_000_000  # characters of held-out texts that the report is about
 _TOLD_EVERY = 1000  # documents
 
@@ -100,8 +102,7 @@ def train_tokenizer(
         read = _Read(spool)
         _gather(given, tokens, chosen, ledger, read, observer)
         kept = _alphabet(read.counts, tokens, chosen)
-        limit = chosen.characters or (_UNIGRAM_CHARACTERS if tokens.model == "unigram" else 0)
-        taken = min(limit, read.characters) or read.characters
+        taken = min(chosen.characters or _ENOUGH.get(tokens.model, read.characters), read.characters)
         observer.note(_("Training the tokenizer on {count:,} characters …").format(count=taken))
         texts = _texts(read, taken, frozenset(kept) if tokens.model not in ("byte-bpe", "char") else None)
         tokenizer = trained(tokens, texts, chosen.vocab_size, lowercase=chosen.lowercase, characters=kept)

@@ -24,7 +24,8 @@ def trained(tokens: Tokens, texts: Iterable[str], vocabulary: int, *, lowercase:
         texts: read once; what ``normaliser`` makes of them is the same when it is made again.
         vocabulary: most entries, special tokens included; ``least`` says how many there must be.
         lowercase: "wordpiece" and "char" only: no capitals and no accents, as in BERT's uncased models.
-        characters: of "char", the vocabulary, most frequent first.
+        characters: those that are spelled, most frequent first: of "char" the vocabulary. WordPiece without them depends on chance
+            where pieces are equally frequent.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, processors, trainers
 
@@ -34,17 +35,21 @@ def trained(tokens: Tokens, texts: Iterable[str], vocabulary: int, *, lowercase:
     reserved = [AddedToken(token, special=True, normalized=False, lstrip=token == "<mask>") for token in special]
     common: dict[str, Any] = {"vocab_size": vocabulary - tokens.sentinels, "special_tokens": reserved, "show_progress": False}
     trainer: Any = None
+    plain: list[str] = []  # entries whose ids are reserved like those of special tokens, which they are not
     if tokens.model == "wordpiece":
         tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
         tokenizer.decoder = decoders.WordPiece()
-        trainer = trainers.WordPieceTrainer(**common)
+        # The trainer numbers what goes on inside a word in the order of a hash table, and prefers low numbers among equals.
+        plain = [f"##{character}" for character in sorted(characters) if _goes_on(character)]
+        trainer = trainers.WordPieceTrainer(**{**common, "special_tokens": [*reserved, *plain]})
     elif tokens.model == "byte-bpe":
         tokenizer = Tokenizer(models.BPE())
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(**common, initial_alphabet=_byte_alphabet())
     elif tokens.model == "bpe":
         tokenizer = Tokenizer(models.BPE(unk_token=unknown, fuse_unk=True))
-        trainer = trainers.BpeTrainer(**{**common, "special_tokens": [*reserved, *_BYTES]}, max_token_length=LONGEST)
+        plain = _BYTES
+        trainer = trainers.BpeTrainer(**{**common, "special_tokens": [*reserved, *plain]}, max_token_length=LONGEST)
     elif tokens.model == "unigram":
         tokenizer = Tokenizer(models.Unigram())
         tokenizer.decoder = decoders.Metaspace()
@@ -56,8 +61,12 @@ def trained(tokens: Tokens, texts: Iterable[str], vocabulary: int, *, lowercase:
     tokenizer.normalizer, tokenizer.pre_tokenizer = normaliser(tokens, lowercase=lowercase), _splitter(tokens)
     if trainer is not None:
         tokenizer.train_from_iterator(texts, trainer)
+    if plain or tokens.model == "unigram":
+        tokenizer = _settled(tokenizer, frozenset(plain), len(special))
     if tokens.model == "bpe":
-        tokenizer = _with_bytes(tokenizer)
+        tokenizer.decoder = decoders.Sequence(
+            [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(content=" ", left=1, right=0)]
+        )
     sentinels = [f"<extra_id_{number}>" for number in reversed(range(tokens.sentinels))]
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in sentinels])
     pairs = [(token, tokenizer.token_to_id(token)) for token in special]
@@ -83,7 +92,7 @@ def least(tokens: Tokens, characters: Iterable[str]) -> int:
 
     >>> from weitiao.engine.architectures import SENTINEL_UNIGRAM, WORDPIECE
     >>> least(WORDPIECE, "ab微。"), least(SENTINEL_UNIGRAM, "ab微。")
-    (11, 107)
+    (11, 109)
     """
     special = len(set(tokens.special.values())) + tokens.sentinels
     if tokens.model == "byte-bpe":
@@ -91,7 +100,8 @@ def least(tokens: Tokens, characters: Iterable[str]) -> int:
     kept = list(characters)
     if tokens.model == "wordpiece":  # a character inside a word has an entry of its own
         return special + len(kept) + sum(map(_goes_on, kept))
-    return special + len(kept) + (256 if tokens.model == "bpe" else 0)
+    # The blank's "▁", and the 256 bytes; a Unigram trainer that has no room for one piece more does not stop.
+    return special + len(kept) + {"bpe": 1 + 256, "unigram": 1 + 1}.get(tokens.model, 0)
 
 
 def _goes_on(character: str) -> bool:
@@ -122,15 +132,21 @@ def _byte_alphabet() -> list[str]:
     return sorted(pre_tokenizers.ByteLevel.alphabet())
 
 
-def _with_bytes(tokenizer: Any) -> Any:
-    """The tokenizer, which spells in bytes what it has no character for: the trainer only reserves their ids, as special tokens."""
-    from tokenizers import Tokenizer, decoders
+def _settled(tokenizer: Any, plain: frozenset[str], special: int) -> Any:
+    """The tokenizer without ``plain`` among its special tokens; of Unigram, the same for the same texts: its trainer gives the characters
+    that no piece needed their scores, all but equal, in the order of a hash table.
+    """
+    from tokenizers import Tokenizer
 
     whole = json.loads(tokenizer.to_str())
-    whole["model"]["byte_fallback"] = True
-    whole["added_tokens"] = [token for token in whole["added_tokens"] if token["content"] not in set(_BYTES)]
-    made = Tokenizer.from_str(json.dumps(whole, ensure_ascii=False))
-    made.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(content=" ", left=1, right=0)]
-    )
-    return made
+    model = whole["model"]
+    whole["added_tokens"] = [token for token in whole["added_tokens"] if token["content"] not in plain]
+    if model["type"] == "BPE":
+        model["byte_fallback"] = True
+    elif model["type"] == "Unigram":
+        first, pieces = model["vocab"][:special], {piece: round(score, 6) for piece, score in model["vocab"][special:]}
+        last = min(pieces.values(), default=0.0)
+        spare = sorted(piece for piece, score in pieces.items() if len(piece) == 1 and score < last + 1e-4 * len(pieces))
+        pieces |= {piece: round(last + 1e-4 * at, 6) for at, piece in enumerate(reversed(spare))}
+        model["vocab"] = first + sorted(([piece, score] for piece, score in pieces.items()), key=lambda entry: (-entry[1], entry[0]))
+    return Tokenizer.from_str(json.dumps(whole, ensure_ascii=False))

@@ -8,6 +8,7 @@ from typing import Any
 from weitiao.engine.architectures import Tokens
 
 LONGEST = 16  # characters of a piece, as SentencePiece has it: longer ones are phrases of this corpus alone
+_FEWEST = 2  # occurrences of a piece: what stands there once, such as a serial number, is worth no entry
 _BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 # What BERT's splitter sets apart as Chinese.
 _CHINESE = ((0x4E00, 0x9FFF), (0x3400, 0x4DBF), (0x20000, 0x2A6DF), (0x2A700, 0x2CEAF), (0xF900, 0xFAFF), (0x2F800, 0x2FA1F))
@@ -41,15 +42,15 @@ def trained(tokens: Tokens, texts: Iterable[str], vocabulary: int, *, lowercase:
         tokenizer.decoder = decoders.WordPiece()
         # The trainer numbers what goes on inside a word in the order of a hash table, and prefers low numbers among equals.
         plain = [f"##{character}" for character in sorted(characters) if _goes_on(character)]
-        trainer = trainers.WordPieceTrainer(**{**common, "special_tokens": [*reserved, *plain]})
+        trainer = trainers.WordPieceTrainer(**{**common, "special_tokens": [*reserved, *plain]}, min_frequency=_FEWEST)
     elif tokens.model == "byte-bpe":
         tokenizer = Tokenizer(models.BPE())
         tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(**common, initial_alphabet=_byte_alphabet())
+        trainer = trainers.BpeTrainer(**common, initial_alphabet=_byte_alphabet(), min_frequency=_FEWEST)
     elif tokens.model == "bpe":
         tokenizer = Tokenizer(models.BPE(unk_token=unknown, fuse_unk=True))
         plain = _BYTES
-        trainer = trainers.BpeTrainer(**{**common, "special_tokens": [*reserved, *plain]}, max_token_length=LONGEST)
+        trainer = trainers.BpeTrainer(**{**common, "special_tokens": [*reserved, *plain]}, max_token_length=LONGEST, min_frequency=_FEWEST)
     elif tokens.model == "unigram":
         tokenizer = Tokenizer(models.Unigram())
         tokenizer.decoder = decoders.Metaspace()

@@ -38,7 +38,7 @@ def _page(report: Mapping[str, Any]) -> Iterator[RenderableType]:
         lines[_("trained on")] = _("{count:,} characters, taken evenly (--characters)").format(count=corpus["trained_on"])
     if report["kind"] != "byte-bpe":
         kept = _("{kept:,} of {all:,} different ones have an entry (--coverage)")
-        lines[_("characters")] = kept.format(kept=alphabet["characters"], all=alphabet["of"])
+        lines[_("characters covered")] = kept.format(kept=alphabet["characters"], all=alphabet["of"])
     yield pairs(lines)
     yield from row_ledger(report["ledger"])
     on = (

@@ -28,12 +28,14 @@ __all__ = [
     "pretrain",
     "resume",
     "train",
+    "train_tokenizer",
 ]
 
 if TYPE_CHECKING:
     from weitiao.api import Run, check, load, resume, train
     from weitiao.errors import DataError, GateError, ModelError, NetworkError, ResourceError, RunError, UsageError, WeitiaoError
     from weitiao.pretraining import pretrain
+    from weitiao.tokenizing import train_tokenizer
 
 
 def __getattr__(name: str) -> Any:
@@ -41,8 +43,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'weitiao' has no attribute {name!r}")
     from importlib import import_module
 
-    place = "weitiao.errors" if name.endswith("Error") else "weitiao.pretraining" if name == "pretrain" else "weitiao.api"
-    return getattr(import_module(place), name)
+    module = "errors" if name.endswith("Error") else {"pretrain": "pretraining", "train_tokenizer": "tokenizing"}.get(name, "api")
+    return getattr(import_module(f"weitiao.{module}"), name)
 
 
 def __dir__() -> list[str]:

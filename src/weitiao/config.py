@@ -226,11 +226,58 @@ class ServerSettings:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "ServerSettings":
         """The settings with the given values. Raises UsageError for an unknown name or an impossible value."""
-        known, hints = {f.name: f for f in fields(cls)}, get_type_hints(cls)
-        for name in values:
-            if name not in known:
-                raise UsageError(_('There is no setting "{name}".').format(name=name) + nearest(name, list(known)))
-        return cls(**{name: _checked(known[name], value, hints[name]) for name, value in values.items()})
+        return cls(**_judged(cls, values))
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """How a tokenizer is trained, see ``tokenizing``. They are of no training of a model, so no recipe holds them."""
+
+    kind: str = setting(
+        "wordpiece",
+        N_("How it spells: wordpiece for BERT, byte-bpe for RoBERTa and GPT-2, bpe for Llama, unigram for T5, char one character each."),
+        choices=("wordpiece", "bpe", "byte-bpe", "unigram", "char"),
+    )
+    vocab_size: int = setting(16_000, N_("Most entries of the vocabulary (16000)."), low=10, high=10_000_000)
+    lowercase: bool = setting(False, N_("No capitals and no accents (wordpiece and char)."))
+    coverage: float = setting(
+        0.9995,
+        N_("Share of all characters of the text that the vocabulary spells (0.9995); the rarest are unknown, or spelled in bytes."),
+        low=0.5,
+        high=1.0,
+    )
+    model_max_length: int = setting(512, N_("Longest text in tokens of the models it is for (512)."), low=4, high=10_000_000)
+    text: str = setting("", N_("Column of a table that holds the texts (text)."))
+    document: str = setting(
+        "line",
+        N_("What of a text file is one document (line): a line, a paragraph between empty lines, or the whole file."),
+        choices=("line", "paragraph", "file"),
+    )
+    uncleaned: bool = setting(False, N_("Take the texts as they are: repeats, lines of markup and control characters too."))
+    characters: int = setting(
+        0,
+        N_(
+            "Train on so many characters at most, taken evenly from the corpus (0 = of bpe and byte-bpe 5 million, of unigram 2, else all)."
+        ),
+        low=0,
+    )
+    held_out: float = setting(0.05, N_("Share of the documents that only the report is measured on (0.05)."), low=0.0, high=0.9)
+    encoding: str = setting("", N_("Encoding of the file (recognised by itself: UTF-8, UTF-16, GB18030)."))
+    max_bad_rows: int = setting(0, N_("How many unreadable rows may be left out; each is listed in the ledger."), low=0)
+    seed: int = setting(42, N_("Seed of the share that is held out."), low=0, high=2**32 - 1)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "TokenizerSettings":
+        """The settings with the given values. Raises UsageError for an unknown name or an impossible value."""
+        return cls(**_judged(cls, values))
+
+
+def _judged(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    known, hints = {f.name: f for f in fields(kind)}, get_type_hints(kind)
+    for name in values:
+        if name not in known:
+            raise UsageError(_('There is no setting "{name}".').format(name=name) + nearest(name, list(known)))
+    return {name: _checked(known[name], value, hints[name]) for name, value in values.items()}
 
 
 def setting_fields(task: type = TaskSettings) -> dict[str, "dataclasses.Field[Any]"]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from typer import Argument, Option
 
 from weitiao import tasks
-from weitiao.config import ServerSettings
+from weitiao.config import ServerSettings, TokenizerSettings
 from weitiao.messages import N_
 from weitiao.scope import PRECISIONS
 
@@ -77,18 +77,25 @@ Served = Annotated[
 SERVER = N_("The server")
 
 
-def _of_server(name: str) -> Any:
-    """A flag for one of the server's settings."""
-    declared = ServerSettings.__dataclass_fields__[name]
+def _of(settings: type, name: str, panel: str | None) -> Any:
+    """A flag for one of the settings that no recipe holds."""
+    declared = settings.__dataclass_fields__[name]  # type: ignore[attr-defined]
     flag = "--" + name.replace("_", "-")
+    about = {"help": declared.metadata["help"], "rich_help_panel": panel}
     if declared.default is False:
-        return Annotated[bool, Option(flag, help=declared.metadata["help"], rich_help_panel=SERVER)]
-    metavar = {int: "<int>", float: "<number>"}.get(type(declared.default), "<text>")
-    return Annotated[str | None, Option(flag, metavar=metavar, help=declared.metadata["help"], rich_help_panel=SERVER)]
+        return Annotated[bool, Option(flag, **about)]
+    choices: tuple[str, ...] = declared.metadata["choices"]
+    metavar = "|".join(choices) or {int: "<int>", float: "<number>"}.get(type(declared.default), "<text>")
+
+    def complete(incomplete: str) -> list[str]:
+        return [choice for choice in choices if choice.startswith(incomplete)]
+
+    return Annotated[str | None, Option(flag, metavar=metavar, autocompletion=complete, **about)]
 
 
-Host, Port, ApiKeyEnv, Workers = (_of_server(name) for name in ("host", "port", "api_key_env", "workers"))
-Queue, Timeout, MaxBody, LogTexts = (_of_server(name) for name in ("queue", "timeout", "max_body", "log_texts"))
+Host, Port, ApiKeyEnv, Workers = (_of(ServerSettings, name, SERVER) for name in ("host", "port", "api_key_env", "workers"))
+Queue, Timeout, MaxBody, LogTexts = (_of(ServerSettings, name, SERVER) for name in ("queue", "timeout", "max_body", "log_texts"))
+
 Overwrite = Annotated[bool, Option("--overwrite", help=N_("Replace the run or the export that stands there."))]
 
 Html = Annotated[str | None, Option("--html", metavar="<file>", help=N_("Write it all to this page, one HTML file that opens anywhere."))]
@@ -123,3 +130,28 @@ Temperature = Annotated[
         rich_help_panel=TALK,
     ),
 ]
+
+CORPUS = N_("The corpus")
+Corpus = Annotated[
+    list[str],
+    Argument(
+        metavar="CORPUS",
+        help=N_("Files of plain text (also .gz, .xz, .zst), JSON Lines, Parquet or other tables; folders of such; sample:en, sample:zh."),
+    ),
+]
+TokenizerFolder = Annotated[str, Option("--out", "-o", metavar="<folder>", help=N_("The folder to write; it must not be there yet."))]
+Beside = Annotated[
+    list[str] | None,
+    Option(
+        "--beside", metavar="<model>", help=N_("Measure this model's tokenizer too: a folder, a hub id on this machine. Can be repeated.")
+    ),
+]
+Kind, VocabSize, Lowercase, Coverage, LongestText = (
+    _of(TokenizerSettings, name, None) for name in ("kind", "vocab_size", "lowercase", "coverage", "model_max_length")
+)
+TextColumn, DocumentIs, Uncleaned, Characters = (
+    _of(TokenizerSettings, name, CORPUS) for name in ("text", "document", "uncleaned", "characters")
+)
+HeldOut, CorpusEncoding, CorpusBadRows, CorpusSeed = (
+    _of(TokenizerSettings, name, CORPUS) for name in ("held_out", "encoding", "max_bad_rows", "seed")
+)

@@ -34,7 +34,7 @@ def checked(check: Mapping[str, Any], plan: Mapping[str, Any], ledger: Mapping[s
     yield from _properties(check)
     yield heading(_("What the check found"))
     yield from findings(check.get("findings", []))
-    yield from _ledger(ledger)
+    yield from row_ledger(ledger)
 
 
 def heading(text: str) -> RenderableType:
@@ -217,7 +217,7 @@ def _properties(check: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield pairs(lines)
 
 
-def _ledger(ledger: Mapping[str, int]) -> Iterator[RenderableType]:
+def row_ledger(ledger: Mapping[str, int]) -> Iterator[RenderableType]:
     """What was done to rows: "dropped:empty_text" -> 3. Rows that were only reported stand among the findings."""
     done = {reason: count for reason, count in ledger.items() if not reason.startswith("kept:")}
     if done:

@@ -7,11 +7,23 @@ from weitiao.cli.application import BEFORE, INSIDE, command
 from weitiao.cli.options import asking_settings, verb
 from weitiao.cli.parameters import (
     Asked,
+    Beside,
     Bundle,
+    Characters,
+    Corpus,
+    CorpusBadRows,
+    CorpusEncoding,
+    CorpusSeed,
+    Coverage,
+    DocumentIs,
     ForTask,
+    HeldOut,
     Html,
     Inside,
+    Kind,
     Like,
+    LongestText,
+    Lowercase,
     Markdown,
     Name,
     NewFile,
@@ -21,9 +33,13 @@ from weitiao.cli.parameters import (
     Run,
     RunOrModel,
     Spoken,
+    TextColumn,
+    TokenizerFolder,
     TrustTask,
+    Uncleaned,
     Unpack,
     UseAs,
+    VocabSize,
 )
 from weitiao.cli.screen import Screen
 from weitiao.cli.subject import question, subject_of, typed
@@ -157,3 +173,45 @@ def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpa
         return screen.next(("weitiao", "fetch", "--unpack", bundle))
     known = name or ("offline" if got["id"].startswith("offline:") else got["id"])
     return screen.next(("weitiao", "train", known) if got["kind"] == "dataset" else ("weitiao", "train", "DATA", "--model", known))
+
+
+@command(
+    BEFORE,
+    N_("Train a tokenizer on texts of your own, and see how well it spells them beside existing ones."),
+    "weitiao tokenizer texts.txt --out tokenizers/mine",
+    "weitiao tokenizer corpus/ news.jsonl.gz --kind byte-bpe --vocab-size 8000 --out tokenizers/news",
+    "weitiao tokenizer novels.txt.xz --kind unigram --document paragraph --out tokenizers/novels --beside google-t5/t5-small",
+)
+@verb()
+def tokenizer(
+    screen: Screen,
+    corpus: Corpus,
+    out: TokenizerFolder,
+    kind: Kind = None,
+    vocab_size: VocabSize = None,
+    lowercase: Lowercase = False,
+    coverage: Coverage = None,
+    model_max_length: LongestText = None,
+    beside: Beside = None,
+    text: TextColumn = None,
+    document: DocumentIs = None,
+    uncleaned: Uncleaned = False,
+    characters: Characters = None,
+    held_out: HeldOut = None,
+    encoding: CorpusEncoding = None,
+    max_bad_rows: CorpusBadRows = None,
+    seed: CorpusSeed = None,
+) -> None:
+    from weitiao.cli import tokenizers
+
+    said = {"kind": kind, "vocab_size": vocab_size, "lowercase": lowercase or None, "coverage": coverage}
+    said |= {
+        "model_max_length": model_max_length,
+        "text": text,
+        "document": document,
+        "uncleaned": uncleaned or None,
+        "characters": characters,
+        "held_out": held_out,
+    }
+    said |= {"encoding": encoding, "max_bad_rows": max_bad_rows, "seed": seed}
+    tokenizers.tokenizer(screen, corpus, out, beside or [], {name: value for name, value in said.items() if value is not None})

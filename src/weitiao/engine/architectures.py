@@ -68,10 +68,11 @@ class Tokens:
     """A kind of tokenizer.
 
     Attributes:
-        model: "wordpiece", "bpe" (over bytes) or "unigram".
+        model: "wordpiece", "byte-bpe", "bpe" (over characters, what is rare in bytes), "unigram" or "char".
         special: role -> token, in the order of their ids from 0.
         single, pair: templates of ``tokenizers.processors``; "" where nothing is added.
         types: whether the model reads token types.
+        sentinels: tokens <extra_id_0>, ... that stand for what is left out of a text; <extra_id_0> has the last id, as T5 has it.
     """
 
     model: str
@@ -79,6 +80,7 @@ class Tokens:
     single: str
     pair: str
     types: bool = False
+    sentinels: int = 0
 
 
 _BERT = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
@@ -88,13 +90,16 @@ _DECODER = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
 
 WORDPIECE = Tokens("wordpiece", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", types=True)
 PLAIN_WORDPIECE = Tokens("wordpiece", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]")
-BERT_BPE = Tokens("bpe", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]")
+BERT_BPE = Tokens("byte-bpe", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]")
 BERT_UNIGRAM = Tokens("unigram", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", types=True)
-ROBERTA_BPE = Tokens("bpe", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
+ROBERTA_BPE = Tokens("byte-bpe", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
 ROBERTA_UNIGRAM = Tokens("unigram", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
 ENDED_UNIGRAM = Tokens("unigram", _T5, "$A </s>", "$A </s> $B </s>")
 MASKED_UNIGRAM = Tokens("unigram", {**_T5, "mask": "<mask>"}, "$A </s>", "$A </s> $B </s>")
-DECODER_BPE = Tokens("bpe", _DECODER, "<s> $A", "<s> $A $B")
+SENTINEL_UNIGRAM = Tokens("unigram", _T5, "$A </s>", "$A </s> $B </s>", sentinels=100)
+LLAMA_BPE = Tokens("bpe", {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}, "<s> $A", "<s> $A $B")
+CHARACTERS = Tokens("char", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", types=True)
+DECODER_BPE = Tokens("byte-bpe", _DECODER, "<s> $A", "<s> $A $B")
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from weitiao.engine.architectures import PICTURE, PREFIX, Architecture, Size, Tokens, architecture
+from weitiao.engine.architectures import PICTURE, PREFIX, Architecture, Size, architecture
 from weitiao.engine.hub import BaseModel
 from weitiao.engine.model_folder import weights_sha256
+from weitiao.engine.tokenizer_training import trained
 from weitiao.images import FILE as PIXELS_FILE
 from weitiao.messages import _
 from weitiao.runs import write_text
@@ -58,7 +59,7 @@ def own_tokenizer(chosen: Architecture, texts: Iterable[str], size: Size) -> Any
     import transformers
 
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=train_tokenizer(chosen.tokens, texts, size.vocabulary),
+        tokenizer_object=trained(chosen.tokens, texts, size.vocabulary),
         model_max_length=size.positions,
         model_input_names=["input_ids", *(["token_type_ids"] if chosen.tokens.types else []), "attention_mask"],
         **{f"{role}_token": token for role, token in chosen.tokens.special.items()},
@@ -95,35 +96,3 @@ def write_weights(place: Path, config: Any, tokenizer: Any, seed: int) -> None:
     torch.random.set_rng_state(generator)
     network.save_pretrained(place)
     tokenizer.save_pretrained(place)
-
-
-def train_tokenizer(tokens: Tokens, texts: Iterable[str], vocabulary: int) -> Any:
-    """A ``tokenizers.Tokenizer`` of a kind, trained on texts. Upper and lower case stay apart, and Chinese characters stand alone in
-    WordPiece.
-    """
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-
-    special = list(dict.fromkeys(tokens.special.values()))
-    unknown = tokens.special.get("unk", special[0])
-    common: dict[str, Any] = {"vocab_size": vocabulary, "special_tokens": special, "show_progress": False}
-    if tokens.model == "wordpiece":
-        tokenizer = Tokenizer(models.WordPiece(unk_token=unknown))
-        tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
-        tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-        tokenizer.decoder = decoders.WordPiece()
-        trainer: Any = trainers.WordPieceTrainer(**common)
-    elif tokens.model == "bpe":
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(**common, initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()))
-    else:
-        tokenizer = Tokenizer(models.Unigram())
-        tokenizer.normalizer = normalizers.NFKC()
-        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-        tokenizer.decoder = decoders.Metaspace()
-        trainer = trainers.UnigramTrainer(**common, unk_token=unknown)
-    tokenizer.train_from_iterator(texts, trainer)
-    pairs = [(token, tokenizer.token_to_id(token)) for token in special]
-    tokenizer.post_processor = processors.TemplateProcessing(single=tokens.single, pair=tokens.pair, special_tokens=pairs)
-    return tokenizer

@@ -1,0 +1,189 @@
+"""A tokenizer from a corpus: every kind loads in transformers and spells as its family does; what is reported; what is refused."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weitiao
+from tests.conftest import sentences
+from weitiao.errors import DataError, ModelError, RunError, UsageError
+from weitiao.tokenizing import KINDS
+
+CHINESE = ["春天来了，桃花开了。", "他们走了很远的路，终于到了海边。", "今天的天气很好，我们去公园。", "这家酒店的房间很干净，服务也好。"]
+SIZES = {"wordpiece": 300, "bpe": 500, "byte-bpe": 400, "unigram": 260, "char": 300}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """English and Chinese sentences, each different from all others."""
+    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
+    lines = [f"{text.capitalize()} number {at * 7919}." for at, (text, _label) in enumerate(sentences(300))]
+    chinese = [f"{CHINESE[at % 4]}第{at * 31}号，{CHINESE[at * 3 % 4][: 4 + at % 5]}" for at in range(100)]
+    path.write_text("\n".join([*lines, *chinese]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def made(request: pytest.FixtureRequest, corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, dict[str, Any]]:
+    """A kind, its folder, its report."""
+    kind = request.param
+    out = tmp_path_factory.mktemp("made") / kind
+    report = weitiao.train_tokenizer(corpus, out=out, kind=kind, vocab_size=SIZES[kind], coverage=1.0, uncleaned=True)
+    return kind, out, report
+
+
+def test_every_kind_loads_with_auto_tokenizer(made: tuple[str, Path, dict[str, Any]]) -> None:
+    from transformers import AutoTokenizer
+
+    kind, out, report = made
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    assert len(tokenizer) == report["vocabulary"] <= SIZES[kind]
+    assert tokenizer.model_max_length == 512 and tokenizer.pad_token_id is not None
+    for role, token in KINDS[kind].special.items():
+        assert getattr(tokenizer, f"{role}_token") == token
+        assert tokenizer.tokenize(f"a{token}b").count(token) == 1
+    assert (tokenizer.chat_template or "") == ""
+    both = tokenizer("the room", "春天", padding="max_length", max_length=40, truncation=True)
+    assert len(both["input_ids"]) == 40 and both["attention_mask"][-1] == 0
+    assert ("token_type_ids" in both) == (kind in ("wordpiece", "char"))
+
+
+def test_every_kind_frames_a_text_as_its_family_does(made: tuple[str, Path, dict[str, Any]]) -> None:
+    from transformers import AutoTokenizer
+
+    kind, out, _report = made
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    tokens = tokenizer.convert_ids_to_tokens(tokenizer("春天 the room").input_ids)
+    ends = {"wordpiece": ("[CLS]", "[SEP]"), "char": ("[CLS]", "[SEP]"), "byte-bpe": ("<s>", "</s>"), "bpe": ("<s>", None)}
+    first, last = ends.get(kind, (None, "</s>"))
+    assert (tokens[0] == first) if first else not tokens[0].startswith("<")
+    assert (tokens[-1] == last) if last else not tokens[-1].startswith("<")
+    if kind in ("wordpiece", "char"):
+        assert tokens[1:3] == ["春", "天"]
+
+
+def test_texts_are_read_back(made: tuple[str, Path, dict[str, Any]]) -> None:
+    from transformers import AutoTokenizer
+
+    kind, out, report = made
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    text = "The room was lovely. 今天的天气很好，我们去公园。"
+    back = tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True)
+    if kind == "wordpiece":
+        assert back.replace(" ", "") == text.replace(" ", "")
+    else:
+        assert back == (text.replace("，", ",") if kind == "unigram" else text)
+    if kind in ("bpe", "byte-bpe"):  # what no piece spells is spelled in bytes
+        odd = "🙂 ½ 龘\n\tend"
+        assert tokenizer.decode(tokenizer(odd).input_ids, skip_special_tokens=True) == odd
+        assert report["tokenizers"][0]["unknown_rate"] == 0 and report["tokenizers"][0]["coverage"] == 1
+
+
+def test_t5_finds_its_sentinels(made: tuple[str, Path, dict[str, Any]]) -> None:
+    kind, out, _report = made
+    if kind != "unigram":
+        pytest.skip("only T5 has sentinels")
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(out)
+    assert tokenizer.convert_tokens_to_ids("<extra_id_0>") == len(tokenizer) - 1
+    assert tokenizer.convert_tokens_to_ids("<extra_id_99>") == len(tokenizer) - 100
+    assert [tokenizer.convert_tokens_to_ids(token) for token in ("<pad>", "</s>", "<unk>")] == [0, 1, 2]
+    assert "<extra_id_7>" in tokenizer.tokenize("the <extra_id_7> room")
+    assert tokenizer.decode(tokenizer("the <extra_id_7> room").input_ids, skip_special_tokens=True).split() == ["the", "room"]
+
+
+def test_the_report_and_the_readme_agree(made: tuple[str, Path, dict[str, Any]]) -> None:
+    kind, out, report = made
+    assert {path.name for path in out.iterdir()} == {"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "README.md"}
+    own = report["tokenizers"][0]
+    assert own["name"] == "" and own["vocabulary"] == report["vocabulary"]
+    assert report["measured_on"]["split"] == "held_out" and report["corpus"]["held_out"] >= report["measured_on"]["documents"] > 0
+    assert report["corpus"]["documents"] + report["corpus"]["held_out"] == 400
+    assert own["coverage"] > 0.98 and own["tokens_per_character"] == pytest.approx(1 / own["characters_per_token"])
+    assert report["longest"] and all(len(piece) <= 16 or kind in ("wordpiece", "byte-bpe") for piece in report["longest"])
+    assert "".join(report["example"]["tokens"][0]["tokens"]).replace("␣", "").lower() == report["example"]["text"].replace(" ", "").lower()
+    readme = (out / "README.md").read_text(encoding="utf-8")
+    assert f"{own['tokens_per_character']:.3f}" in readme and "- corpus.txt" in readme and str(out.parent) not in readme
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_the_same_corpus_gives_the_same_tokenizer(corpus: Path, tmp_path: Path, kind: str) -> None:
+    """In another process too, where every hash table is in another order."""
+    code = f"import weitiao, sys; weitiao.train_tokenizer({str(corpus)!r}, out=sys.argv[1], kind={kind!r}, vocab_size={SIZES[kind] + 300})"
+    for name in ("a", "b"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True, timeout=250)
+    assert (tmp_path / "a" / "tokenizer.json").read_bytes() == (tmp_path / "b" / "tokenizer.json").read_bytes()
+
+
+def test_lower_case_loses_capitals_and_accents(corpus: Path, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    weitiao.train_tokenizer(corpus, out=tmp_path / "a", vocab_size=300, coverage=0.9, lowercase=True)
+    tokenizer = Tokenizer.from_file(str(tmp_path / "a" / "tokenizer.json"))
+    assert tokenizer.encode("THE RÓOM").ids == tokenizer.encode("the room").ids
+    with pytest.raises(UsageError, match="--lowercase is for --kind wordpiece and char"):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "b", kind="bpe", lowercase=True)
+
+
+def test_rare_characters_are_left_out_by_coverage(corpus: Path, tmp_path: Path) -> None:
+    whole = weitiao.train_tokenizer(corpus, out=tmp_path / "a", coverage=1.0, vocab_size=400)
+    some = weitiao.train_tokenizer(corpus, out=tmp_path / "b", coverage=0.9, vocab_size=400)
+    assert some["alphabet"]["characters"] < whole["alphabet"]["characters"] == whole["alphabet"]["of"] - 1  # the blank
+    assert some["tokenizers"][0]["unknown_rate"] > whole["tokenizers"][0]["unknown_rate"]
+    kept = json.loads((tmp_path / "b" / "tokenizer.json").read_text(encoding="utf-8"))["model"]["vocab"]
+    assert len({character for piece in kept for character in piece if character > "\u4e00"}) < whole["alphabet"]["characters"]
+
+
+def test_characters_limit_what_is_trained_on(corpus: Path, tmp_path: Path) -> None:
+    report = weitiao.train_tokenizer(corpus, out=tmp_path / "a", vocab_size=400, characters=3000)
+    assert report["corpus"]["trained_on"] == 3000 < report["corpus"]["characters"]
+
+
+@pytest.mark.parametrize("kind", [*KINDS])
+def test_too_small_a_vocabulary_says_what_is_needed(corpus: Path, tmp_path: Path, kind: str) -> None:
+    with pytest.raises(UsageError, match=r"--vocab-size is 20, and (\d+) is the least") as failure:
+        weitiao.train_tokenizer(corpus, out=tmp_path / "a", kind=kind, vocab_size=20)
+    needed = int(str(failure.value).split("and ")[1].split()[0])
+    assert not (tmp_path / "a").exists()
+    report = weitiao.train_tokenizer(corpus, out=tmp_path / "a", kind=kind, vocab_size=needed)
+    assert report["vocabulary"] <= needed
+    with pytest.raises(UsageError, match=f"and {needed} is the least"):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "b", kind=kind, vocab_size=needed - 1)
+
+
+def test_what_cannot_be_is_refused_before_anything_is_read(corpus: Path, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "mine.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(RunError, match="exists already, and nothing is overwritten"):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "there")
+    with pytest.raises(UsageError, match=r"--kind is .sentencepiece.; it must be one of wordpiece, bpe"):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "a", kind="sentencepiece")
+    with pytest.raises(UsageError, match='no setting "vocab"'):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "a", vocab=100)
+    with pytest.raises(DataError, match=r"corpus\.text does not exist"):
+        weitiao.train_tokenizer(corpus.with_suffix(".text"), out=tmp_path / "a")
+    (tmp_path / "empty.txt").write_text("\n\n", encoding="utf-8")
+    with pytest.raises(DataError, match="The corpus is empty"):
+        weitiao.train_tokenizer(tmp_path / "empty.txt", out=tmp_path / "a")
+    with pytest.raises(ModelError, match="There is no folder"):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "a", beside=[str(tmp_path / "nothing")])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.txt", "there"]
+
+
+def test_another_tokenizer_is_measured_beside(corpus: Path, tmp_path: Path) -> None:
+    weitiao.train_tokenizer(corpus, out=tmp_path / "small", vocab_size=300, coverage=0.9)
+    report = weitiao.train_tokenizer(corpus, out=tmp_path / "a", vocab_size=600, beside=[str(tmp_path / "small")])
+    names = [row["name"] for row in report["tokenizers"]]
+    assert names[0] == "" and names[-1] == str(tmp_path / "small")
+    assert report["tokenizers"][0]["tokens_per_character"] < report["tokenizers"][-1]["tokens_per_character"]
+
+
+def test_a_corpus_of_one_document_is_measured_on_itself(tmp_path: Path) -> None:
+    (tmp_path / "one.txt").write_text("the only line that there is\n", encoding="utf-8")
+    report = weitiao.train_tokenizer(tmp_path / "one.txt", out=tmp_path / "a", vocab_size=100, held_out=0)
+    assert report["measured_on"] == {"split": "train", "documents": 1}

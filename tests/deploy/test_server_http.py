@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from tests.deploy.servers import Running, odd
-from weitiao.deploy.server.running import listen
+from weitiao.deploy.listening import listen
 from weitiao.errors import UsageError
 
 KEY = {"Authorization": "Bearer secret-of-mine"}

@@ -86,6 +86,17 @@ def _of_server(name: str) -> Any:
 
 Host, Port, ApiKeyEnv, Workers = (_of_server(name) for name in ("host", "port", "api_key_env", "workers"))
 Queue, Timeout, MaxBody, LogTexts = (_of_server(name) for name in ("queue", "timeout", "max_body", "log_texts"))
+PAGE = N_("The page")
+PageHost = Annotated[
+    str | None, Option("--host", metavar="<text>", help=ServerSettings.__dataclass_fields__["host"].metadata["help"], rich_help_panel=PAGE)
+]
+PagePort = Annotated[
+    str | None, Option("--port", metavar="<int>", help=N_("Port to listen on (7860; 0 = any that is free)."), rich_help_panel=PAGE)
+]
+Share = Annotated[
+    bool,
+    Option("--share", help=N_("Also under a public address, through gradio's servers: anybody who has it may ask."), rich_help_panel=PAGE),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help=N_("Replace the run or the export that stands there."))]
 
 Html = Annotated[str | None, Option("--html", metavar="<file>", help=N_("Write it all to this page, one HTML file that opens anywhere."))]

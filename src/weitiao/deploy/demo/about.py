@@ -39,6 +39,7 @@ def about_html(name: str, task: Task, spec: Spec, record: Mapping[str, Any]) -> 
 def next_html(name: str, task: Task, spec: Spec, flags: Sequence[str]) -> str:
     """The foot of the page: commands that go on from here."""
     text, *further = asking.words(task, spec)
+    name = shown_name(name) if PurePath(name).is_absolute() else name
     steps = [
         (_("Ask it from a program"), ("weitiao", "serve", name, *flags)),
         (_("Ask it here"), ("weitiao", "predict", name, text, *further, *flags)),
@@ -73,8 +74,8 @@ def _facts(task: Task, record: Mapping[str, Any]) -> list[dict[str, str]]:
             interval = bounds(intervals.get(name))
             facts.append({"title": title(str(name)), "value": figure(metrics[name]), "beside": f"[{interval}]" if interval else ""})
     if evaluation.get("rows"):
-        measured = _("{rows} rows that it never saw") if evaluation.get("split") == "test" else _("{rows} rows")
-        facts.append({"title": _("Measured on"), "value": measured.format(rows=count(evaluation["rows"]))})
+        measured = _("{count} rows that it never saw") if evaluation.get("split") == "test" else _("{count} rows")
+        facts.append({"title": _("Measured on"), "value": measured.format(count=count(evaluation["rows"]))})
     if record:
         standing = standing_of(record, evaluation)
         facts.append({"title": _("In short"), "value": standing["text"], "mood": standing["mood"]})

@@ -1,8 +1,8 @@
 """The tab that answers a whole file: upload, progress, download. It goes the way of ``weitiao predict --file``: ``Model.predict_file``."""
 
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,13 @@ from weitiao.deploy.demo.words import Words, asked_in
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _, speaking
 from weitiao.observer import Observer
+from weitiao.report.formats import figure
 from weitiao.report.rendering import render
 
 TAKEN = (".csv", ".tsv", ".jsonl", ".json", ".xlsx", ".parquet")
 WRITTEN = {".json": ".jsonl", ".xlsx": ".csv"}  # what a result is written as, where not as what was sent
 FIRST = 5  # rows that are shown
+LONG_NUMBER = re.compile(r"-?\d+\.\d{4,}(e-?\d+)?")
 
 
 class Batch:
@@ -57,13 +59,19 @@ class Batch:
     def _fields(self) -> Sequence[Any]:
         return [field for field in self._answering.form.fields if field.flag]
 
-    def _run(self, file: str | None, *columns: str, request: gradio.Request, progress: Any = gradio.Progress()) -> tuple[Any, Any]:  # noqa: B008
+    def _run(  # gradio gives the first two itself
+        self,
+        request: gradio.Request,
+        progress: Any = gradio.Progress(),  # noqa: B008 - told apart by its being there
+        file: str | None = None,
+        *columns: str,
+    ) -> tuple[Any, Any]:
         """Answer a file; what became of it, and where the result is."""
         with speaking(asked_in(request)):
             try:
                 if file is None:
                     raise UsageError(_("There is no file yet. Choose one first."))
-                named = {one.flag: name.strip() for one, name in zip(self._fields, columns, strict=True) if name.strip()}
+                named = {one.flag: name.strip() for one, name in zip(self._fields, columns, strict=True) if name and name.strip()}
                 told, result = self._answer(Path(file), named, progress)
             except Exception as error:
                 message = problem(error)
@@ -84,8 +92,8 @@ class Batch:
         with answering.turns:
             done = answering.model.predict_file(str(file), out, observer=observer, **columns)
         table = next(iter_tables(str(out), Reading()))
-        names = [*_answers_first(table.names, answering.model.task.columns(answering.model.spec))]
-        texts = [table.texts(name) for name in names]
+        names = _answers_first(table.names, answering.model.task.columns(answering.model.spec))
+        texts = [_short(table.texts(name)) for name in names]
         told = render(
             "batch.html.j2",
             package="weitiao.deploy.demo",
@@ -93,9 +101,15 @@ class Batch:
             speed=done["rows_per_s"],
             notes=[note.replace(str(file), file.name) for note in observer.notes],
             names=names,
-            first=list(islice(zip(*texts, strict=True), FIRST)),
+            first=list(zip(*texts, strict=True)),
         )
         return told, out
+
+
+def _short(cells: Sequence[str | None]) -> list[str]:
+    """The first cells of a column as people read them: without the last digits of long numbers."""
+    first = [cell or "" for cell in cells[:FIRST]]
+    return [figure(float(cell)) if LONG_NUMBER.fullmatch(cell) else cell for cell in first]
 
 
 class _Watching(Observer):

@@ -84,7 +84,7 @@ class Page:
             type="index",
         )
 
-        def ask(*values: Any, request: gradio.Request) -> str:
+        def ask(request: gradio.Request, *values: Any) -> str:
             return self._answering.answer(values, asked_in(request))
 
         def fill(at: int) -> Any:
@@ -109,7 +109,7 @@ class Page:
         button = gradio.Button(self.words(N_("Show it for what stands in “Try it”")), variant="primary", elem_id="explain")
         shown = gradio.HTML(elem_id="stages", js_on_load=FRAME)
 
-        def explain(*values: Any, request: gradio.Request) -> str:
+        def explain(request: gradio.Request, *values: Any) -> str:
             language = asked_in(request)
             if asking.talks(self._model.task):
                 return answering.said(language, lambda: answering.explanation(self._talk.asked(values[0])))

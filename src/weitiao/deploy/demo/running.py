@@ -77,12 +77,11 @@ def application(page: Page) -> FastAPI:
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Guarded)
     page.blocks.queue(default_concurrency_limit=1)
-    theme = gradio.themes.Base(primary_hue="blue", neutral_hue="stone", radius_size="lg", font=SYSTEM_FONTS, font_mono=MONOSPACE)
     return gradio.mount_gradio_app(
         app,
         page.blocks,
         path="",
-        theme=theme,
+        theme=_theme(),
         css=page.css,
         i18n=page.words.catalogue,
         footer_links=[],
@@ -91,6 +90,31 @@ def application(page: Page) -> FastAPI:
         max_file_size=LARGEST,
         ssr_mode=False,
         pwa=False,
+    )
+
+
+def _theme() -> Any:
+    """The report's colours, and the fonts of whoever looks at it."""
+    theme = gradio.themes.Base(primary_hue="blue", neutral_hue="stone", radius_size="lg", font=SYSTEM_FONTS, font_mono=MONOSPACE)
+    return theme.set(
+        body_background_fill="#f7f6f3",
+        body_background_fill_dark="#131518",
+        body_text_color="#1d2024",
+        body_text_color_dark="#e7e6e3",
+        block_background_fill="#ffffff",
+        block_background_fill_dark="#1b1e22",
+        block_border_color="#e3e1db",
+        block_border_color_dark="#30343a",
+        input_background_fill="#ffffff",
+        input_background_fill_dark="#1b1e22",
+        border_color_primary="#e3e1db",
+        border_color_primary_dark="#30343a",
+        button_primary_background_fill="#2b62b8",
+        button_primary_background_fill_hover="#24539c",
+        button_primary_background_fill_dark="#3a74cf",
+        button_primary_background_fill_hover_dark="#4b82d8",
+        button_primary_text_color="#ffffff",
+        button_primary_text_color_dark="#ffffff",
     )
 
 

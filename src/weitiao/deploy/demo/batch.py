@@ -35,7 +35,7 @@ class Batch:
         say = self._words
         gradio.HTML(say.made(lambda: render("batch_words.html.j2", package="weitiao.deploy.demo", endings=", ".join(TAKEN))))
         self.file = gradio.File(label=say(N_("File")), file_types=list(TAKEN), type="filepath", elem_id="file", height=150)
-        with gradio.Accordion(say(N_("Columns")), open=False):
+        with gradio.Accordion(say(N_("Columns")), open=False, elem_id="file-columns"):
             self.columns = [
                 gradio.Textbox(
                     label=say(field.title),

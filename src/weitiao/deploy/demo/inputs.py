@@ -18,18 +18,6 @@ from weitiao.messages import N_, _
 from weitiao.tasks.base import Spec, Task
 
 
-class Picture(gradio.Image):
-    """gradio's own picture, whose file is taken as it was sent: gradio would decode it and write it anew, and other pixels have other
-    answers.
-    """
-
-    is_template = True  # gradio shows it as what it is derived from
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The path of the file."""
-        return str(payload.path) if payload is not None and payload.path else None
-
-
 class Widget(NamedTuple):
     """How a type of field is asked on a page.
 
@@ -66,8 +54,13 @@ def _box(lines: int) -> Callable[..., Any]:
     return lambda **given: gradio.Textbox(lines=lines, max_lines=max(lines, 12), **given)
 
 
-def _image(**given: Any) -> Picture:
-    return Picture(sources=["upload", "clipboard"], height=260, buttons=[], **{name: given[name] for name in ("label", "elem_id")})
+def _image(label: Any, elem_id: str, placeholder: Any) -> Any:
+    """gradio's own picture, whose file is taken as it was sent: gradio would decode it and write it anew, and other pixels have other
+    answers. No class is derived from it: gradio writes a file of types beside each such class.
+    """
+    picture = gradio.Image(sources=["upload", "clipboard"], height=260, buttons=[], label=label, elem_id=elem_id)
+    picture.preprocess = lambda payload: payload.path if payload is not None else None  # type: ignore[method-assign]
+    return picture
 
 
 def _nested(kind: str) -> Widget:

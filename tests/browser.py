@@ -35,7 +35,8 @@ class Browser:
     def open(self, url: str, language: str = "en") -> None:
         """A page, as somebody with that language sees it."""
         self.driver.get("about:blank")
-        self.complaints()
+        for kind in ("browser", "performance"):  # whatever went before is not this page's
+            self.driver.get_log(kind)
         agent = {"userAgent": self.driver.execute_script("return navigator.userAgent"), "acceptLanguage": language}
         self.driver.execute_cdp_cmd("Network.setUserAgentOverride", agent)
         self.driver.get(url)

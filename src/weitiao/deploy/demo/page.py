@@ -1,5 +1,6 @@
 """The page as a whole: what the model is, the tabs that ask it, and what to do next. It puts together; each part knows its own."""
 
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,17 @@ from weitiao.deploy.demo.answering import Answering
 from weitiao.deploy.demo.batch import Batch
 from weitiao.deploy.demo.conversation import Conversation
 from weitiao.deploy.demo.examples import examples
+from weitiao.deploy.demo.inputs import Form
 from weitiao.deploy.demo.words import Words, asked_in
 from weitiao.messages import N_
+from weitiao.quantities import one_line
+from weitiao.report.rendering import render
 
 if TYPE_CHECKING:
     from weitiao.model import Model
 
 KEPT = 3600  # seconds that an uploaded file is kept
+LONGEST_EXAMPLE = 90  # characters of one that are shown
 # A frame is as high as what is in it, also when something in it is opened.
 FRAME = """
 const fit = () => {
@@ -76,13 +81,9 @@ class Page:
             with gradio.Column(scale=1, min_width=300):
                 answer = gradio.HTML(say.made(lambda: _waiting()), elem_id="answer")
         records = examples(self._model.task, self._model.spec, self._model.folder)
-        shown = gradio.Dataset(
-            components=inputs,
-            samples=[form.values(record) for record in records],
-            label=say(N_("Examples")),
-            elem_id="examples",
-            type="index",
-        )
+        # Each as one text, whatever it is made of: a table of gradio's has heads in one language.
+        texts = [[one_line(" · ".join(_told(record, form)), LONGEST_EXAMPLE)] for record in records]
+        shown = gradio.Dataset(components=["textbox"], samples=texts, label=say(N_("Examples")), elem_id="examples", type="index")
 
         def ask(request: gradio.Request, *values: Any) -> str:
             return self._answering.answer(values, asked_in(request))
@@ -118,13 +119,15 @@ class Page:
         button.click(explain, inputs, [shown], concurrency_limit=4, api_visibility="private")
 
 
-def _waiting() -> str:
-    from weitiao.report.rendering import render
+def _told(record: Mapping[str, Any], form: Form) -> list[str]:
+    """What can be read of a record."""
+    values = [record.get(field.name) for field in form.fields if field.type != "image"]
+    return [", ".join(map(str, value)) if isinstance(value, list) else str(value) for value in values if value is not None]
 
+
+def _waiting() -> str:
     return render("waiting.html.j2", package="weitiao.deploy.demo")
 
 
 def _stages_words() -> str:
-    from weitiao.report.rendering import render
-
     return render("stages_words.html.j2", package="weitiao.deploy.demo")

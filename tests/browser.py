@@ -6,6 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
@@ -57,6 +58,11 @@ class Browser:
         """Click on an element once it can be seen."""
         self.one(selector).click()
 
+    def tabs(self) -> list[Any]:
+        """The tabs of gradio's page, once it is there. Those in its menu for narrow windows are left out."""
+        self.until(lambda: self.all("[role=tab]"), "tabs")
+        return [tab for tab in self.all("[role=tab]") if tab.is_displayed()]
+
     def type(self, selector: str, text: str) -> None:
         """Replace what stands in a box, key by key."""
         from selenium.webdriver.common.keys import Keys
@@ -73,6 +79,13 @@ class Browser:
             "box.dispatchEvent(new Event('input', {bubbles: true}));"
         )
         self.driver.execute_script(script, self.one(selector), text)
+
+    def download(self, selector: str, folder: Path) -> Path:
+        """The file that a click brings."""
+        folder.mkdir()
+        self.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(folder)})
+        self.click(selector)
+        return self.until(lambda: next((one for one in folder.iterdir() if one.suffix not in (".crdownload", ".tmp")), None), "download")
 
     def until(self, found: Callable[[], T], what: str = "") -> T:
         """What ``found`` gives once that is something."""

@@ -1,5 +1,6 @@
 """The tab of a model that talks: what is said, what it writes, piece by piece, and a button that stops it."""
 
+import html
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ class Conversation:
             label=words(N_("Conversation")),
             elem_id="conversation",
             height=HEIGHT,
-            render_markdown=False,  # what is written is shown as it is
+            render_markdown=False,
             buttons=["copy"],
             feedback_options=None,
             layout="bubble",
@@ -90,7 +91,7 @@ class Conversation:
                 )
                 yield text, said, problem_html(message), *idle
                 return
-        talk = [*said, {"role": "user", "content": text}]
+        talk = [*said, shown("user", text)]
         yield "", talk, "", *busy
         written, wrong = "", ""
         pieces = self._answering.stream(self.asked(talk))
@@ -99,7 +100,7 @@ class Conversation:
                 written += piece
                 if visitor in self._stopped:
                     break
-                yield gradio.skip(), [*talk, {"role": "assistant", "content": written}], "", *busy
+                yield gradio.skip(), [*talk, shown("assistant", written)], "", *busy
         except Exception as error:
             with speaking(language):
                 wrong = problem_html(problem(error))
@@ -107,11 +108,20 @@ class Conversation:
             pieces.close()  # type: ignore[attr-defined]
             self._stopped.discard(visitor)
         with speaking(language):
-            answer = [{"role": "assistant", "content": written or _("nothing written")}] if not wrong or written else []
+            answer = [shown("assistant", written or _("nothing written"))] if not wrong or written else []
         yield gradio.skip(), [*talk, *answer], wrong, *idle
 
     def _stop(self, request: gradio.Request) -> None:
         self._stopped.add(str(request.session_hash))
+
+
+def shown(role: str, text: str) -> dict[str, str]:
+    """What one side said, as gradio is to hold it: it takes what it is given for HTML, with Markdown or without.
+
+    >>> shown("user", "<b> & &amp;"), plain([shown("user", "<b> & &amp;")])
+    ({'role': 'user', 'content': '&lt;b&gt; &amp; &amp;amp;'}, [{'role': 'user', 'content': '<b> & &amp;'}])
+    """
+    return {"role": role, "content": html.escape(text, quote=False)}
 
 
 def plain(said: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
@@ -120,7 +130,7 @@ def plain(said: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     >>> plain([{"role": "user", "content": [{"type": "text", "text": "Hi"}], "metadata": None}, {"role": "assistant", "content": "Hello"}])
     [{'role': 'user', 'content': 'Hi'}, {'role': 'assistant', 'content': 'Hello'}]
     """
-    return [{"role": str(one["role"]), "content": _text(one["content"])} for one in said]
+    return [{"role": str(one["role"]), "content": html.unescape(_text(one["content"]))} for one in said]
 
 
 def _text(content: Any) -> str:

@@ -39,7 +39,7 @@ def _load(screen: Screen, subject: Subject) -> "Model":
 def _started(screen: Screen, subject: Subject, url: str, public: str) -> None:
     """Say where it is: on standard output, since whoever started it waits for that."""
     address = public or url
-    text = _("The page of {model}: {url}").format(model=subject.name, url=address)
+    text = _("The page is at {url}: {model}").format(model=subject.name, url=address)
     screen.result({"url": url, "public_url": public or None, "model": subject.name}, text, bare=address)
     sys.stdout.flush()
     screen.note(_("Open it in a browser. Ctrl-C stops it."))

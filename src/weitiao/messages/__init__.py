@@ -42,8 +42,8 @@ def speaking(language: str) -> Iterator[None]:
     """A block that speaks "en" or "zh", whatever is said elsewhere at the same time: a server answers each visitor in his own language.
 
     >>> with speaking("zh"):
-    ...     _("The file {file} is empty.")
-    '文件 {file} 是空的。'
+    ...     _("Label")
+    '标签'
     """
     before = _spoken.set(language)
     try:

@@ -49,7 +49,7 @@ class Solid(messages.gettext.NullTranslations):
 
 def test_a_language_without_spaces_is_never_cut_off(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weitiao.cli.set_language", lambda language: None)
-    monkeypatch.setattr(messages, "_active", Solid())
+    monkeypatch.setattr(messages, "_catalogue", lambda language: Solid())
     monkeypatch.setenv("COLUMNS", "80")
     assert "…" not in command("train", "--help").out
 

@@ -170,6 +170,23 @@ def test_where_a_model_lies_is_nobodys_business(tmp_path: Path) -> None:
     assert "0.750 <small>[0.700 – 0.800]</small>" in page and "5 rows that it never saw" in page and "weitiao serve mine" in page
 
 
+@pytest.mark.parametrize(
+    ("task", "flags", "command"),
+    [
+        (
+            "zero-shot-classification",
+            ("--labels", "a,b"),
+            "weitiao predict offline &#39;your text&#39; --task zero-shot-classification --labels a,b",
+        ),
+        ("text-generation", (), "weitiao chat offline<"),
+    ],
+)
+def test_the_commands_that_go_on_say_everything_once(task: str, flags: tuple[str, ...], command: str) -> None:
+    from weitiao.deploy.demo.about import next_html
+
+    assert command in next_html("offline", tasks.get(task), {}, ("--task", task, *flags))
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small finished run."""

@@ -1,7 +1,7 @@
 """What the page says of the model beside its answers: what it is, how good it is and how that is known, and what to do with it next."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -36,18 +36,19 @@ def about_html(name: str, task: Task, spec: Spec, record: Mapping[str, Any]) -> 
     )
 
 
-def next_html(name: str, task: Task, spec: Spec, flags: Sequence[str]) -> str:
+def next_html(name: str, task: Task, spec: Spec, flags: tuple[str, ...]) -> str:
     """The foot of the page: commands that go on from here."""
-    text, *further = asking.words(task, spec)
     name = shown_name(name) if PurePath(name).is_absolute() else name
-    steps = [
-        (_("Ask it from a program"), ("weitiao", "serve", name, *flags)),
-        (_("Ask it here"), ("weitiao", "predict", name, text, *further, *flags)),
-    ]
+    text, *rest = asking.words(task, spec)
+    further = [word for flag, value in zip(rest[::2], rest[1::2], strict=True) if flag not in flags for word in (flag, value)]
+    here = ["predict", name, text, *further, *flags]
+    if asking.talks(task):
+        here = ["chat", name, *(flags[2:] if flags[:1] == ("--task",) else flags)]  # it knows only one task
+    steps = [(_("Ask it from a program"), ["serve", name, *flags]), (_("Ask it here"), here)]
     return render(
         "next.html.j2",
         package="weitiao.deploy.demo",
-        steps=[{"title": title, "command": shlex.join(command)} for title, command in steps],
+        steps=[{"title": title, "command": shlex.join(["weitiao", *words])} for title, words in steps],
     )
 
 

@@ -36,7 +36,7 @@ class Conversation:
             elem_id="conversation",
             height=HEIGHT,
             render_markdown=False,
-            buttons=["copy"],
+            buttons=[],  # its own would copy what it holds, not what is read
             feedback_options=None,
             layout="bubble",
         )

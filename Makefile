@@ -8,8 +8,8 @@ BIN := .venv/bin
 # takes to work on weitiao also has what it takes to use it.
 USE := .venv/.ready-to-use
 READY := .venv/.ready
-$(USE): EXTRAS := train,offline
-$(READY): EXTRAS := train,serve,offline,dev,export,hub-data,zh,text,quant
+$(USE): EXTRAS := train,offline,demo
+$(READY): EXTRAS := train,serve,demo,offline,dev,export,hub-data,zh,text,quant
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint messages bench clean
@@ -40,6 +40,7 @@ demo: $(USE)
 	  'Since the last update the app closes as soon as I open the camera.'
 	@echo
 	@echo 'The report: runs/demo/report.html (open it in a browser).'
+	@echo 'A page to try it on: $(BIN)/weitiao demo runs/demo'
 	@echo 'To type weitiao yourself: source .venv/bin/activate'
 
 test: $(READY)

@@ -25,7 +25,7 @@ HEADER = "Language: zh_Hans\nMIME-Version: 1.0\nContent-Type: text/plain; charse
 def said() -> set[str]:
     """Every text that the code marks for translation."""
     texts: set[str] = set()
-    for method, pattern in (("python", "**/*.py"), ("jinja2.ext:babel_extract", "report/templates/**/*")):
+    for method, pattern in (("python", "**/*.py"), ("jinja2.ext:babel_extract", "**/templates/**/*.j2")):
         for file in sorted(path for path in PACKAGE.glob(pattern) if path.is_file()):
             # Babel warns of the empty text in _(name or ""), which is never looked up.
             with contextlib.redirect_stderr(io.StringIO()):

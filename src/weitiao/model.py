@@ -233,7 +233,8 @@ class Model:
         predictor = self.ready(rows, observer)
         for table, records in file:
             cut = partial(self._cut_row, data, records, ledger)
-            answers = dict(zip(records.rows.tolist(), predictor.predict(records, truncated=cut), strict=True))
+            told = partial(_tell, observer, done)
+            answers = dict(zip(records.rows.tolist(), predictor.predict(records, progress=told, truncated=cut), strict=True))
             columns = [table.texts(name) for name in table.names]
             batch = []
             for row, *values in zip(table.rows.tolist(), *columns, strict=True):
@@ -367,6 +368,11 @@ class Model:
         from weitiao.data.duplicates import shared_rows
 
         return shared_rows(records, train, [field.name for field in self.task.inputs]) if train is not None else 0
+
+
+def _tell(observer: Observer, before: int, rows: int) -> None:
+    """How far a file is: so many rows of this part of it, and so many before."""
+    observer.progress("predict", before + rows, None, {})
 
 
 def _free(name: str, taken: Collection[str]) -> str:

@@ -49,7 +49,7 @@ class Solid(messages.gettext.NullTranslations):
 
 def test_a_language_without_spaces_is_never_cut_off(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("weitiao.cli.set_language", lambda language: None)
-    monkeypatch.setattr(messages, "_active", Solid())
+    monkeypatch.setattr(messages, "_catalogue", lambda language: Solid())
     monkeypatch.setenv("COLUMNS", "80")
     assert "…" not in command("train", "--help").out
 
@@ -57,7 +57,7 @@ def test_a_language_without_spaces_is_never_cut_off(command: Command, monkeypatc
 @pytest.mark.parametrize("verb", ["", *VERBS])
 def test_no_word_of_help_stays_untranslated(command: Command, monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
     monkeypatch.setattr("weitiao.cli.set_language", lambda language: None)
-    monkeypatch.setattr(messages, "_active", Pseudo())
+    monkeypatch.setattr(messages, "_catalogue", lambda language: Pseudo())
     monkeypatch.setenv("COLUMNS", "400")
     page = command(*verb.split(), "--help").out.rpartition("╯")[0]  # without the examples
     # What may stand in Latin letters: the command itself, flags, what to give them, values.

@@ -19,7 +19,7 @@ SOURCES = Path(weitiao.__file__).parent
 @pytest.fixture
 def marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Everything that is translated stands in angle brackets."""
-    monkeypatch.setattr(messages._active, "gettext", lambda text: f"<{text}>")
+    monkeypatch.setattr(messages._catalogue("en"), "gettext", lambda text: f"<{text}>")
     yield
 
 

@@ -96,6 +96,15 @@ def _of(settings: type, name: str, panel: str | None) -> Any:
 Host, Port, ApiKeyEnv, Workers = (_of(ServerSettings, name, SERVER) for name in ("host", "port", "api_key_env", "workers"))
 Queue, Timeout, MaxBody, LogTexts = (_of(ServerSettings, name, SERVER) for name in ("queue", "timeout", "max_body", "log_texts"))
 
+PAGE = N_("The page")
+PageHost = _of(ServerSettings, "host", PAGE)
+PagePort = Annotated[
+    str | None, Option("--port", metavar="<int>", help=N_("Port to listen on (7860; 0 = any that is free)."), rich_help_panel=PAGE)
+]
+Share = Annotated[
+    bool,
+    Option("--share", help=N_("Also under a public address, through gradio's servers: anybody who has it may ask."), rich_help_panel=PAGE),
+]
 Overwrite = Annotated[bool, Option("--overwrite", help=N_("Replace the run or the export that stands there."))]
 
 Html = Annotated[str | None, Option("--html", metavar="<file>", help=N_("Write it all to this page, one HTML file that opens anywhere."))]

@@ -27,6 +27,8 @@ from weitiao.cli.parameters import (
     NewTokens,
     Out,
     Overwrite,
+    PageHost,
+    PagePort,
     Port,
     Precision,
     Queue,
@@ -35,6 +37,7 @@ from weitiao.cli.parameters import (
     RunOrModel,
     SaveConfig,
     Served,
+    Share,
     Speaker,
     System,
     Temperature,
@@ -50,6 +53,8 @@ from weitiao.cli.subject import as_flag, question, subject_of, typed
 from weitiao.config import Recipe, ServerSettings, read_config
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
+
+DEMO_PORT = 7860  # where people look for a page of gradio
 
 
 @command(
@@ -269,6 +274,33 @@ def serve(
     said |= {"max_body": max_body, "log_texts": log_texts or None}
     server = ServerSettings.of({name: value for name, value in said.items() if value is not None})
     serving.serve(screen, runs, use_as, server, settings, trust_task=trust_task)
+
+
+@command(
+    MAIN,
+    N_("Show a run, an export or a pretrained model as a page in the browser: ask it, answer a whole file, see how an answer comes about."),
+    "weitiao demo runs/reviews",
+    "weitiao demo exports/reviews --port 9000",
+    "weitiao demo offline --task feature-extraction",
+)
+@verb(answering_settings)
+def demo(
+    screen: Screen,
+    run: RunOrModel,
+    use_as: UseAs = None,
+    host: PageHost = None,
+    port: PagePort = None,
+    share: Share = False,
+    precision: Precision = None,
+    trust_task: TrustTask = False,
+    **settings: Any,
+) -> None:
+    from weitiao.cli import demonstration
+
+    said = {name: value for name, value in (("host", host), ("port", port)) if value is not None}
+    server = ServerSettings.of({"port": DEMO_PORT, **said})
+    subject = subject_of(run, use_as, settings, precision=precision, trust_task=trust_task)
+    demonstration.demo(screen, subject, server.host, server.port, share=share)
 
 
 def _given(

@@ -28,9 +28,20 @@ def write_explanation(facts: Mapping[str, Any], path: Path) -> Path:
     Raises:
         ResourceError: the file cannot be written.
     """
+    write_text(path, explanation(facts))
+    return path
+
+
+def explanation(facts: Mapping[str, Any], *, within: bool = False) -> str:
+    """The page's HTML, in the language in force.
+
+    Args:
+        within: it is shown in a frame of another page, which has a title and a foot of its own.
+    """
     forward, decode = facts["forward"], facts["decode"]
-    page = render(
+    return render(
         "explanation.html.j2",
+        within=within,
         facts=facts,
         # A page goes to other people: where a model lies on this machine is nobody's business.
         name=PurePath(facts["name"]).name if PurePath(facts["name"]).is_absolute() else facts["name"],
@@ -44,8 +55,6 @@ def write_explanation(facts: Mapping[str, Any], path: Path) -> Path:
         moved=moved(facts["influence"], figure) if facts["influence"] else [],
         most_tokens=TOKENS,
     )
-    write_text(path, page)
-    return path
 
 
 def answered(answer: Mapping[str, Any]) -> dict[str, Any]:

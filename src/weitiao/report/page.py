@@ -48,7 +48,7 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "run_path": run.path.as_posix() if not run.path.is_absolute() else run.path.name,
         "task": describe(record, run.task),
         "evaluation": evaluation,
-        "standing": _standing(record, evaluation),
+        "standing": standing_of(record, evaluation),
         "advice": advice.next_steps(record, check, log),
         "metric_rows": results.metric_rows(evaluation) if evaluation.get("metrics") else [],
         "ranges": results.ranges(evaluation),
@@ -114,7 +114,7 @@ def _value(field: Field) -> Any:
     return asking.sample(field).split(",") if field.type == "choices" else asking.sample(field)
 
 
-def _standing(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, str]:
+def standing_of(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dict[str, str]:
     """The answer to "does it work?": {"mood": "good" | "fair" | "bad" | "none", "text": a few words}."""
     verdict = evaluation.get("verdict") or {}
     if record.get("held_out") and record.get("status") == "finished":

@@ -1,4 +1,4 @@
-"""Jinja2 with our templates, our number formats and our catalogue. Everything that comes from a run is escaped. Knows no run."""
+"""Jinja2 with our formats and our catalogue. Everything that comes from a run is escaped. Knows no run."""
 
 from collections.abc import Callable
 from functools import cache
@@ -11,23 +11,27 @@ from weitiao.report import formats
 from weitiao.report.tokens import legible
 
 
-def render(template: str, **context: Any) -> str:
-    """A template of this package, filled in, in the language in force."""
+def render(template: str, *, package: str = "weitiao.report", **context: Any) -> str:
+    """A template, filled in, in the language in force.
+
+    Args:
+        package: whose folder "templates" it is in.
+    """
     from markupsafe import Markup
 
     if template.endswith(".md.j2"):
         # In Markdown our own sentences keep their apostrophes; what is formatted into them is escaped all the same.
         context["_"] = lambda text: Markup(messages._(text))
-    return str(_environment().get_template(template).render(language=messages.language(), **context))
+    return str(_environment(package).get_template(template).render(language=messages.language(), **context))
 
 
 @cache
-def _environment() -> Any:
+def _environment(package: str) -> Any:
     from jinja2 import ChainableUndefined, Environment, PackageLoader
 
     # What a run lacks (an older record, a run without a test) is false and empty however deep it is asked for.
     environment = Environment(
-        loader=PackageLoader("weitiao.report"), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader(package), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True
     )
     # These look the language up when they are called, so that one environment serves both.
     environment.globals.update(_=messages._, title=title)

@@ -2,63 +2,27 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import uvicorn
 
 from weitiao.config import ServerSettings
+from weitiao.deploy.listening import CONNECTIONS, LOOPBACK, listen, url_of
 from weitiao.deploy.server.app import make_app
 from weitiao.deploy.server.gate import Gate, log
 from weitiao.deploy.server.pool import Pool
-from weitiao.deploy.server.served import LOOPBACK, Served
+from weitiao.deploy.server.served import Served
 from weitiao.deploy.server.worker import Loader
-from weitiao.errors import UsageError
 from weitiao.messages import _
 
-CONNECTIONS = 2000  # open at a time; more are answered with 503
 HEADERS = 15.0  # seconds within which a request's headers have arrived
 IDLE = 30  # seconds that a connection without a request is kept
 NOTICE = 0.5  # seconds between /ready saying that the server stops and its socket closing
 LAST = 30.0  # seconds beyond a request's time that a stopping server waits for answers to be read
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that is bound, so that a port in use is known before any model is loaded.
-
-    Raises:
-        UsageError: no such host on this machine, or a port that is taken or may not be used.
-    """
-    try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        # With its protocol named: only then does asyncio send small answers without waiting for the one before to be acknowledged (40 ms).
-        bound = socket.socket(family, kind, protocol)
-        if sys.platform != "win32":
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(address)
-        bound.listen(CONNECTIONS)
-    except (OSError, OverflowError, UnicodeError) as error:
-        number = getattr(error, "errno", None)
-        text = _("The server cannot listen on {host}, port {port}: {reason}. Choose others with --host and --port.")
-        if number == errno.EADDRINUSE:
-            text = _(
-                "Port {port} of {host} is in use by another program. Choose another one: --port {next}, or --port 0 for any that is free."
-            )
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(text.format(host=host, port=port, reason=reason, next=port + 1)) from error
-    return bound
-
-
-def url_of(bound: socket.socket) -> str:
-    """What a client types."""
-    host, port = bound.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(

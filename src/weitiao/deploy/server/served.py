@@ -7,7 +7,6 @@ from typing import Any
 from weitiao import asking
 from weitiao.tasks.base import Spec, Task
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 MOST_RECORDS = 256  # in one request
 LONGEST_TEXT = 100_000  # characters of one text
 

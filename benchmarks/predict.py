@@ -109,7 +109,7 @@ def vectors(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
     """Sentence vectors of the packaged base: weitiao and sentence-transformers, so many rounds, in turn."""
     import numpy as np
 
-    from weitiao.engine.offline_base import packaged_folder
+    from weitiao.engine.offline_base import MINILM
 
     texts, kept = some_texts(options, scratch)
     commands = {OURS: [sys.executable, __file__, "--measure", "", str(kept), "fp32"]}
@@ -117,7 +117,7 @@ def vectors(options: argparse.Namespace, scratch: Path) -> dict[str, Any]:
         print("sentence-transformers is not installed, so that weitiao stands alone here; see --peer-python", file=sys.stderr)
     else:
         script = [options.peer_python, str(HERE / "peers" / "sentence_transformers_encode.py")]
-        commands[ENCODE] = [*script, str(packaged_folder()), str(kept)]
+        commands[ENCODE] = [*script, str(MINILM.folder()), str(kept)]
     rounds = in_turn(commands, options.rounds, len(texts))
     figures = {}
     print(f"{'':26}{'rows/s':>8}{'weitiao faster by (median, range)':>36}{'least cosine':>16}")

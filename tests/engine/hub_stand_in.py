@@ -11,12 +11,15 @@ import struct
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
+from weitiao.engine import offline_base
 from weitiao.observer import Observer
 
 NAME = "somebody/tiny-bert"  # the model that a stand-in of the fixtures holds
@@ -234,3 +237,10 @@ class Ear(Observer):
     def progress(self, stage: str, done: int, total: int | None, figures: Any) -> None:
         assert stage == "fetch"
         self.bytes.append((done, total))
+
+
+def change_base(monkeypatch: pytest.MonkeyPatch, which: str, **changes: str) -> None:
+    """Let a packaged base, MINILM or ZH_MINI, be found elsewhere or be another."""
+    changed = replace(getattr(offline_base, which), **changes)
+    monkeypatch.setattr(offline_base, which, changed)
+    monkeypatch.setattr(offline_base, "BASES", tuple(changed if base.id == changed.id else base for base in offline_base.BASES))

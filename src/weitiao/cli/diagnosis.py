@@ -81,10 +81,14 @@ def _hubs(facts: Mapping[str, Any]) -> dict[str, str]:
     environment = {name: value for name, value in facts["environment"].items() if name != "proxy"}
     if facts["environment"]["proxy"]:
         environment[_("proxy")] = _(", ").join(facts["environment"]["proxy"])
-    base = facts["offline_base"]
+    bases = {_("packaged base {name}").format(name=base["name"]): _state(base) for base in facts["offline_bases"]}
+    return lines | environment | bases
+
+
+def _state(base: Mapping[str, Any]) -> str:
+    """How a packaged base stands."""
     damaged_or_not = _("installed, checksum right") if base["checksum_ok"] else _("installed, but damaged")
-    state = damaged_or_not if base["installed"] else _("not installed")
-    return lines | environment | {_("packaged base model"): state}
+    return damaged_or_not if base["installed"] else _("not installed")
 
 
 def _home(path: str) -> str:

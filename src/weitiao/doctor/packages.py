@@ -4,7 +4,6 @@ import platform
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
-from importlib.util import find_spec
 from typing import Any
 
 import weitiao
@@ -54,15 +53,19 @@ def extra_of(module: str) -> str:
     return min((extra for extra in found if extra and extra not in NOT_SHOWN), key=lambda extra: len(found[extra]), default="")
 
 
-def offline_base() -> dict[str, Any]:
-    """Whether the packaged base model is here and its weights are the official ones."""
-    from weitiao.engine.offline_base import PACKAGE, packaged_folder
+def offline_bases() -> list[dict[str, Any]]:
+    """Of each packaged base model, whether it is here and its weights are the official ones."""
+    from weitiao.engine.offline_base import BASES
     from weitiao.errors import ModelError
 
-    try:
-        return {"installed": True, "checksum_ok": True, "path": str(packaged_folder())}
-    except ModelError:
-        return {"installed": find_spec(PACKAGE) is not None, "checksum_ok": False, "path": None}
+    found = []
+    for base in BASES:
+        about = {"name": base.title, "language": base.language, "requirement": base.requirement, "installed": base.installed()}
+        try:
+            found.append({**about, "checksum_ok": True, "path": str(base.folder())})
+        except ModelError:
+            found.append({**about, "checksum_ok": False, "path": None})
+    return found
 
 
 @cache

@@ -25,13 +25,13 @@ def name_of(base: Mapping[str, Any], named: str) -> str:
     """What ``resolve`` takes for the base model of a run: the one that was chosen then, even if "auto" would choose another today.
 
     >>> name_of({"source": "offline", "id": "offline:all-MiniLM-L6-v2"}, "auto"), name_of({"source": "hub", "id": "gpt2"}, "auto")
-    ('offline', 'gpt2')
+    ('offline:all-MiniLM-L6-v2', 'gpt2')
 
     Raises:
         ModelError: it was a folder that is not there any more. Its name is asked of no hub: it may be somebody else's there.
     """
     if base["source"] != "folder":
-        return str({"blank": named, "offline": "offline"}.get(base["source"], base["id"]))
+        return str(named if base["source"] == "blank" else base["id"])
     # Where it stood, wherever the command runs now; or, where the whole place was moved, as it was typed.
     places = [place for place in (base.get("folder", ""), named) if place]
     there = next((place for place in places if Path(place).expanduser().is_dir()), None)

@@ -98,7 +98,7 @@ def _adapter(folder: Path, run: RunFolder | None) -> dict[str, Any]:
     try:
         if record.get("base_model"):
             named = name_of(record["base_model"], record["settings"]["model"])
-        if named == offline_base.HUB_ID and hub.on_this_machine(named) is None:
+        if named == offline_base.MINILM.hub_id and hub.on_this_machine(named) is None:
             named = "offline"  # the same weights
         sizes = read_weights(find(named).folder, where=named).sizes
     except (WeitiaoError, OSError):
@@ -119,7 +119,7 @@ def _license_of_base(place: Place) -> str:
     """The licence of the base model, where the folder itself declares none: what was made of it stands under the same."""
     if place.run:
         return str((place.run.record().get("base_model") or {}).get("license") or "")
-    return offline_base.LICENSE if place.name in ("offline", offline_base.ID) else ""
+    return offline_base.meant(place.name).license if offline_base.is_offline(place.name) else ""
 
 
 def _run(run: RunFolder) -> dict[str, Any]:

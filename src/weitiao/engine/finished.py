@@ -23,7 +23,7 @@ def save_finished(task: Task, spec: Spec, loaded: "LoadedModel", folder: Path, m
     """
     from weitiao.engine.models import save_model
 
-    known = ("", "") if base is None else (offline_base.HUB_ID if base.id == offline_base.ID else base.id, base.revision)
+    known = ("", "") if base is None else (offline_base.on_hub(base.id), base.revision)
     save_model(loaded, folder, max_length=max_length, chat_template=spec.get("chat_template"), base=known)
     width = loaded.network.config.get_text_config().hidden_size
     for name, values in task.model_files(spec, width, max_length).items():

@@ -27,7 +27,6 @@ from weitiao.engine.model_folder import (
     verify_folder,
     weights_sha256,
 )
-from weitiao.engine.offline_base import packaged_folder
 from weitiao.engine.refusals import Refused
 from weitiao.engine.unreachable import MIRROR, Attempt, NotHad, pickle_hint, without_network
 from weitiao.errors import ModelError, UsageError
@@ -47,7 +46,7 @@ class BaseModel:
     """A base model that is here, whole and checked.
 
     Attributes:
-        id: its hub id, "offline:all-MiniLM-L6-v2", or a local folder's name (never a path of this machine).
+        id: its hub id, that of a packaged base ("offline:all-MiniLM-L6-v2"), or a local folder's name (never a path of this machine).
         source: where it came from this time.
         path: the local folder.
         revision: the commit, where known.
@@ -109,8 +108,8 @@ def resolve(
     refuse_blank(name)
     offline = offline or endpoint.offline_asked()
     _check_revision(name, revision)
-    if name in ("offline", offline_base.ID):
-        return _packaged(language, observer)
+    if offline_base.is_offline(name):
+        return _packaged(name, language, observer)
     try:
         if name == "auto":
             memory = catalog.machine_memory() if memory_bytes is None else memory_bytes
@@ -309,10 +308,10 @@ def _automatic(choices: list[catalog.Choice], offline: bool, language: str, obse
             raise failure
         message = _("No base model of the table could be used ({names}: {causes}). {help}")
         raise ModelError(message.format(**told, help=without_network(choices[0].kind)))
-    message = _("No base model of the table could be had ({names}: {causes}); the packaged base all-MiniLM-L6-v2 is taken instead.")
-    observer.note(message.format(**told))
+    message = _("No base model of the table could be had ({names}: {causes}); the packaged base {base} is taken instead.")
+    observer.note(message.format(**told, base=offline_base.meant(offline_base.OFFLINE, language).title))
     try:
-        return _packaged(language, observer)
+        return _packaged(offline_base.OFFLINE, language, observer)
     except ModelError as error:
         if failure is None:
             raise
@@ -320,19 +319,18 @@ def _automatic(choices: list[catalog.Choice], offline: bool, language: str, obse
         raise failure from error
 
 
-def _packaged(language: str, observer: Observer) -> BaseModel:
-    folder = packaged_folder()
-    if language and not language.lower().startswith("en"):
+def _packaged(name: str, language: str, observer: Observer) -> BaseModel:
+    base = offline_base.meant(name, language)
+    folder = base.folder()
+    if language and not language.lower().startswith(base.language):
         message = _(
-            "The packaged base knows English only: on texts in another language ({language}) expect weak results. A base for them needs a "
-            "hub once: set HF_ENDPOINT to a mirror ({mirror}), or on a machine with a network type "
-            '"weitiao fetch {name} --bundle base.zip" and here "weitiao fetch --unpack base.zip", then --model {name}.'
+            "The packaged base {base} knows another language than that of the texts ({language}): expect weak results. A base for them "
+            'needs a hub once: set HF_ENDPOINT to a mirror ({mirror}), or on a machine with a network type "weitiao fetch {name} --bundle '
+            'base.zip" and here "weitiao fetch --unpack base.zip", then --model {name}.'
         )
-        name = catalog.choose(language, catalog.machine_memory(), gpu=False)[0].id
-        observer.warn(message.format(language=language, mirror=MIRROR, name=name))
-    return BaseModel(
-        offline_base.ID, "offline", folder, "", offline_base.SHA256, offline_base.LICENSE, _("the packaged base, checksum verified")
-    )
+        better = catalog.choose(language, catalog.machine_memory(), gpu=False)[0].id
+        observer.warn(message.format(base=base.title, language=language, mirror=MIRROR, name=better))
+    return BaseModel(base.id, "offline", folder, "", base.sha256, base.license, _("the packaged base, checksum verified"))
 
 
 def _base(name: str, source: Source, place: Path, commit: str, why: str) -> BaseModel:
@@ -341,7 +339,7 @@ def _base(name: str, source: Source, place: Path, commit: str, why: str) -> Base
 
 def _folder(name: str) -> Path | None:
     """The local folder that ``name`` means, None where it means none."""
-    if name in ("auto", "offline"):
+    if name == "auto" or offline_base.is_offline(name):
         return None
     path = Path(name).expanduser()
     if path.is_file():

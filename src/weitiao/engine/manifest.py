@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from weitiao.data.hub_cache import dataset_folder, model_folder
+from weitiao.engine import offline_base
 from weitiao.engine.model_folder import needed_files
-from weitiao.engine.offline_base import ID as OFFLINE_ID
 from weitiao.errors import ModelError
 from weitiao.messages import _
 
@@ -60,7 +60,8 @@ class Manifest:
         """Where it belongs on this machine, so that it is found by its name. Raises ValueError for a name that is a path."""
         if self.kind == "dataset":
             return dataset_folder(self.id)
-        return model_folder("offline" if self.id == OFFLINE_ID else self.id)
+        packaged = offline_base.named(self.id)
+        return model_folder(packaged.unpacked if packaged else self.id)
 
     def text(self) -> str:
         """As JSON."""

@@ -54,8 +54,8 @@ def find(name: str) -> Place:
     if path.is_file():
         message = _("{path} is a file. Name the folder that it stands in: weitiao show {folder}")
         raise ModelError(message.format(path=name, folder=path.parent))
-    if name in ("offline", offline_base.ID):
-        return Place(name, offline_base.packaged_folder())
+    if offline_base.is_offline(name):
+        return Place(name, offline_base.meant(name).folder())
     _refuse_other_names(name)
     # "runs/reviewz" could be a hub's name, but not where there is a folder "runs".
     if not is_hub_name(name) or ("/" in name and path.parent.is_dir() and hub.on_this_machine(name) is None):

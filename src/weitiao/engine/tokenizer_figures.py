@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,12 @@ def beside(names: Sequence[str]) -> dict[str, Any]:
 
 
 def packaged() -> dict[str, Any]:
-    """The packaged base's tokenizer under its name; {} where it is not installed."""
-    try:
-        return {offline_base.ID: load(offline_base.packaged_folder(), offline_base.ID)}
-    except ModelError:
-        return {}
+    """The tokenizers of the packaged bases that are installed, under their names."""
+    found = {}
+    for base in offline_base.BASES:
+        with suppress(ModelError):
+            found[base.id] = load(base.folder(), base.id)
+    return found
 
 
 def load(folder: Path, name: str) -> Any:

@@ -141,7 +141,8 @@ def base_model(record: Mapping[str, Any]) -> str:
     base = record.get("base_model") or {}
     name = str(base.get("id") or "")
     named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name) and base.get("source") != "folder"
-    return name if named else {offline_base.ID: offline_base.HUB_ID}.get(name, "")
+    packaged = offline_base.named(name)
+    return name if named else packaged.hub_id if packaged else ""
 
 
 def _license(record: Mapping[str, Any]) -> str | None:

@@ -4,13 +4,17 @@ import base64
 import hashlib
 import json
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from pydantic import TypeAdapter
 
 import weitiao
 from tests.cli.conftest import Outcome
@@ -19,10 +23,19 @@ from tests.conftest import make_model, sentences, write_csv
 from tests.deploy.containers import Image, ignored, instructions
 from tests.deploy.test_serve import trained
 from tests.own_tasks import PLAIN, QUICK, written
+from tests.tasks.contract import SMALL
+from tests.tasks.test_translation import PAIRS
+from weitiao import tasks
+from weitiao.deploy import writing
 from weitiao.deploy.container import pinned
-from weitiao.deploy.container.folder import _service_name
+from weitiao.deploy.container.folder import _fill, _service_name
 from weitiao.deploy.export import export
+from weitiao.deploy.server.schemas import record_model
+from weitiao.deploy.server.served import Served
+from weitiao.engine.architectures import ARCHITECTURES
+from weitiao.engine.blank import write_blank
 from weitiao.errors import MissingPackage, ModelError, RunError
+from weitiao.observer import Observer
 from weitiao.runs import RunFolder
 
 pytest.importorskip("onnx")
@@ -70,6 +83,7 @@ def test_it_holds_what_it_needs_and_the_image_no_row_of_the_data(folder: Path) -
     assert all("==" in line for line in lines) and {"onnxruntime", "fastapi", "uvicorn", "tokenizers"} <= packages
     assert not packages & {"torch", "transformers", "weitiao", "pytest"}
     said = [word for word, _rest in instructions(folder / "Dockerfile")]
+    assert ("COPY", "--chmod=755 run/ run/") in instructions(folder / "Dockerfile")  # its user must not change the model
     assert said.index("USER") < said.index("CMD") and "HEALTHCHECK" in said and "TORCH" not in (folder / "Dockerfile").read_text()
     assert str(folder.parent) not in "".join((folder / name).read_text() for name in ("Dockerfile", "compose.yaml", "README.md"))
 
@@ -104,7 +118,15 @@ def test_the_command_and_an_export_that_is_put_into_a_container(run: weitiao.Run
     assert done.code == 0 and "without PyTorch" in done.out and "docker compose" in done.err, done.err
     again = command("export", str(onnx), "--to", "docker", "--out", out)
     assert again.code == 7 and "exists already" in again.err
+    (onnx / "extra.csv").write_text("somebody's rows")
     assert command("export", str(onnx), "--to", "docker", "--out", out, "--overwrite").code == 0
+    assert {file.name for file in (tmp_path / "out" / "run").iterdir()} == {
+        "run.json",
+        "README.md",
+        "model",
+        "check.json",
+        "predictions.jsonl",
+    }
     (onnx / "model" / "tokenizer.json").write_text("{}")
     swapped = command("export", str(onnx), "--to", "docker", "--out", out, "--overwrite")
     assert swapped.code == 7 and "is not what was exported" in swapped.err
@@ -118,14 +140,130 @@ def test_somebodys_folder_is_left_alone(run: weitiao.Run, tmp_path: Path) -> Non
     assert [file.name for file in (tmp_path / "mine").iterdir()] == ["notes.txt"]
 
 
-def test_a_model_that_writes_takes_torch_along(tmp_path: Path) -> None:
-    writer = trained(tmp_path, "text-generation", "llama")
-    made = export(writer, "docker", tmp_path / "out")
+def test_a_folder_inside_the_export_that_is_put_into_it(run: weitiao.Run, tmp_path: Path) -> None:
+    onnx = tmp_path / "onnx"
+    export(run.path, "onnx", onnx)
+    export(onnx, "docker", onnx / "container")
+    export(onnx, "docker", onnx / "container", overwrite=True)
+    assert not (onnx / "container" / "run" / "container").exists()
+    with pytest.raises(RunError, match="lies in the folder that is put into it"):
+        export(onnx, "docker", onnx / "model" / "container")
+    assert not list(onnx.glob("model/*container*"))
+
+
+def test_what_is_put_beside_the_run_stays_out_of_the_image(folder: Path, tmp_path: Path) -> None:
+    mine = Path(shutil.copytree(folder, tmp_path / "folder"))
+    for name in ("extra.csv", "run/extra.csv", "run/int8.json", "run/check.json"):
+        (mine / name).write_text("somebody's rows")
+        assert ignored(mine, mine / name)
+
+
+def test_files_of_where_one_types_are_not_imported(run: weitiao.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    onnx = tmp_path / "onnx"
+    export(run.path, "onnx", onnx)
+    (tmp_path / "tokenizers.py").write_text("raise SystemExit('a stray file')")
+    monkeypatch.chdir(tmp_path)
+    assert export(onnx, "docker", tmp_path / "out")["torch"] is False
+
+
+def masked(folder: Path) -> Path:
+    return trained(folder, "fill-mask", "bert")
+
+
+def paired(folder: Path) -> Path:
+    data = write_csv(folder / "pairs.csv", [(text, text, label) for text, label in sentences(60)], ("text", "pair", "label"))
+    return weitiao.train(str(data), model=str(make_model(folder / "base")), out=str(folder / "paired"), **QUICK).path
+
+
+def pictured(folder: Path) -> Path:
+    return trained(folder, "image-text-classification", "clip")
+
+
+@pytest.mark.parametrize("train", [masked, paired, pictured])
+def test_whatever_a_run_is_asked_the_container_is_asked(train: Callable[[Path], Path], tmp_path: Path) -> None:
+    onnx, out = tmp_path / "onnx", tmp_path / "out"
+    export(train(tmp_path), "onnx", onnx)
+    assert export(onnx, "docker", out)["torch"] is False
+    asks_as_the_readme_says(out, tmp_path)
+    # Somewhere else: without its rows, or without their pictures.
+    rows = onnx / "predictions.jsonl"
+    if train is pictured:
+        lines = [{**json.loads(line), "image": "/gone/picture.png"} for line in rows.read_text().splitlines()]
+        rows.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    else:
+        rows.unlink()
+    assert export(onnx, "docker", out, overwrite=True)["torch"] is False
+    asks_as_the_readme_says(out, tmp_path)
+
+
+def asks_as_the_readme_says(out: Path, place: Path) -> None:
+    """The README's request is one that the service takes and the model answers."""
+    (line,) = [line for line in (out / "README.md").read_text().splitlines() if "/predict" in line]
+    shutil.copy(weitiao.sample.PICTURE, place / "picture.png")
+    shell = f'curl() {{ if [ "${{@: -1}}" = @- ]; then cat; else printf %s "${{@: -1}}"; fi; }}\n{line}'
+    sent = subprocess.run(["bash", "-c", shell], cwd=place, capture_output=True, check=True).stdout
+    record = RunFolder(out / "run").record()
+    task = tasks.get(record["task"])
+    asked: dict[str, Any] = TypeAdapter(record_model(Served("a", task, record["spec"]))).validate_json(sent).model_dump()
+    if "image" in asked:
+        assert base64.b64decode(asked["image"]) == (place / "picture.png").read_bytes()
+        asked["image"] = str(place / "picture.png")
+    assert len(weitiao.load(out / "run").predict([asked])) == 1
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A conversation learned by heart, so that every token is far likelier than the next."""
+    folder = tmp_path_factory.mktemp("talk")
+    talks = [[{"role": "user", "content": one}, {"role": "assistant", "content": other}] for one, other in PAIRS]
+    data = folder / "talks.jsonl"
+    data.write_text("".join(json.dumps({"messages": talk}, ensure_ascii=False) + "\n" for talk in talks))
+    write_blank(folder / "base", ARCHITECTURES["llama"], [text for pair in PAIRS for text in pair], seed=1, size=SMALL)
+    places = {"model": str(folder / "base"), "out": str(folder / "run"), "valid": str(data), "test": "0"}
+    few = {**QUICK, "epochs": 30, "batch_size": 4, "lr": 5e-3, "max_length": 48, "max_new_tokens": 10}
+    return weitiao.train(str(data), task="text-generation", **places, **few).path
+
+
+def test_a_model_that_writes_needs_no_torch(talk: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2")
+    made = export(talk, "docker", tmp_path / "out")
+    assert (made["form"], made["torch"], made["equal"]) == ("ctranslate2", False, 1.0)
+    lines = (tmp_path / "out" / "requirements.txt").read_text().split()
+    assert any(line.startswith("ctranslate2==") for line in lines)
+    assert not any(line.startswith(("torch==", "transformers==", "onnx==")) for line in lines)
+    asks_as_the_readme_says(tmp_path / "out", tmp_path)
+
+
+def test_a_model_that_ctranslate2_does_not_write_takes_torch_along(tmp_path: Path) -> None:
+    writer = trained(tmp_path, "summarization", "bart")
+    said: list[str] = []
+    made = export(writer, "docker", tmp_path / "out", observer=Told(said))
     assert (made["form"], made["torch"]) == ("merged", True)
+    assert any("The container will need torch: bart models are not exported" in note for note in said)
     lines = (tmp_path / "out" / "requirements.txt").read_text().split()
     assert any(line.startswith("torch==") for line in lines) and not any("+" in line or line.startswith("nvidia") for line in lines)
     text = (tmp_path / "out" / "Dockerfile").read_text()
     assert "download.pytorch.org/whl/cpu" in text and '--extra-index-url "$TORCH_INDEX_URL"' in text
+
+
+def test_where_ctranslate2_is_missing_a_model_that_writes_takes_torch_along(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "find_spec", lambda name: None if name == "ctranslate2" else find_spec(name))
+    said: list[str] = []
+    made = export(talk, "docker", tmp_path / "out", observer=Told(said))
+    assert (made["form"], made["torch"]) == ("merged", True)
+    assert any('pip install "weitiao[export]"' in note for note in said)
+
+
+class Told(Observer):
+    """Keeps what is told."""
+
+    def __init__(self, said: list[str]) -> None:
+        self.said = said
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
 
 
 def test_a_task_of_somebodys_own_is_trusted_in_its_container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +297,17 @@ def test_without_what_serves_the_command_is_named(run: weitiao.Run, tmp_path: Pa
         export(run.path, "docker", tmp_path / "out")
 
 
-@pytest.mark.parametrize(("name", "service"), [("reviews", "reviews"), ("好评", "model"), ("a/../B c", "b-c"), ("<script>", "script")])
+@pytest.mark.parametrize(
+    ("name", "service"),
+    [("reviews", "reviews"), ("好评", "model"), ("a/../B c", "b-c"), ("<script>", "script"), (f"{'a' * 59}-b", "a" * 59)],
+)
 def test_any_name_becomes_one_for_addresses(name: str, service: str) -> None:
     assert _service_name(RunFolder(name)) == service
+
+
+@pytest.mark.parametrize("service", ["2024", "1e3", "no", "null"])
+def test_a_name_that_yaml_reads_otherwise_is_a_name(service: str, tmp_path: Path) -> None:
+    names = ("python", "torch_index", "wheel", "command", "locked")
+    _fill(tmp_path, {**dict.fromkeys(names, "[]"), "torch": False, "version": "1.0", "service": service})
+    ((name, told),) = yaml.safe_load((tmp_path / "compose.yaml").read_text())["services"].items()
+    assert name == service and told["image"] == f"{service}:1.0"

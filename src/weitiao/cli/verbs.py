@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from weitiao import tasks
+from weitiao import forms, tasks
 from weitiao.cli import standard_input
 from weitiao.cli.application import MAIN, command
 from weitiao.cli.options import answering_settings, reading_settings, settings_of, verb
@@ -216,7 +216,7 @@ def export(
         ways = {**typed(settings), "overwrite": overwrite, "allow_lossy": allow_lossy, "trust_task": trust_task}
         made = write(run, to, out, observer=observer, **ways)
     screen.result(made, exported(made), bare=out)
-    if to == "docker":
+    if to == forms.CONTAINER:
         return screen.next(("docker", "compose", "--project-directory", out, "up", "--build"), ("weitiao", "serve", f"{out}/run"))
     return screen.next(("weitiao", "predict", out, *question(out, trust_task=trust_task)))
 

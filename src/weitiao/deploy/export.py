@@ -163,7 +163,7 @@ class _Writer(NamedTuple):
 
     Attributes:
         check: raises ModelError for a task that it does not answer.
-        require: raises UsageError where what writes it is not installed.
+        require: raises MissingPackage where what writes it is not installed.
         write: writes the model folder in ordinary numbers, and gives what must be known of it.
         quantise: makes small whole numbers of them, by what is known of it.
         finish: does what is left to do with what is written.

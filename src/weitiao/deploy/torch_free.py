@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.data.records import Records
-from weitiao.errors import ModelError, UsageError
+from weitiao.errors import MissingPackage, ModelError
 from weitiao.messages import _
 from weitiao.processing import FastProcessor
 from weitiao.runs import RunFolder, write_text
@@ -33,9 +33,9 @@ def check_offered(task: Task) -> None:
 
 
 def require_onnx() -> None:
-    """Raises UsageError, with the command that installs it, where the package is missing."""
+    """Raises MissingPackage, with the command that installs it, where the package is missing."""
     if find_spec("onnx") is None:
-        raise UsageError(_('ONNX exports need the package onnx, which is not installed. Type: pip install "weitiao[export]"'))
+        raise MissingPackage(_('ONNX exports need the package onnx, which is not installed. Type: pip install "weitiao[export]"'))
 
 
 def write_torch_free(traced: "Predictor", records: Records, made: RunFolder) -> dict[str, Any]:

@@ -19,7 +19,7 @@ import numpy as np
 from weitiao.deploy.generation import options
 from weitiao.deploy.runtime import ALIKE, alike
 from weitiao.engine.pieces import spelled, trimmed
-from weitiao.errors import UsageError
+from weitiao.errors import MissingPackage, UsageError
 from weitiao.messages import _
 from weitiao.processing import IGNORED, FastProcessor, Features, judged
 
@@ -219,7 +219,8 @@ def open_writer(folder: Path, facts: Mapping[str, Any], generation: Mapping[str,
         generation: arguments of transformers' ``generate``, over those that the model came with.
 
     Raises:
-        UsageError: ctranslate2 is not installed; or it cannot write as these arguments say.
+        MissingPackage: ctranslate2 is not installed.
+        UsageError: it cannot write as these arguments say.
     """
     require_ctranslate2()
     import ctranslate2
@@ -243,10 +244,10 @@ def vocabulary(folder: Path) -> list[str]:
 
 
 def require_ctranslate2() -> None:
-    """Raises UsageError, with the command that installs it, where the package is missing."""
+    """Raises MissingPackage, with the command that installs it, where the package is missing."""
     if find_spec("ctranslate2") is None:
         message = _('Exports for CTranslate2 need the package ctranslate2, which is not installed. Type: pip install "weitiao[export]"')
-        raise UsageError(message)
+        raise MissingPackage(message)
 
 
 def _several(ends: Any) -> list[int]:

@@ -8,29 +8,29 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 from packaging.utils import canonicalize_name
 
-from weitiao import __version__, tasks
-from weitiao.deploy import gate
+from weitiao import __version__, asking, tasks
 from weitiao.deploy.container.pinned import extra, extras, ourselves, pinned
 from weitiao.deploy.container.wheel import write_wheel
+from weitiao.deploy.demo.examples import examples
 from weitiao.deploy.runtime import is_torch_free
-from weitiao.errors import ModelError
+from weitiao.errors import GateError, MissingPackage, ModelError, RunError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder, atomic
-from weitiao.tasks.base import Task
+from weitiao.tasks.base import Spec, Task
 
 PACKAGE = Path(__file__).parents[2]
 FILES = Path(__file__).parent / "files"
 RUN = "run"
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
-ASKED = 4  # rows that show what the run needs
+ENCODED = "$(base64 -w0 picture.png)"  # a picture in a command
 STOPS = ("--host", "0.0.0.0", "--port", "8000")
 _PROBE = """
 import json, sys
@@ -39,7 +39,7 @@ run = weitiao.load(sys.argv[1], trust_task=sys.argv[2] == "trust")
 for record in json.load(sys.stdin):
     try:
         run.predict([record])
-    except weitiao.DataError:  # a picture that is not on this machine
+    except weitiao.DataError:  # a picture that cannot be read any more
         pass
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
@@ -50,7 +50,8 @@ Export = Callable[[str | Path, str, Path], dict[str, Any]]
 def write_folder(
     name: str | Path, out: str | Path, export: Export, *, overwrite: bool, observer: Observer, trust_task: bool = False
 ) -> dict[str, Any]:
-    """Write the folder.
+    """Write the folder, with the run in the lightest form that it has: an export without torch as it is; else as ONNX or, for models that
+    write, for CTranslate2; else the whole model, which needs torch, and why is told.
 
     Args:
         name: a finished run, or an export.
@@ -63,14 +64,16 @@ def write_folder(
         the export's own gate found, if one was made.
 
     Raises:
-        RunError: ``out`` is taken.
+        RunError: ``out`` is taken, or lies in what is put into it.
         MissingPackage: what serves is not installed here.
         ModelError: the run in the folder does not answer.
-        GateError: the export does not answer as the run does.
+        GateError: the export does not answer as the run does; of a model that writes, not the whole model either.
     """
     target = RunFolder(out)
     target.check_free(overwrite=overwrite, mark=f"{RUN}/run.json")
     source = RunFolder.open(name)
+    if any(target.path.resolve().is_relative_to(part.resolve()) for part in (source.model, source.task)):
+        raise RunError(_("{out} lies in the folder that is put into it. Choose another --out.").format(out=out))
     task = tasks.of_run(source.record(), source.task, trust_task=trust_task)
     pinned(["weitiao[serve]"])  # before minutes are spent
     with atomic(target.path) as temporary:
@@ -97,14 +100,26 @@ def _put(source: RunFolder, task: Task, inner: RunFolder, export: Export, observ
     record = source.record()
     if is_torch_free(record):
         source.check_hashes(record["export"].get("sha256") or {})
-        shutil.copytree(source.path, inner.path)
+        _copy(source, inner)
         return {}
-    if task.answers_by != "generate":
-        try:
-            return _found(export(source.path, "onnx", inner.path))
-        except ModelError as error:
-            observer.note(_("The container will need torch: {reason}").format(reason=error))
+    writes = task.answers_by == "generate"
+    hindrances = (ModelError, GateError, MissingPackage) if writes else (ModelError,)
+    try:
+        return _found(export(source.path, "ctranslate2" if writes else "onnx", inner.path))
+    except hindrances as error:
+        observer.note(_("The container will need torch: {reason}").format(reason=error))
     return _found(export(source.path, "merged", inner.path))
+
+
+def _copy(source: RunFolder, inner: RunFolder) -> None:
+    """What an export wrote, and nothing that somebody put beside it."""
+    inner.path.mkdir()
+    for file in (source.record_file, source.card, *source.kept_files()):
+        if file.is_file():
+            shutil.copy2(file, inner.path / file.name)
+    for folder in (source.model, source.task):
+        if folder.is_dir():
+            shutil.copytree(folder, inner.path / folder.name)
 
 
 def _found(proof: dict[str, Any]) -> dict[str, Any]:
@@ -113,12 +128,11 @@ def _found(proof: dict[str, Any]) -> dict[str, Any]:
 
 def _used(inner: RunFolder, task: Task) -> set[str]:
     """The modules that answering imports. Raises ModelError where the run, as it stands in the folder, does not answer."""
-    held, _held = gate.held_out(inner, task, ASKED)
-    example = task.prepare({**dict.fromkeys(task.fields), **task.example})
-    records = [{field.name: one[field.name] for field in task.inputs if one.get(field.name) is not None} for one in (*held, example)]
+    spec = inner.record()["spec"]
+    records = [_whole(task, spec, record) for record in examples(task, spec, inner)]
     trust = "trust" if task.origin else ""
     done = subprocess.run(
-        [sys.executable, "-c", _PROBE, str(inner.path), trust],
+        [sys.executable, "-P", "-c", _PROBE, str(inner.path), trust],
         input=json.dumps(records),
         capture_output=True,
         text=True,
@@ -128,6 +142,18 @@ def _used(inner: RunFolder, task: Task) -> set[str]:
         last = (done.stderr.strip().splitlines() or [""])[-1]
         raise ModelError(_("The run does not answer from its folder alone: {reason}").format(reason=last))
     return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def _whole(task: Task, spec: Spec, record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record as it is asked: its inputs, and where one that is needed is missing, a text in its place."""
+    from weitiao.deploy.server.schemas import inputs_of  # the extra serve
+
+    must = asking.needed(task, spec)
+    given = {
+        field.name: asking.sample(field) if record.get(field.name) is None and field in must else record.get(field.name)
+        for field in inputs_of(task, spec)
+    }
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def _further(used: set[str], *, torch: bool) -> list[str]:
@@ -143,7 +169,7 @@ def _service_name(source: RunFolder) -> str:
     >>> _service_name(RunFolder("runs/My Réviews!"))
     'my-r-views'
     """
-    return re.sub(r"[^a-z0-9]+", "-", source.path.absolute().name.lower()).strip("-")[:60] or "model"
+    return re.sub(r"[^a-z0-9]+", "-", source.path.absolute().name.lower()).strip("-")[:60].rstrip("-") or "model"
 
 
 def _fill(place: Path, told: dict[str, Any]) -> None:
@@ -157,7 +183,8 @@ def _fill(place: Path, told: dict[str, Any]) -> None:
 
 
 def _readme(task: Task, inner: RunFolder, service: str, form: str, *, torch: bool) -> str:
-    asked = json.dumps({field.name: task.example[field.name] for field in task.inputs if _plain(task, field.name)}, ensure_ascii=False)
+    spec = inner.record()["spec"]
+    asked = _asked(task, _whole(task, spec, examples(task, spec, None)[0]))
     needs = _("with PyTorch's build for CPUs") if torch else _("without PyTorch")
     lines = [
         f"# {service}",
@@ -167,7 +194,7 @@ def _readme(task: Task, inner: RunFolder, service: str, form: str, *, torch: boo
         "```bash",
         "docker compose up --build --detach",
         "curl http://127.0.0.1:8000/ready",
-        f"curl http://127.0.0.1:8000/predict -H 'Content-Type: application/json' -d {_quoted(asked)}",
+        asked,
         "docker compose down",
         "```",
         "",
@@ -183,9 +210,16 @@ def _readme(task: Task, inner: RunFolder, service: str, form: str, *, torch: boo
     return "\n".join(lines) + "\n"
 
 
-def _plain(task: Task, name: str) -> bool:
-    """Whether a field of the example can be typed: it is there, and no picture."""
-    return task.example.get(name) is not None and task.fields[name].type != "image"
+def _asked(task: Task, record: Mapping[str, Any]) -> str:
+    """The command that asks a record; a picture in it is the reader's own."""
+    curl = "curl http://127.0.0.1:8000/predict -H 'Content-Type: application/json' -d"
+    shown = {name: ENCODED if task.fields[name].type == "image" else value for name, value in record.items()}
+    body = _quoted(json.dumps(shown, ensure_ascii=False))
+    if ENCODED not in body:
+        return f"{curl} {body}"
+    # By a pipe, since a picture is longer than an argument may be.
+    body = body.replace(ENCODED, f"'\"{ENCODED}\"'")
+    return f"printf %s {body} | {curl} @-"
 
 
 def _quoted(text: str) -> str:

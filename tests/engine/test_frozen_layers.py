@@ -50,6 +50,15 @@ def gradients(loaded: LoadedModel, outputs: Any, batch: Any) -> dict[str, torch.
     return {name: parameter.grad.clone() for name, parameter in loaded.network.named_parameters() if parameter.grad is not None}
 
 
+def assert_same(these: dict[str, torch.Tensor], those: dict[str, torch.Tensor]) -> None:
+    """Gradients, each within single precision's share of its largest value: rows of one length are attended to by another kernel."""
+    assert these.keys() == those.keys()
+    for name, wanted in those.items():
+        torch.testing.assert_close(
+            these[name], wanted, atol=1e-4 * float(wanted.abs().max()), rtol=0, msg=lambda told, name=name: f"{name}: {told}"
+        )
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_kept_states_teach_what_the_whole_network_teaches(family: str, tmp_path: Path) -> None:
     loaded, examples = adapted(tmp_path / "m", family)
@@ -73,7 +82,7 @@ def test_kept_states_teach_what_the_whole_network_teaches(family: str, tmp_path:
         part.forget()
         assert whole.keys() == kept.keys() and all(gradient.any() for gradient in whole.values())
         for other in (anew, kept, partly):
-            torch.testing.assert_close(other, whole, atol=1e-6, rtol=1e-3)
+            assert_same(other, whole)
     assert all("forward" not in vars(layer) for layer in part.layers[: part.below])
 
 
@@ -103,7 +112,7 @@ def test_of_a_model_that_writes_products_with_the_vocabulary_are_put_off_as_well
     assert part.fill(examples) == 6
     outputs = part.forward(examples, batch)
     assert isinstance(outputs.logits, Unprojected)
-    torch.testing.assert_close(slopes(outputs), whole, atol=5e-6, rtol=1e-3)
+    assert_same(slopes(outputs), whole)
     assert whole and not isinstance(loaded.forward(batch).logits, Unprojected)
 
 

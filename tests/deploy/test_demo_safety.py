@@ -1,5 +1,5 @@
-"""What strangers send to the demo page past its widgets: files of the machine that they name, files that are programs, and calls that no page
-makes; and a page that cannot start.
+"""What strangers send to the demo page past its widgets: files of the machine that they name, files that are programs, and calls that no
+page makes; and a page that cannot start.
 """
 
 import json
@@ -36,6 +36,11 @@ class Echo:
     def stream(self, record: Any) -> Iterator[str]:
         self.asked.append(record)
         yield "I hear you"
+
+    def predict(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Always the same."""
+        self.asked += records
+        return [{"label": "true"} for _record in records]
 
     def predict_file(self, file: str, out: Path, **_given: Any) -> dict[str, Any]:
         """Each row as it was."""
@@ -158,11 +163,27 @@ def test_the_pictures_of_examples_are_shown_wherever_they_lie(monkeypatch: pytes
         assert client.get(f"/gradio_api/file={sample.PICTURE.parent / '__init__.py'}").status_code == 403
 
 
-@pytest.mark.parametrize(("record", "there"), [({"export": {"to": "ctranslate2-int8"}}, False), ({"export": {"to": "onnx"}}, True), ({}, True)])
-def test_what_cannot_be_explained_has_no_tab_that_explains(record: dict[str, Any], there: bool) -> None:
+def test_a_picture_that_was_not_uploaded_is_not_looked_at(tmp_path: Path) -> None:
+    from tests.deploy.demo_pages import shown
+
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(sample.PICTURE.read_bytes())
+    model = Echo("image-text-classification", {"labels": ["true", "false"]})
+    with shown(model) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        call = call_of(client, "input-image")
+        for picture in (named(secret), {"path": str(secret)}, {"path": str(secret), "url": "http://127.0.0.1:9/"}):
+            posted(client, call, ["a", picture])
+        assert model.asked == []
+        (path,) = client.post("/gradio_api/upload", files={"files": ("mine.png", secret.read_bytes())}).json()
+        assert "true" in posted(client, call, ["a", named(Path(path))])
+    assert [Path(one["image"]).name for one in model.asked] == ["mine.png"]
+
+
+@pytest.mark.parametrize(("to", "there"), [("ctranslate2-int8", False), ("onnx", True), ("", True)])
+def test_what_cannot_be_explained_has_no_tab_that_explains(to: str, there: bool) -> None:
     from weitiao.deploy.demo.page import Page
 
-    widgets = {getattr(one, "elem_id", None) for one in Page(classifier(**record)).blocks.blocks.values()}  # type: ignore[arg-type]
+    widgets = {getattr(one, "elem_id", None) for one in Page(classifier(**({"export": {"to": to}} if to else {}))).blocks.blocks.values()}  # type: ignore[arg-type]
     assert "ask" in widgets and ("explain" in widgets) is there
 
 

@@ -40,7 +40,7 @@ class Conversation:
             feedback_options=None,
             layout="bubble",
         )
-        self.chatbot.preprocess = _said  # type: ignore[method-assign]
+        self.chatbot.preprocess = _said  # type: ignore[method-assign,assignment]
         self.problem = gradio.HTML(elem_id="answer")
         with gradio.Row(elem_classes="wt-say"):
             self.box = gradio.Textbox(

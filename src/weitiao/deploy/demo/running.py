@@ -192,7 +192,7 @@ class _Server(uvicorn.Server):
         with contextlib.suppress(SystemExit):
             await super().startup(sockets=sockets)
         if not self.started:
-            message = _("The page could not be started; what went wrong stands above. Another gradio may help: pip install --upgrade gradio")
+            message = _("The page could not be started; what went wrong stands above. Try another gradio: pip install --upgrade gradio")
             raise ResourceError(message)
 
     @contextlib.contextmanager

@@ -72,9 +72,7 @@ def example_record(task: Task, spec: Spec) -> dict[str, Any]:
     """A record as a request holds it, from the task's own example."""
     must = asking.needed(task, spec)
     record = {
-        field.name: _example(task, field)
-        for field in inputs_of(task, spec)
-        if task.example.get(field.name) is not None or field in must
+        field.name: _example(task, field) for field in inputs_of(task, spec) if task.example.get(field.name) is not None or field in must
     }
     try:
         task.asked(task.prepare({**dict.fromkeys(task.fields), **record}))

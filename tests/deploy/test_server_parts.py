@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tests.deploy.servers import Writer
 from weitiao import tasks
+from weitiao.asking import needed
 from weitiao.deploy.server.answering import Answerer, before_stops
 from weitiao.deploy.server.batcher import AGEING, MOST, Batcher, Job
 from weitiao.deploy.server.reading import NotJson, read_json
@@ -130,12 +131,13 @@ def test_ordinary_json_is_read() -> None:
 
 
 @pytest.mark.parametrize("task", tasks.all_tasks().values(), ids=lambda task: task.name)
-def test_every_task_has_a_schema_and_an_example_that_fits_it(task: tasks.base.Task) -> None:
-    spec = {"method": "nli", "pair": False}
+@pytest.mark.parametrize("pair", [False, True])
+def test_every_task_has_a_schema_and_an_example_that_fits_it(task: tasks.base.Task, pair: bool) -> None:
+    spec = {"method": "nli", "pair": pair}
     kind = TypeAdapter(record_model(Served("a", task, spec)))
     example = example_record(task, spec)
     record = kind.validate_python(example).model_dump()
-    assert set(record) >= {field.name for field in task.inputs if not field.optional}
+    assert {name for name, value in record.items() if value is not None} >= {field.name for field in needed(task, spec)}
     for wrong in ({**example, "other": 1}, {}, {**example, task.inputs[0].name: 5}, {**example, task.inputs[0].name: ""}, "text", None):
         with pytest.raises(ValidationError) as raised:
             kind.validate_python(wrong)

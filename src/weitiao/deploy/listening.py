@@ -37,10 +37,15 @@ def listen(host: str, port: int) -> socket.socket:
     return bound
 
 
+def reached_at(bound: socket.socket) -> tuple[str, int]:
+    """Host and port under which a program of this machine reaches a socket that listens, also where it listens on every address."""
+    host, port = bound.getsockname()[:2]
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host), port
+
+
 def url_of(bound: socket.socket) -> str:
     """What a client types."""
-    host, port = bound.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    host, port = reached_at(bound)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

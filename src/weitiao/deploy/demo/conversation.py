@@ -40,6 +40,7 @@ class Conversation:
             feedback_options=None,
             layout="bubble",
         )
+        self.chatbot.preprocess = _said  # type: ignore[method-assign,assignment]
         self.problem = gradio.HTML(elem_id="answer")
         with gradio.Row(elem_classes="wt-say"):
             self.box = gradio.Textbox(
@@ -113,6 +114,13 @@ class Conversation:
 
     def _stop(self, request: gradio.Request) -> None:
         self._stopped.add(str(request.session_hash))
+
+
+def _said(payload: Any) -> list[dict[str, str]]:
+    """What was said, of what a browser sends back: texts alone. gradio would also take files that it names, and widgets that it describes,
+    and send them back again.
+    """
+    return [] if payload is None else [shown(one["role"], one["content"]) for one in plain(payload.model_dump())]
 
 
 def shown(role: str, text: str) -> dict[str, str]:

@@ -59,8 +59,16 @@ def _image(label: Any, elem_id: str, placeholder: Any) -> Any:
     answers. No class is derived from it: gradio writes a file of types beside each such class.
     """
     picture = gradio.Image(sources=["upload", "clipboard"], height=260, buttons=[], label=label, elem_id=elem_id)
-    picture.preprocess = lambda payload: payload.path if payload is not None else None  # type: ignore[method-assign]
+    picture.preprocess = _uploaded  # type: ignore[method-assign]
     return picture
+
+
+def _uploaded(payload: Any) -> str | None:
+    """The file of a picture that somebody uploaded. What a request merely names is none: it may be anything of this machine."""
+    if payload is None or payload.path is None:
+        return None
+    folder = Path(gradio.utils.get_upload_folder()).resolve()
+    return str(payload.path) if Path(payload.path).resolve().is_relative_to(folder) else None
 
 
 def _nested(kind: str) -> Widget:

@@ -1,5 +1,6 @@
 """The page as a whole: what the model is, the tabs that ask it, and what to do next. It puts together; each part knows its own."""
 
+import os
 from collections.abc import Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from weitiao.deploy.demo.conversation import Conversation
 from weitiao.deploy.demo.examples import examples
 from weitiao.deploy.demo.inputs import Form
 from weitiao.deploy.demo.words import Words, asked_in
+from weitiao.forms import form_of
 from weitiao.messages import N_
 from weitiao.quantities import one_line
 from weitiao.report.rendering import render
@@ -45,10 +47,12 @@ class Page:
     Attributes:
         blocks: gradio's own.
         words: all that stands on it, in both languages.
+        pictures: paths of the examples' pictures, which gradio may show wherever they lie.
     """
 
     def __init__(self, model: "Model", flags: tuple[str, ...] = ()) -> None:
         self._model, self.words = model, Words()
+        self.pictures: list[str] = []
         self._answering = Answering(model)
         record = getattr(model, "record", None) or {}
         # Its title says which of many tabs of a browser it is.
@@ -62,8 +66,9 @@ class Page:
                 if all(field.type not in ("image", "messages") for field in self._answering.form.fields):
                     with gradio.Tab(self.words(N_("A whole file")), id="file"):
                         Batch(self._answering, self.words).build()
-                with gradio.Tab(self.words(N_("How it works")), id="stages"):
-                    self._stages(inputs)
+                if form_of(record).reader != "ctranslate2":  # which shows only what it writes
+                    with gradio.Tab(self.words(N_("How it works")), id="stages"):
+                        self._stages(inputs)
             gradio.HTML(self.words.made(lambda: next_html(model.name, model.task, model.spec, flags)))
 
     @property
@@ -81,6 +86,8 @@ class Page:
             with gradio.Column(scale=1, min_width=300):
                 answer = gradio.HTML(say.made(lambda: _waiting()), elem_id="answer")
         records = examples(self._model.task, self._model.spec, self._model.folder)
+        pictured = [field.name for field in form.fields if field.type == "image"]
+        self.pictures = [os.path.abspath(record[name]) for record in records for name in pictured if record.get(name)]
         # Each as one text, whatever it is made of: a table of gradio's has heads in one language.
         texts = [[one_line(" · ".join(_told(record, form)), LONGEST_EXAMPLE)] for record in records]
         shown = gradio.Dataset(components=["textbox"], samples=texts, label=say(N_("Examples")), elem_id="examples", type="index")

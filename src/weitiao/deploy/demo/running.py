@@ -19,14 +19,17 @@ import uvicorn
 from fastapi import FastAPI
 
 from weitiao.deploy.demo.page import Page
-from weitiao.deploy.listening import LOOPBACK, listen, url_of
-from weitiao.errors import NetworkError
+from weitiao.deploy.listening import LOOPBACK, listen, reached_at, url_of
+from weitiao.errors import NetworkError, ResourceError
 from weitiao.messages import _
 
 if TYPE_CHECKING:
     from weitiao.model import Model
 
+log = logging.getLogger("weitiao.demo")
+
 LARGEST = "50mb"  # file that is taken
+WAITING = 100  # questions at a time; who comes then is asked to come again
 LAST = 3  # seconds within which a stopping server lets its answers be read
 # gradio's pages make functions of texts (handlebars) and style elements in place; what no page of it needs is another host.
 POLICY = (
@@ -34,6 +37,7 @@ POLICY = (
     "media-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' data: blob:; worker-src 'self' blob:; frame-src 'self'; "
     "object-src 'none'; base-uri 'self'; form-action 'self'"
 )
+FILES = "/gradio_api/file="  # how the paths of what visitors sent, and of results, begin
 SYSTEM_FONTS = ("system-ui", "-apple-system", "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "sans-serif")
 MONOSPACE = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
@@ -61,6 +65,7 @@ def serve(
         UsageError: it cannot listen there.
         NetworkError: no public address could be had.
         WeitiaoError: the model cannot be loaded.
+        ResourceError: the page cannot be started.
     """
     with contextlib.closing(listen(host, port)) as bound, own_files() as folder:
         public = public_address(bound, folder) if share else ""
@@ -76,7 +81,9 @@ def application(page: Page) -> FastAPI:
     """The page as an ASGI application."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_Guarded)
-    page.blocks.queue(default_concurrency_limit=1)
+    page.blocks.queue(default_concurrency_limit=1, api_open=False, max_size=WAITING)
+    # As after gradio's own launch(): before it, gradio copies any file that a request names to where it can be fetched.
+    page.blocks.has_launched = page.blocks.is_running = True
     return gradio.mount_gradio_app(
         app,
         page.blocks,
@@ -88,6 +95,7 @@ def application(page: Page) -> FastAPI:
         run_history=False,
         show_error=False,
         max_file_size=LARGEST,
+        allowed_paths=page.pictures,
         ssr_mode=False,
         pwa=False,
     )
@@ -139,10 +147,8 @@ def public_address(bound: socket.socket, folder: Path) -> str:
 
     # gradio would write this into the folder that people happen to be in.
     networking.CERTIFICATE_PATH = str(folder / "certificate.pem")
-    host, port = bound.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     try:
-        return str(networking.setup_tunnel(host, port, secrets.token_urlsafe(32), None, None))
+        return str(networking.setup_tunnel(*reached_at(bound), secrets.token_urlsafe(32), None, None))
     except Exception as error:  # of several libraries, and of a program that it starts
         reason = " ".join(str(error.__cause__ or error).split())[:200]
         message = _(
@@ -179,7 +185,15 @@ def _stop(server: uvicorn.Server) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with signals left to us."""
+    """uvicorn, with signals left to us, and a start that fails: it would end the program without a word."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Raises ResourceError where the page does not start."""
+        with contextlib.suppress(SystemExit):
+            await super().startup(sockets=sockets)
+        if not self.started:
+            message = _("The page could not be started; what went wrong stands above. Try another gradio: pip install --upgrade gradio")
+            raise ResourceError(message)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -188,7 +202,9 @@ class _Server(uvicorn.Server):
 
 
 class _Guarded:
-    """Tells browsers with every answer to load nothing from anywhere else."""
+    """Tells browsers with every answer to load nothing from anywhere else, and with every file to run nothing that is in it; writes down
+    why the page did not start.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
@@ -196,11 +212,14 @@ class _Guarded:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         async def guarded(message: Any) -> None:
             if message["type"] == "http.response.start":
+                policy = f"{POLICY}; sandbox" if scope["path"].startswith(FILES) else POLICY
                 message["headers"] = [
                     *message["headers"],
-                    (b"content-security-policy", POLICY.encode()),
+                    (b"content-security-policy", policy.encode()),
                     (b"referrer-policy", b"no-referrer"),
                 ]
+            elif message["type"] == "lifespan.startup.failed":
+                log.error("%s", message.get("message", ""))
             await send(message)
 
-        await self._app(scope, receive, guarded if scope["type"] == "http" else send)
+        await self._app(scope, receive, guarded)

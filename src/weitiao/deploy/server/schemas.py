@@ -72,9 +72,7 @@ def example_record(task: Task, spec: Spec) -> dict[str, Any]:
     """A record as a request holds it, from the task's own example."""
     must = asking.needed(task, spec)
     record = {
-        field.name: _picture(task.example[field.name]) if field.type == "image" else task.example[field.name]
-        for field in inputs_of(task, spec)
-        if task.example.get(field.name) is not None or field in must
+        field.name: _example(task, field) for field in inputs_of(task, spec) if task.example.get(field.name) is not None or field in must
     }
     try:
         task.asked(task.prepare({**dict.fromkeys(task.fields), **record}))
@@ -97,8 +95,12 @@ def problems(errors: Sequence[Mapping[str, Any]], at: Sequence[int | str]) -> li
     return [{"loc": [*at, *error["loc"]], "msg": error["msg"], "type": error["type"]} for error in errors[:20]]
 
 
-def _picture(path: str) -> str:
-    return base64.b64encode(Path(path).read_bytes()).decode("ascii")
+def _example(task: Task, field: declared.Field) -> Any:
+    """A value of an input: the task's own, else what stands for it in a command (the task's example may be of single texts)."""
+    value = task.example.get(field.name)
+    if value is None:
+        return asking.sample(field)
+    return base64.b64encode(Path(value).read_bytes()).decode("ascii") if field.type == "image" else value
 
 
 def _schema_of(value: Any) -> dict[str, Any]:

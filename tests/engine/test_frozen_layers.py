@@ -55,7 +55,7 @@ def assert_same(these: dict[str, torch.Tensor], those: dict[str, torch.Tensor]) 
     assert these.keys() == those.keys()
     for name, wanted in those.items():
         torch.testing.assert_close(
-            these[name], wanted, atol=1e-4 * float(wanted.abs().max()), rtol=0, msg=lambda told, name=name: f"{name}: {told}"
+            these[name], wanted, atol=1e-6 + 1e-4 * float(wanted.abs().max()), rtol=0, msg=lambda told, name=name: f"{name}: {told}"
         )
 
 

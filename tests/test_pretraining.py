@@ -12,6 +12,7 @@ import pytest
 import weitiao
 from tests.conftest import make_model, sentences, write_csv
 from weitiao.engine.architectures import SIZES, size_named
+from weitiao.engine.pretraining.objectives import kind_for
 from weitiao.errors import DataError, ModelError, UsageError
 
 SETTINGS: dict[str, Any] = {"batch_size": 8, "block_size": 32, "held_out": 0.1, "threads": 1, "lr": 3e-3, "quiet": True, "raw": True}
@@ -150,6 +151,17 @@ def test_what_cannot_be(settings: dict[str, Any], error: type[Exception], said: 
         weitiao.pretrain(corpus, **settings, out=str(tmp_path / "run"), quiet=True)
     assert not (tmp_path / "run").exists()
     assert not list(tmp_path.glob(".weitiao*"))
+
+
+def test_a_model_that_transformers_cannot_make_is_named(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "config.json").write_text('{"model_type": "nobodys"}', encoding="utf-8")
+    with pytest.raises(ModelError, match='"odd" cannot be loaded'):
+        kind_for("auto", tmp_path / "odd")
+    config = tmp_path / "odd.json"
+    config.write_text(json.dumps({"model_type": "bert", "hidden_size": 100, "num_attention_heads": 3}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"describes no model that can be made.*100"):
+        weitiao.pretrain(corpus, config=str(config), tokenizer=str(tokenizer), out=str(tmp_path / "run"), quiet=True)
 
 
 def test_a_corpus_must_be_there(tmp_path: Path) -> None:

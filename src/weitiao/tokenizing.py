@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -46,10 +47,10 @@ class _Read:
     """What reading the corpus found.
 
     Attributes:
-        spool: the training texts, normalised, one JSON text a line.
-        counts: how often each character stands in them.
+        spool: the training texts as they are in the corpus, one JSON text a line.
+        counts: how often each character stands in them, once normalised.
         held: texts that are only measured on.
-        documents, characters: of the training texts, as they are in the corpus.
+        documents, characters: of the training texts.
         held_documents: all that were held out, measured on or not.
     """
 
@@ -98,13 +99,16 @@ def train_tokenizer(
     others = {**tokenizer_figures.packaged(), **tokenizer_figures.beside(beside)}
     given = [sources] if isinstance(sources, (str, Path)) else list(sources)
     ledger = ShortLedger()
-    with writing(Path(tempfile.gettempdir())), tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as spool:
+    with ExitStack() as stack:
+        with writing(_place_of_spool()):
+            spool = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n"))
         read = _Read(spool)
         _gather(given, tokens, chosen, ledger, read, observer)
         kept = _alphabet(read.counts, tokens, chosen)
         taken = min(chosen.characters or _ENOUGH.get(tokens.model, read.characters), read.characters)
         observer.note(_("Training the tokenizer on {count:,} characters …").format(count=taken))
-        texts = _texts(read, taken, frozenset(kept) if tokens.model not in ("byte-bpe", "char") else None)
+        first = normaliser(tokens, lowercase=chosen.lowercase)
+        texts = _texts(read, taken, first, frozenset(kept) if tokens.model not in ("byte-bpe", "char") else None)
         tokenizer = trained(tokens, texts, chosen.vocab_size, lowercase=chosen.lowercase, characters=kept)
         measured = read.held or list(_first(read))
     report = _report(tokenizer, others, measured)
@@ -154,14 +158,21 @@ def _gather(sources: list[Any], tokens: Tokens, chosen: TokenizerSettings, ledge
                 read.held.append(one.text)
                 measured += len(one.text)
             continue
-        text = first.normalize_str(one.text) if first is not None else one.text
-        read.spool.write(json.dumps(text, ensure_ascii=False) + "\n")
-        read.counts.update(text)
+        with writing(_place_of_spool()):
+            read.spool.write(json.dumps(one.text, ensure_ascii=False) + "\n")
+        read.counts.update(first.normalize_str(one.text) if first is not None else one.text)
         read.documents += 1
         read.characters += len(one.text)
     if not read.documents:
         message = _("All {count} documents of the corpus were held out. Give more of them, or lower --held-out.")
         raise UsageError(message.format(count=read.held_documents))
+    with writing(_place_of_spool()):
+        read.spool.flush()
+
+
+def _place_of_spool() -> Path:
+    """The folder of the temporary file."""
+    return Path(tempfile.gettempdir())
 
 
 def _alphabet(counts: Counter[str], tokens: Tokens, chosen: TokenizerSettings) -> list[str]:
@@ -189,8 +200,10 @@ def _alphabet(counts: Counter[str], tokens: Tokens, chosen: TokenizerSettings) -
     return kept
 
 
-def _texts(read: _Read, taken: int, kept: frozenset[str] | None) -> Iterator[str]:
-    """Training texts with so many characters, evenly from all of them; what is not ``kept`` is a space, so that no piece holds it."""
+def _texts(read: _Read, taken: int, first: Any, kept: frozenset[str] | None) -> Iterator[str]:
+    """Training texts with just so many characters, evenly from all of them, normalised by ``first``; what is not ``kept`` is a space, so
+    that no piece holds it. The one that goes beyond is cut.
+    """
     read.spool.seek(0)
     other = None
     if kept is not None and len(kept) < len(read.counts):
@@ -201,7 +214,11 @@ def _texts(read: _Read, taken: int, kept: frozenset[str] | None) -> Iterator[str
         seen += len(text)
         if given * read.characters > seen * taken:  # ahead of its share
             continue
+        text = text[: taken - given]
         given += len(text)
+        if not text:
+            return
+        text = first.normalize_str(text) if first is not None else text
         yield other.sub(" ", text) if other is not None else text
 
 

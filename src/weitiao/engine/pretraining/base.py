@@ -126,4 +126,10 @@ def _by_config(place: Path, config: str, tokenizer: Any, seed: int) -> None:
         number = getattr(tokenizer, f"{role}_token_id", None)
         if number is not None:
             setattr(values, f"{role}_token_id", number)
-    blank.write_weights(place, values, tokenizer, seed)
+    try:
+        blank.write_weights(place, values, tokenizer, seed)
+    except (ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError) as error:  # as its values are
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise ModelError(
+            _("--config {config} describes no model that can be made: {error}.").format(config=config, error=reason)
+        ) from error

@@ -33,7 +33,7 @@ def made(request: pytest.FixtureRequest, corpus: Path, tmp_path_factory: pytest.
     """A kind, its folder, its report."""
     kind = request.param
     out = tmp_path_factory.mktemp("made") / kind
-    report = weitiao.train_tokenizer(corpus, out=out, kind=kind, vocab_size=SIZES[kind], coverage=1.0, uncleaned=True)
+    report = weitiao.train_tokenizer(corpus, out=out, kind=kind, vocab_size=SIZES[kind], coverage=1.0, raw=True)
     return kind, out, report
 
 
@@ -161,7 +161,7 @@ def test_what_is_measured_is_the_text_as_it_stands(kind: str, tmp_path: Path) ->
     """With nothing held out too: neither the blanks nor the commas that normalising makes are counted."""
     lines = [f"{CHINESE[at % 4]}{CHINESE[at * 3 % 4][: 4 + at % 5]}（{at}）" for at in range(100)]
     (tmp_path / "c.txt").write_text("\n".join(lines), encoding="utf-8")
-    report = weitiao.train_tokenizer(tmp_path / "c.txt", out=tmp_path / "a", kind=kind, vocab_size=300, held_out=0, uncleaned=True)
+    report = weitiao.train_tokenizer(tmp_path / "c.txt", out=tmp_path / "a", kind=kind, vocab_size=300, held_out=0, raw=True)
     assert report["measured_on"] == {"split": "train", "documents": 100}
     assert report["corpus"]["characters"] == sum(map(len, lines))
     assert report["example"]["text"] in lines

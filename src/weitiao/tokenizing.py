@@ -140,8 +140,8 @@ def _gather(sources: list[Any], tokens: Tokens, chosen: TokenizerSettings, ledge
     """Read the corpus once, the training texts into the temporary file."""
     stream = documents(
         sources,
-        text_column=chosen.text or None,
-        clean=not chosen.uncleaned,
+        text_column=chosen.text_column or None,
+        clean=not chosen.raw,
         ledger=ledger,
         document=chosen.document,
         encoding=chosen.encoding,

@@ -126,7 +126,7 @@ class PretrainingSession:
             return dict(json.loads(about.read_text(encoding="utf-8")))
         task = self.recipe.task
         layout = Layout(task.block_size, self.kind.through, self.kind.words, task.held_out, self.recipe.training.seed)
-        found = write_tokens(self.place, self._documents(clean=True), tokenizer, layout, self.observer, self.machine.threads)
+        found = write_tokens(self.place, self._documents(clean=True), tokenizer, layout, self.ledger, self.observer, self.machine.threads)
         write_text(about, json.dumps(found, ensure_ascii=False))
         return found
 

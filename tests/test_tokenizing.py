@@ -10,7 +10,7 @@ import pytest
 
 import weitiao
 from tests.conftest import sentences
-from weitiao import tokenizing
+from weitiao.engine import tokenizer_of_corpus
 from weitiao.errors import DataError, ModelError, RunError, UsageError
 from weitiao.tokenizing import KINDS
 
@@ -142,13 +142,13 @@ def test_rare_characters_are_left_out_by_coverage(corpus: Path, tmp_path: Path) 
 
 def test_characters_limit_what_is_trained_on(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
-    honest = tokenizing.trained
+    honest = tokenizer_of_corpus.trained
 
     def counted(tokens: Any, texts: Any, *args: Any, **how: Any) -> Any:
         given[:] = list(texts)
         return honest(tokens, given, *args, **how)
 
-    monkeypatch.setattr(tokenizing, "trained", counted)
+    monkeypatch.setattr(tokenizer_of_corpus, "trained", counted)
     for document in ("line", "file"):
         settings = {"kind": "byte-bpe", "vocab_size": 400, "characters": 3000, "document": document, "held_out": 0}
         report = weitiao.train_tokenizer(corpus, out=tmp_path / document, **settings)

@@ -16,6 +16,7 @@ import pytest
 from weitiao.data import corpus, passages
 from weitiao.data.corpus import documents, is_held_out
 from weitiao.data.ledger import ShortLedger
+from weitiao.data.packed import Packed
 from weitiao.data.seen_texts import SeenKeys
 from weitiao.errors import DataError, UsageError
 
@@ -129,16 +130,16 @@ def test_a_near_duplicate_is_found_far_away(write: Callable[..., str]) -> None:
         ("a.txt", b"", {}, r"There is no text in .*a\.txt\. The corpus is empty\.", None),
         ("a.txt", b"<br/>\n<br/>\n", {}, r"left out: dropped: mostly markup 2\.", None),
         ("a.txt", b"\x00\x01\x02\x03\xfe" * 50, {}, r"a\.txt looks like binary data, where text, JSON Lines or Parquet is needed", None),
-        ("a.txt", gzip.compress(b"one\n"), {}, r"a gzip archive.*Rename it to end in \.gz", None),
+        ("a.txt", gzip.compress(b"one\n", mtime=0), {}, r"a gzip archive.*Rename it to end in \.gz", None),
         ("a.txt.gz", b"one\n", {}, r"a\.txt\.gz is named \.gz, but it is no \.gz archive", None),
-        ("a.txt.gz", gzip.compress(b"one\ntwo\n" * 9)[:-9], {}, r"a\.txt\.gz, line \d+: the \.gz archive is cut off", ...),
+        ("a.txt.gz", gzip.compress(b"one\ntwo\n" * 9, mtime=0)[:-9], {}, r"a\.txt\.gz, line \d+: the \.gz archive is cut off", ...),
         ("a.txt.xz", lzma.compress(b"one\ntwo\n" * 9)[:-30], {}, r"a\.txt\.xz, line \d+: the \.xz archive is cut off", ...),
         ("a.txt.zst", zstd(b"one\ntwo\n" * 9)[:-4], {}, r"a\.txt\.zst, line \d+: the \.zst archive is cut off", ...),
         ("a.txt", ("好的，没有问题。\n" * 20).encode() + b"\xff bad\n", {}, r"a\.txt, row 21: it holds bytes that are not UTF-8", 21),
         ("a.jsonl", b'{"text": "one"}\n{"text": \n', {}, r"a\.jsonl, row 2: it is not valid JSON", 2),
         ("a.jsonl", b'{"id": 1, "body": "x"}\n', {}, r'a\.jsonl has no column "text"; it has: id, body\. .*--text-column NAME', None),
         ("a.csv", b"text,body\nx,y\n", {"text_column": "bodi"}, r'no column "bodi"; it has: text, body\..*"body"', None),
-        ("a.csv.gz", gzip.compress(b"text\nx\n"), {}, r"of compressed files, text \(\.txt, \.text\) and JSON Lines", None),
+        ("a.csv.gz", gzip.compress(b"text\nx\n", mtime=0), {}, r"of compressed files, text \(\.txt, \.text\) and JSON Lines", None),
     ],
 )
 def test_bad_inputs_are_named(
@@ -214,6 +215,11 @@ def test_other_sheets_are_said_to_be_left_out(tmp_path: Path) -> None:
     ledger = ShortLedger()
     assert [one.text for one in documents([tmp_path / "a.xlsx"], ledger=ledger)] == ["first sheet"]
     assert ledger.counts() == {"dropped:other_sheets": 1} and "two" in ledger.entries[0].detail
+
+
+def test_an_archive_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.txt\.gz cannot be read: No such file"):
+        Packed(tmp_path / "a.txt.gz")
 
 
 def test_keys_are_remembered_through_merges() -> None:

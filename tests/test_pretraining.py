@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,15 @@ import pytest
 
 import weitiao
 from tests.conftest import make_model, sentences, write_csv
+from weitiao.data.corpus import is_held_out
+from weitiao.engine import tokenizer_of_corpus
 from weitiao.engine.architectures import SIZES, size_named
+from weitiao.engine.models import load_tokenizer
+from weitiao.engine.pretraining.base import base_for
+from weitiao.engine.pretraining.objectives import kind_for
 from weitiao.errors import DataError, ModelError, UsageError
+from weitiao.observer import SILENT
+from weitiao.pretraining import recipe_of
 
 SETTINGS: dict[str, Any] = {"batch_size": 8, "block_size": 32, "held_out": 0.1, "threads": 1, "lr": 3e-3, "quiet": True, "raw": True}
 CHILD = """
@@ -150,6 +158,39 @@ def test_what_cannot_be(settings: dict[str, Any], error: type[Exception], said: 
         weitiao.pretrain(corpus, **settings, out=str(tmp_path / "run"), quiet=True)
     assert not (tmp_path / "run").exists()
     assert not list(tmp_path.glob(".weitiao*"))
+
+
+def test_a_model_that_transformers_cannot_make_is_named(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:
+    (tmp_path / "odd").mkdir()
+    (tmp_path / "odd" / "config.json").write_text('{"model_type": "nobodys"}', encoding="utf-8")
+    with pytest.raises(ModelError, match='"odd" cannot be loaded'):
+        kind_for("auto", tmp_path / "odd")
+    config = tmp_path / "odd.json"
+    config.write_text(json.dumps({"model_type": "bert", "hidden_size": 100, "num_attention_heads": 3}), encoding="utf-8")
+    with pytest.raises(ModelError, match=r"describes no model that can be made.*100"):
+        weitiao.pretrain(corpus, config=str(config), tokenizer=str(tokenizer), out=str(tmp_path / "run"), quiet=True)
+
+
+@pytest.mark.parametrize("family", ["bert", "llama", "t5", "roberta"])
+def test_its_own_tokenizer_keeps_to_what_was_asked(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more entries than that, and nothing learned from what is held out."""
+    texts = [text for text, _label in sentences(300, seed=3)]
+    given: list[str] = []
+    honest = tokenizer_of_corpus.trained
+
+    def kept(tokens: Any, those: Any, *args: Any, **how: Any) -> Any:
+        given[:] = list(those)
+        return honest(tokens, given, *args, **how)
+
+    monkeypatch.setattr(tokenizer_of_corpus, "trained", kept)
+    recipe = recipe_of(["a.txt"], {"config": f"{family}:tiny", "vocab_size": 400, "held_out": 0.2})
+    base = base_for(recipe, lambda: texts, SILENT)
+    assert len(load_tokenizer(base.path)) <= 400
+    assert given and not any(is_held_out(text, 0.2, recipe.training.seed) for text in given)
+    if family in ("bert", "t5"):
+        chinese = ["".join(chr(0x4E00 + at) for at in range(500))] * 20
+        with pytest.raises(UsageError, match=r"--vocab-size is 400, and \d+ is the least here.*or more\.$"):
+            base_for(replace(recipe, task=replace(recipe.task, held_out=0.0)), lambda: chinese, SILENT)
 
 
 def test_a_corpus_must_be_there(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import weitiao
 from tests.conftest import sentences
+from weitiao.engine import tokenizer_of_corpus
 from weitiao.errors import DataError, ModelError, RunError, UsageError
 from weitiao.tokenizing import KINDS
 
@@ -32,7 +33,7 @@ def made(request: pytest.FixtureRequest, corpus: Path, tmp_path_factory: pytest.
     """A kind, its folder, its report."""
     kind = request.param
     out = tmp_path_factory.mktemp("made") / kind
-    report = weitiao.train_tokenizer(corpus, out=out, kind=kind, vocab_size=SIZES[kind], coverage=1.0, uncleaned=True)
+    report = weitiao.train_tokenizer(corpus, out=out, kind=kind, vocab_size=SIZES[kind], coverage=1.0, raw=True)
     return kind, out, report
 
 
@@ -139,9 +140,33 @@ def test_rare_characters_are_left_out_by_coverage(corpus: Path, tmp_path: Path) 
     assert len({character for piece in kept for character in piece if character > "\u4e00"}) < whole["alphabet"]["characters"]
 
 
-def test_characters_limit_what_is_trained_on(corpus: Path, tmp_path: Path) -> None:
-    report = weitiao.train_tokenizer(corpus, out=tmp_path / "a", vocab_size=400, characters=3000)
-    assert report["corpus"]["trained_on"] == 3000 < report["corpus"]["characters"]
+def test_characters_limit_what_is_trained_on(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    honest = tokenizer_of_corpus.trained
+
+    def counted(tokens: Any, texts: Any, *args: Any, **how: Any) -> Any:
+        given[:] = list(texts)
+        return honest(tokens, given, *args, **how)
+
+    monkeypatch.setattr(tokenizer_of_corpus, "trained", counted)
+    for document in ("line", "file"):
+        settings = {"kind": "byte-bpe", "vocab_size": 400, "characters": 3000, "document": document, "held_out": 0}
+        report = weitiao.train_tokenizer(corpus, out=tmp_path / document, **settings)
+        assert report["corpus"]["trained_on"] == 3000 < report["corpus"]["characters"]
+        assert sum(map(len, given)) == 3000
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "unigram"])
+def test_what_is_measured_is_the_text_as_it_stands(kind: str, tmp_path: Path) -> None:
+    """With nothing held out too: neither the blanks nor the commas that normalising makes are counted."""
+    lines = [f"{CHINESE[at % 4]}{CHINESE[at * 3 % 4][: 4 + at % 5]}（{at}）" for at in range(100)]
+    (tmp_path / "c.txt").write_text("\n".join(lines), encoding="utf-8")
+    report = weitiao.train_tokenizer(tmp_path / "c.txt", out=tmp_path / "a", kind=kind, vocab_size=300, held_out=0, raw=True)
+    assert report["measured_on"] == {"split": "train", "documents": 100}
+    assert report["corpus"]["characters"] == sum(map(len, lines))
+    assert report["example"]["text"] in lines
+    if kind == "wordpiece":
+        assert report["tokenizers"][0]["tokens_per_character"] > 0.9
 
 
 @pytest.mark.parametrize("kind", [*KINDS])

@@ -247,13 +247,13 @@ class TokenizerSettings:
         high=1.0,
     )
     model_max_length: int = setting(512, N_("Longest text in tokens of the models it is for (512)."), low=4, high=10_000_000)
-    text: str = setting("", N_("Column of a table that holds the texts (text)."))
+    text_column: str = setting("", N_("Column of the texts in tables (text, or the only one there is)."))
     document: str = setting(
         "line",
         N_("What of a text file is one document (line): a line, a paragraph between empty lines, or the whole file."),
         choices=("line", "paragraph", "file"),
     )
-    uncleaned: bool = setting(False, N_("Take the texts as they are: repeats, lines of markup and control characters too."))
+    raw: bool = setting(False, N_("Take the corpus as it is: leave in repeats, near-repeats, and lines that are mostly markup."))
     characters: int = setting(
         0,
         N_(

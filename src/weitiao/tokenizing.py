@@ -1,26 +1,22 @@
-"""A corpus becomes a tokenizer: its texts are read once, set aside in a temporary file, counted, trained on and measured.
+"""A corpus becomes a tokenizer in a folder, with what was measured in its README.md.
 
     weitiao.train_tokenizer("novels/", out="tokenizers/novels", kind="bpe", vocab_size=8000)
 
 It knows the order of these steps; what each means stands in ``data.corpus`` and ``engine.tokenizer_*``. It needs no torch.
 """
 
-import json
-import re
-import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from weitiao.config import TokenizerSettings
-from weitiao.data.corpus import documents, is_held_out
+from weitiao.data.corpus import documents
 from weitiao.data.ledger import ShortLedger
 from weitiao.engine import tokenizer_figures, tokenizer_folder
 from weitiao.engine.architectures import CHARACTERS, LLAMA_BPE, ROBERTA_BPE, SENTINEL_UNIGRAM, WORDPIECE, Tokens
-from weitiao.engine.tokenizer_training import least, normaliser, trained
+from weitiao.engine.tokenizer_of_corpus import of_corpus
+from weitiao.engine.tokenizer_training import least
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
@@ -34,31 +30,6 @@ KINDS: dict[str, Tokens] = {
     "char": CHARACTERS,
 }
 FAMILIES = {"wordpiece": "BERT, ELECTRA", "bpe": "Llama", "byte-bpe": "RoBERTa, BART, GPT-2", "unigram": "T5", "char": "BERT"}
-# Characters that a trainer gets where nobody says how many: of Chinese, BPE keeps nearly all it has read in memory, at some 290 bytes a
-# character, and Unigram takes a minute for every million. The others keep the words alone.
-_ENOUGH = {"bpe": 5_000_000, "byte-bpe": 5_000_000, "unigram": 2_000_000}
-_MEASURED = 2_000_000  # characters of held-out texts that the report is about
-_TOLD_EVERY = 1000  # documents
-
-
-@dataclass
-class _Read:
-    """What reading the corpus found.
-
-    Attributes:
-        spool: the training texts, normalised, one JSON text a line.
-        counts: how often each character stands in them.
-        held: texts that are only measured on.
-        documents, characters: of the training texts, as they are in the corpus.
-        held_documents: all that were held out, measured on or not.
-    """
-
-    spool: IO[str]
-    counts: Counter[str] = field(default_factory=Counter)
-    held: list[str] = field(default_factory=list)
-    documents: int = 0
-    characters: int = 0
-    held_documents: int = 0
 
 
 def train_tokenizer(
@@ -98,123 +69,40 @@ def train_tokenizer(
     others = {**tokenizer_figures.packaged(), **tokenizer_figures.beside(beside)}
     given = [sources] if isinstance(sources, (str, Path)) else list(sources)
     ledger = ShortLedger()
-    with writing(Path(tempfile.gettempdir())), tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n") as spool:
-        read = _Read(spool)
-        _gather(given, tokens, chosen, ledger, read, observer)
-        kept = _alphabet(read.counts, tokens, chosen)
-        taken = min(chosen.characters or _ENOUGH.get(tokens.model, read.characters), read.characters)
-        observer.note(_("Training the tokenizer on {count:,} characters …").format(count=taken))
-        texts = _texts(read, taken, frozenset(kept) if tokens.model not in ("byte-bpe", "char") else None)
-        tokenizer = trained(tokens, texts, chosen.vocab_size, lowercase=chosen.lowercase, characters=kept)
-        measured = read.held or list(_first(read))
-    report = _report(tokenizer, others, measured)
-    report = {
-        "out": str(place),
-        "kind": chosen.kind,
-        "family": FAMILIES[chosen.kind],
-        "lowercase": chosen.lowercase,
-        "vocabulary": tokenizer.get_vocab_size(),
-        "special_tokens": dict(tokens.special),
-        "alphabet": {"characters": len(kept), "of": len(read.counts), "needed": least(tokens, kept)},
-        "corpus": {
-            "sources": [str(source) for source in given],
-            "documents": read.documents,
-            "characters": read.characters,
-            "trained_on": taken,
-            "held_out": read.held_documents,
-        },
-        "ledger": ledger.counts(),
-        "measured_on": {"split": "held_out" if read.held else "train", "documents": len(measured)},
-        **report,
-        "seconds": round(time.monotonic() - begun, 1),
-    }
-    _write(place, tokenizer, tokens, chosen, report)
-    return report
-
-
-def _gather(sources: list[Any], tokens: Tokens, chosen: TokenizerSettings, ledger: ShortLedger, read: _Read, observer: Observer) -> None:
-    """Read the corpus once, the training texts into the temporary file."""
     stream = documents(
-        sources,
-        text_column=chosen.text or None,
-        clean=not chosen.uncleaned,
+        given,
+        text_column=chosen.text_column or None,
+        clean=not chosen.raw,
         ledger=ledger,
         document=chosen.document,
         encoding=chosen.encoding,
         max_bad_rows=chosen.max_bad_rows,
     )
-    first = normaliser(tokens, lowercase=chosen.lowercase)
-    measured = 0
-    for number, one in enumerate(stream, 1):
-        if number % _TOLD_EVERY == 0:
-            observer.progress("read", number, None, {})
-        if is_held_out(one.text, chosen.held_out, chosen.seed):
-            read.held_documents += 1
-            if measured < _MEASURED:
-                read.held.append(one.text)
-                measured += len(one.text)
-            continue
-        text = first.normalize_str(one.text) if first is not None else one.text
-        read.spool.write(json.dumps(text, ensure_ascii=False) + "\n")
-        read.counts.update(text)
-        read.documents += 1
-        read.characters += len(one.text)
-    if not read.documents:
-        message = _("All {count} documents of the corpus were held out. Give more of them, or lower --held-out.")
-        raise UsageError(message.format(count=read.held_documents))
-
-
-def _alphabet(counts: Counter[str], tokens: Tokens, chosen: TokenizerSettings) -> list[str]:
-    """The characters that are spelled, most frequent first. Raises UsageError where the vocabulary has no room for them."""
-    # White space is spelled by the words around it; only "char" has entries for it.
-    counted = [(character, count) for character, count in counts.items() if tokens.model == "char" or not character.isspace()]
-    counted.sort(key=lambda item: (-item[1], item[0]))
-    left = chosen.coverage * sum(count for _character, count in counted)
-    kept = []
-    for character, count in counted:
-        if left <= 0:
-            break
-        kept.append(character)
-        left -= count
-    needed = least(tokens, kept)
-    if needed > chosen.vocab_size:
-        message = _(
-            "--vocab-size is {size}, and {needed} is the least here: special tokens, and the {count} characters that make up {share:.4g}% "
-            "of the text, must fit. Type --vocab-size {needed} or more, or spell fewer characters with --coverage."
-        )
-        if tokens.model == "byte-bpe":
-            message = _("--vocab-size is {size}, and {needed} is the least for byte-bpe: special tokens and the 256 bytes must fit.")
-        values = {"size": chosen.vocab_size, "needed": needed, "count": len(kept), "share": chosen.coverage * 100}
-        raise UsageError(message.format(**values))
-    return kept
-
-
-def _texts(read: _Read, taken: int, kept: frozenset[str] | None) -> Iterator[str]:
-    """Training texts with so many characters, evenly from all of them; what is not ``kept`` is a space, so that no piece holds it."""
-    read.spool.seek(0)
-    other = None
-    if kept is not None and len(kept) < len(read.counts):
-        other = re.compile("[^ " + "".join(map(re.escape, sorted(kept))) + "]")
-    seen = given = 0
-    for line in read.spool:
-        text: str = json.loads(line)
-        seen += len(text)
-        if given * read.characters > seen * taken:  # ahead of its share
-            continue
-        given += len(text)
-        yield other.sub(" ", text) if other is not None else text
-
-
-def _first(read: _Read) -> Iterator[str]:
-    """The first training texts, where nothing was held out to measure on."""
-    read.spool.seek(0)
-    size = 0
-    for line in read.spool:
-        if size >= _MEASURED:
-            break
-        text: str = json.loads(line)
-        size += len(text)
-        yield text
+    advice = _("Or spell fewer characters with --coverage.")
+    made = of_corpus((one.text for one in stream), tokens, chosen, observer, advice=advice)
+    report = _report(made.tokenizer, others, made.measured)
+    report = {
+        "out": str(place),
+        "kind": chosen.kind,
+        "family": FAMILIES[chosen.kind],
+        "lowercase": chosen.lowercase,
+        "vocabulary": made.tokenizer.get_vocab_size(),
+        "special_tokens": dict(tokens.special),
+        "alphabet": {"characters": len(made.alphabet), "of": made.characters_seen, "needed": least(tokens, made.alphabet)},
+        "corpus": {
+            "sources": [str(source) for source in given],
+            "documents": made.documents,
+            "characters": made.characters,
+            "trained_on": made.taken,
+            "held_out": made.held_out,
+        },
+        "ledger": ledger.counts(),
+        "measured_on": {"split": "held_out" if made.of_held_out else "train", "documents": len(made.measured)},
+        **report,
+        "seconds": round(time.monotonic() - begun, 1),
+    }
+    _write(place, made.tokenizer, tokens, chosen, report)
+    return report
 
 
 def _report(tokenizer: Any, others: dict[str, Any], texts: list[str]) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from weitiao.data import passages
+from weitiao.data import corpus, passages
 from weitiao.data.corpus import documents, is_held_out
 from weitiao.data.ledger import ShortLedger
+from weitiao.data.packed import Packed
 from weitiao.data.seen_texts import SeenKeys
 from weitiao.errors import DataError, UsageError
 
@@ -67,6 +69,7 @@ def test_a_folder_is_read_to_the_bottom_in_the_order_of_its_names(write: Callabl
     write("all/c.text.xz", lzma.compress(b"three\n"))
     write("all/README.md", "about it\n")
     write("all/.hidden.txt", "hidden\n")
+    write("all/.git/d.txt", "hidden too\n")
     assert texts(tmp_path / "all") == ["one", "two", "three"]
 
 
@@ -127,16 +130,16 @@ def test_a_near_duplicate_is_found_far_away(write: Callable[..., str]) -> None:
         ("a.txt", b"", {}, r"There is no text in .*a\.txt\. The corpus is empty\.", None),
         ("a.txt", b"<br/>\n<br/>\n", {}, r"left out: dropped: mostly markup 2\.", None),
         ("a.txt", b"\x00\x01\x02\x03\xfe" * 50, {}, r"a\.txt looks like binary data, where text, JSON Lines or Parquet is needed", None),
-        ("a.txt", gzip.compress(b"one\n"), {}, r"a gzip archive.*Rename it to end in \.gz", None),
+        ("a.txt", gzip.compress(b"one\n", mtime=0), {}, r"a gzip archive.*Rename it to end in \.gz", None),
         ("a.txt.gz", b"one\n", {}, r"a\.txt\.gz is named \.gz, but it is no \.gz archive", None),
-        ("a.txt.gz", gzip.compress(b"one\ntwo\n" * 9)[:-9], {}, r"a\.txt\.gz, line \d+: the \.gz archive is cut off", ...),
+        ("a.txt.gz", gzip.compress(b"one\ntwo\n" * 9, mtime=0)[:-9], {}, r"a\.txt\.gz, line \d+: the \.gz archive is cut off", ...),
         ("a.txt.xz", lzma.compress(b"one\ntwo\n" * 9)[:-30], {}, r"a\.txt\.xz, line \d+: the \.xz archive is cut off", ...),
         ("a.txt.zst", zstd(b"one\ntwo\n" * 9)[:-4], {}, r"a\.txt\.zst, line \d+: the \.zst archive is cut off", ...),
         ("a.txt", ("好的，没有问题。\n" * 20).encode() + b"\xff bad\n", {}, r"a\.txt, row 21: it holds bytes that are not UTF-8", 21),
         ("a.jsonl", b'{"text": "one"}\n{"text": \n', {}, r"a\.jsonl, row 2: it is not valid JSON", 2),
-        ("a.jsonl", b'{"id": 1, "body": "x"}\n', {}, r'a\.jsonl has no column "text"; it has: id, body\. .*--text NAME', None),
+        ("a.jsonl", b'{"id": 1, "body": "x"}\n', {}, r'a\.jsonl has no column "text"; it has: id, body\. .*--text-column NAME', None),
         ("a.csv", b"text,body\nx,y\n", {"text_column": "bodi"}, r'no column "bodi"; it has: text, body\..*"body"', None),
-        ("a.csv.gz", gzip.compress(b"text\nx\n"), {}, r"of compressed files, text \(\.txt, \.text\) and JSON Lines", None),
+        ("a.csv.gz", gzip.compress(b"text\nx\n", mtime=0), {}, r"of compressed files, text \(\.txt, \.text\) and JSON Lines", None),
     ],
 )
 def test_bad_inputs_are_named(
@@ -180,8 +183,43 @@ def test_a_line_without_end_comes_in_pieces(write: Callable[..., str], monkeypat
         write("a.txt", "0123456789abcdefghijXYZ\nnext\n"),
         write("a.jsonl", '{"text": "0123456789abcdefghijXYZ"}\n{"text": "next"}\n'),
     ):
-        found = list(documents([source], ledger=ShortLedger()))
+        ledger = ShortLedger()
+        found = list(documents([source], ledger=ledger))
         assert [(one.row, one.text) for one in found] == [(1, "0123456789"), (1, "abcdefghij"), (1, "XYZ"), (2, "next")]
+        assert ledger.counts() == {"kept:in_pieces": 1}
+    for unit in ("file", "paragraph"):
+        ledger = ShortLedger()
+        found = list(documents([write("b.txt", "one 3\ntwo\n\nthree\nfour\n")], ledger=ledger, document=unit))
+        assert [one.text for one in found] == ["one 3\ntwo", "three\nfour"]
+        assert ledger.counts() == ({"kept:in_pieces": 1} if unit == "file" else {})
+
+
+def test_the_column_is_that_of_the_first_rows(write: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However the rows further down are made."""
+    monkeypatch.setattr(corpus, "_ROWS_AT_ONCE", 2)
+    ledger = ShortLedger()
+    rows = [{"id": 1, "text": "one"}, {"id": 2, "text": "two"}, {"id": 3}, {"id": 4}, {"id": 5, "text": "five"}]
+    source = write("a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    assert [one.text for one in documents([source], ledger=ledger)] == ["one", "two", "five"]
+    assert ledger.counts() == {"dropped:empty_text": 2}
+    rows = [{"content": "one"}, {"content": "two"}, {"content": "three", "url": "x"}]
+    assert texts(write("b.jsonl", "".join(json.dumps(row) + "\n" for row in rows))) == ["one", "two", "three"]
+
+
+def test_other_sheets_are_said_to_be_left_out(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for name, sheet in (("first", book.active), ("second", book.create_sheet("two"))):
+        sheet.append(["text"])
+        sheet.append([f"{name} sheet"])
+    book.save(tmp_path / "a.xlsx")
+    ledger = ShortLedger()
+    assert [one.text for one in documents([tmp_path / "a.xlsx"], ledger=ledger)] == ["first sheet"]
+    assert ledger.counts() == {"dropped:other_sheets": 1} and "two" in ledger.entries[0].detail
+
+
+def test_an_archive_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"a\.txt\.gz cannot be read: No such file"):
+        Packed(tmp_path / "a.txt.gz")
 
 
 def test_keys_are_remembered_through_merges() -> None:

@@ -11,8 +11,9 @@ from weitiao.engine import blank
 from weitiao.engine.architectures import Size, architecture
 from weitiao.engine.devices import Machine
 from weitiao.engine.models import load_model
-from weitiao.engine.pretraining.added_words import add_words, words_to_add
+from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
 from weitiao.errors import DataError
+from weitiao.observer import Observer
 
 TEXTS = ["the patient has nephritis and a fever", "no nephritis was found in the patient", "nephritis again, says the doctor"] * 3
 
@@ -57,6 +58,41 @@ def test_which_words(base: Path, tmp_path: Path) -> None:
         words_to_add("nowhere.txt", TEXTS, tokenizer)
     with pytest.raises(DataError, match="none to add"):
         words_to_add("5", ["a the a"], tokenizer)
+
+
+class Told(Observer):
+    """Keeps what it is warned of."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+def test_chinese_words_become_tokens_that_occur(tmp_path: Path) -> None:
+    texts = ["皇帝走了很远的路", "他们看见皇帝", "皇帝也看见他们"] * 3
+    blank.write_blank(tmp_path / "base", architecture("bert"), texts, seed=1, size=Size(32, 2, 2, 64, 200))
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path / "base")
+    file = tmp_path / "words.txt"
+    file.write_text("皇帝\n", encoding="utf-8")
+    assert words_to_add(str(file), texts, tokenizer) == ["皇帝"]
+    words = words_to_add("3", texts, tokenizer)
+    assert "皇帝" in words
+    extend(tokenizer, words)
+    assert tokenizer.convert_tokens_to_ids("皇帝") in tokenizer("他们看见皇帝走了")["input_ids"]
+
+
+def test_words_without_pieces_are_named(base: Path, tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    file = tmp_path / "words.txt"
+    file.write_text("nephritis\n微调\nthe\n", encoding="utf-8")
+    told = Told()
+    assert words_to_add(str(file), TEXTS, tokenizer, told) == ["nephritis"]
+    assert len(told.warnings) == 1 and "1 of its words" in told.warnings[0] and "微调" in told.warnings[0]
+    file.write_text("微调\n", encoding="utf-8")
+    with pytest.raises(DataError, match="knows no pieces of 1 of its words"):
+        words_to_add(str(file), TEXTS, tokenizer, told)
 
 
 def test_a_model_that_goes_on_with_new_words(base: Path, tmp_path: Path) -> None:

@@ -5,18 +5,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from tests.conftest import VOCABULARY, make_model
 from tests.engine import flash_stand_in
+from weitiao.data.corpus_cleaning import Document
+from weitiao.data.ledger import ShortLedger
 from weitiao.engine import varlen
 from weitiao.engine.devices import Machine
 from weitiao.engine.models import LoadedModel, load_model
 from weitiao.engine.objectives.blocks import MaskedBlocks, ReplacedTokens
 from weitiao.engine.packing import COUNTED, STACKS
 from weitiao.engine.pretraining.blocks import Blocks
+from weitiao.engine.pretraining.encoding import Layout, write_tokens
 from weitiao.engine.pretraining.token_files import TokenFile, TokenWriter
 from weitiao.engine.replaced_tokens import GeneratedPair
 from weitiao.engine.varlen import Varlen
+from weitiao.observer import SILENT
 from weitiao.processing import IGNORED
 
 CLS, SEP, MASK = (VOCABULARY.index(token) for token in ("[CLS]", "[SEP]", "[MASK]"))
@@ -66,6 +71,19 @@ def test_every_document_comes_back_whole_and_no_piece_holds_two(vocabulary: int,
 def test_a_stream_has_full_blocks(tmp_path: Path) -> None:
     file = TokenFile(written(tmp_path, documents(40), through=True))
     assert {len(file.block(number)[0]) for number in range(len(file))} == {32}
+
+
+def test_what_is_left_out_stands_in_the_ledger(tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(make_model(tmp_path / "model"))
+    texts = [Document("the room was lovely", "a.txt", row) for row in range(1, 21)] + [Document("   ", "a.txt", 21)]
+    for through in (False, True):
+        ledger = ShortLedger()
+        found = write_tokens(tmp_path / str(through), texts, tokenizer, Layout(16, through, False, 0.0, 1), ledger, SILENT)
+        assert found["documents"] == 20
+        about = TokenFile(tmp_path / str(through) / "train").about
+        over = 20 * 5 - about["tokens"] if through else 0  # [SEP] ends each
+        assert ledger.counts() == {"dropped:no_tokens": 1, **({"truncated:fills_no_block": 1} if through else {})}
+        assert not over or f"last {over} tokens" in ledger.entries[-1].detail
 
 
 def test_what_is_hidden(tmp_path: Path) -> None:

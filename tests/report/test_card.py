@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from weitiao import messages
-from weitiao.report import write_card
+from weitiao.report import card, write_card
 from weitiao.runs import RunFolder
 
 
@@ -108,3 +108,12 @@ def test_chinese_text_with_the_hubs_own_keys(make_run):
     messages.set_language("zh")
     card = card_of(make_run())
     assert card.data.pipeline_tag == "text-classification" and card.data.eval_results
+
+
+def test_files_of_one_name_are_summed_and_the_smallest_are_one_row():
+    counted = {f"{folder}/a.txt": {"documents": 2, "characters": 900} for folder in "xyz"}
+    counted |= {f"{number}.txt": {"documents": 1, "characters": number} for number in range(1, 31)}
+    shown = card._sources(counted)
+    assert shown["a.txt"] == {"documents": 6, "characters": 2700}
+    assert len(shown) == 21 and shown["11 other files"] == {"documents": 11, "characters": 66}
+    assert sum(counts["characters"] for counts in shown.values()) == 2700 + 465

@@ -158,8 +158,8 @@ Beside = Annotated[
 Kind, VocabSize, Lowercase, Coverage, LongestText = (
     _of(TokenizerSettings, name, None) for name in ("kind", "vocab_size", "lowercase", "coverage", "model_max_length")
 )
-TextColumn, DocumentIs, Uncleaned, Characters = (
-    _of(TokenizerSettings, name, CORPUS) for name in ("text", "document", "uncleaned", "characters")
+TextColumn, DocumentIs, Raw, Characters = (
+    _of(TokenizerSettings, name, CORPUS) for name in ("text_column", "document", "raw", "characters")
 )
 HeldOut, CorpusEncoding, CorpusBadRows, CorpusSeed = (
     _of(TokenizerSettings, name, CORPUS) for name in ("held_out", "encoding", "max_bad_rows", "seed")

@@ -54,7 +54,8 @@ def documents(
     [(1, 'One day.'), (3, 'Another day, another story.')]
 
     Args:
-        sources: files; folders, which are searched to the bottom, in the order of their names, for the endings of ``IN_FOLDERS``;
+        sources: files; folders, which are searched to the bottom, but for hidden ones, in the order of their names, for the endings of
+            ``IN_FOLDERS``;
             "sample:en" and "sample:zh".
         text_column: of tables; by default "text", or the only one there is.
         clean: leave out repeats and near-repeats, lines that are mostly markup, control characters. Empty documents never come.
@@ -103,7 +104,7 @@ def _documents(
     _refuse_other_kinds(file, source)
     found = recognise(file, encoding)
     with found.open(file) as lines:
-        for row, text in passages(lines, unit):
+        for row, text in passages(lines, unit, lambda row: ledger.add(source, row, "kept", "in_pieces")):
             if found.damaged and is_damaged(text):
                 readable = text.encode("utf-8", "replace").decode("utf-8")
                 bad.add(row, "undecodable", _("it holds bytes that are not UTF-8: {text}.").format(text=quoted(readable)))
@@ -126,9 +127,15 @@ def _of_tables(
     else:
         message = _("{file}: of compressed files, text ({texts}) and JSON Lines ({lines}) can be read. Unpack it first.")
         raise DataError(message.format(file=source, texts=_(", ").join(TEXTS), lines=_(", ").join(LINES)), file=source)
+    column, noted = "", set[str]()
     for table in tables:
-        column = _column(table.names, text_column, source)
-        for row, text in zip(table.rows.tolist(), table.texts(column), strict=True):
+        column = column or _column(table.names, text_column, source)  # rows further down may have fewer fields, or more
+        for note in dict.fromkeys(table.notes):
+            if note not in noted:
+                noted.add(note)
+                ledger.add(source, 1, "dropped", "other_sheets", note)
+        texts = table.texts(column) if column in table.names else [None] * len(table)
+        for row, text in zip(table.rows.tolist(), texts, strict=True):
             parts = list(pieces(text or ""))
             if len(parts) > 1:
                 ledger.add(source, row, "kept", "in_pieces")
@@ -143,7 +150,7 @@ def _column(names: Sequence[str], wanted: str | None, source: str) -> str:
     if column in names:
         return column
     message = _('{file} has no column "{column}"; it has: {names}.').format(file=source, column=column, names=some(names, 12))
-    message += nearest(column, list(names)) or " " + _("Say which one holds the texts: --text NAME")
+    message += nearest(column, list(names)) or " " + _("Say which one holds the texts: --text-column NAME")
     raise DataError(message, file=source, column=column)
 
 
@@ -180,13 +187,19 @@ def _files(source: str) -> list[tuple[Path, str]]:
         return [(path, source)]
     if not os.path.isdir(path):
         raise missing(path, source)
-    inside = (Path(folder) / name for folder, _folders, names in os.walk(path) for name in names if not name.startswith("."))
-    found = sorted(file for file in inside if _plain_ending(file) in IN_FOLDERS)
+    found = sorted(file for file in _inside(path) if _plain_ending(file) in IN_FOLDERS)
     if not found:
         message = _("The folder {folder} holds no text: its files should end in {endings}, text and JSON Lines also in {packed} after it.")
         endings = {"endings": _(", ").join(IN_FOLDERS), "packed": _(", ").join(packed.ENDINGS)}
         raise DataError(message.format(folder=source, **endings), file=source)
     return [(file, str(file)) for file in found]
+
+
+def _inside(path: Path) -> Iterator[Path]:
+    """The files of a folder and of those in it, but for hidden ones."""
+    for folder, folders, names in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (Path(folder) / name for name in names if not name.startswith("."))
 
 
 def _plain_ending(path: Path) -> str:

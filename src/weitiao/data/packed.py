@@ -25,16 +25,22 @@ class Packed:
     ['one', 'two']
 
     Raises:
-        DataError: what is inside is none of the format that the name says; while it is read, where it is cut off or damaged, with the line.
+        DataError: it may not be read; what is inside is none of the format that the name says;
+            while it is read, where it is cut off or damaged, with the line.
     """
 
     def __init__(self, path: Path, source: str = "") -> None:
         self.path, self.source = path, source or str(path)
         self.kind = path.suffix.lower()
-        with path.open("rb") as file:
-            if not file.read(8).startswith(_MAGIC[self.kind]):
-                message = _("{file} is named {ending}, but it is no {ending} archive. Rename it, or get it again.")
-                raise DataError(message.format(file=self.source, ending=self.kind), file=self.source)
+        try:
+            with path.open("rb") as file:
+                head = file.read(8)
+        except OSError as error:
+            message = _("{file} cannot be read: {reason}. Check that you may read it.")
+            raise DataError(message.format(file=self.source, reason=error.strerror or error), file=self.source) from error
+        if not head.startswith(_MAGIC[self.kind]):
+            message = _("{file} is named {ending}, but it is no {ending} archive. Rename it, or get it again.")
+            raise DataError(message.format(file=self.source, ending=self.kind), file=self.source)
 
     @property
     def suffix(self) -> str:

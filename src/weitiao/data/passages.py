@@ -1,6 +1,6 @@
 """A text file becomes passages, one at a time: its lines, its paragraphs or the whole of it. It knows nothing of what they say."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO
 
 UNITS = ("line", "paragraph", "file")
@@ -8,7 +8,7 @@ LONGEST = 1_000_000  # characters of a passage; what is longer comes in pieces, 
 _EDGES = "\ufeff \t\r\n"
 
 
-def passages(file: TextIO, unit: str) -> Iterator[tuple[int, str]]:
+def passages(file: TextIO, unit: str, cut: Callable[[int], object] = lambda row: None) -> Iterator[tuple[int, str]]:
     """(line at which it begins, text) of everything that holds something.
 
     >>> import io
@@ -19,17 +19,28 @@ def passages(file: TextIO, unit: str) -> Iterator[tuple[int, str]]:
 
     Args:
         unit: "line"; "paragraph", which empty lines part; or "file".
+        cut: called with the line at which a passage begins that is longer than ``LONGEST``, once.
     """
     if unit == "line":
-        yield from ((number, line) for number, line in _lines(file) if line)
+        before = told = 0
+        for number, line in _lines(file):
+            if number == before != told:
+                told = number
+                cut(number)
+            before = number
+            if line:
+                yield number, line
         return
     gathered: list[str] = []
     begin = size = 0
+    whole = True  # so far
     for number, line in _lines(file):
         ends = not line and unit == "paragraph"
         if gathered and (ends or size + len(line) > LONGEST):
+            if not ends and whole:
+                cut(begin)
             yield begin, "\n".join(gathered).strip()
-            gathered, size = [], 0
+            gathered, size, whole = [], 0, ends
         if line or (gathered and not ends):
             begin = begin if gathered else number
             gathered.append(line)

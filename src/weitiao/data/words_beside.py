@@ -5,6 +5,7 @@ It knows texts and processes. The other side of the pipe is this module too: ``p
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -88,6 +89,8 @@ def words_beside(segmenter: str, processes: int = 0) -> Iterator[WordsBeside]:
 
 
 def _serve(segmenter: str) -> None:
+    # Ctrl-C goes to every process of a terminal; this one ends when its pipe does.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for line in sys.stdin.buffer:
         found = [going_on(text, segmenter) for text in json.loads(line)]
         bits = np.packbits(np.concatenate(found)).tobytes()

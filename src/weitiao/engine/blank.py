@@ -56,10 +56,15 @@ def write_blank(place: Path, chosen: Architecture, texts: Iterable[str], *, seed
 
 def own_tokenizer(chosen: Architecture, texts: Iterable[str], size: Size) -> Any:
     """A transformers tokenizer of an architecture's kind, trained on texts."""
+    return wrapped(chosen, trained(chosen.tokens, texts, size.vocabulary), size)
+
+
+def wrapped(chosen: Architecture, tokenizer: Any, size: Size) -> Any:
+    """A ``tokenizers.Tokenizer`` of an architecture's kind as one of transformers."""
     import transformers
 
     return transformers.PreTrainedTokenizerFast(
-        tokenizer_object=trained(chosen.tokens, texts, size.vocabulary),
+        tokenizer_object=tokenizer,
         model_max_length=size.positions,
         model_input_names=["input_ids", *(["token_type_ids"] if chosen.tokens.types else []), "attention_mask"],
         **{f"{role}_token": token for role, token in chosen.tokens.special.items()},

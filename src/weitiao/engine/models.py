@@ -121,7 +121,7 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
     """The transformers tokenizer of a model folder, with a token to pad with. Raises ModelError where there is none."""
     from transformers import AutoTokenizer
 
-    with quiet(), _model_errors(folder):
+    with quiet(), model_errors(folder):
         tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
@@ -149,7 +149,7 @@ def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code:
     """
     import transformers
 
-    with quiet(), _model_errors(folder):
+    with quiet(), model_errors(folder):
         config = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True)
     for name in classes:
         if isinstance(name, type):  # of a task file of somebody's own
@@ -219,7 +219,7 @@ def load_model(
     auto = class_for(folder, classes, trust_remote_code=trust_remote_code, advice=advice)
     tokenizer = load_tokenizer(adapter or folder, trust_remote_code=trust_remote_code)
     smaller = quantised(bits, machine, _heads_of(auto, folder, config, trust_remote_code)) if bits else {}
-    with quiet(), _model_errors(folder):
+    with quiet(), model_errors(folder):
         network, info = auto.from_pretrained(
             str(folder),
             **config,
@@ -297,7 +297,7 @@ def _heads_of(auto: Any, folder: Path, config: Mapping[str, Any], trust_remote_c
     make = getattr(auto, "from_config", getattr(auto, "_from_config", None))
     if make is None:  # transformers loads the base alone, and the head is put on it
         return []
-    with torch.device("meta"), quiet(), _model_errors(folder):
+    with torch.device("meta"), quiet(), model_errors(folder):
         own = transformers.AutoConfig.from_pretrained(str(folder), trust_remote_code=trust_remote_code, local_files_only=True, **config)
         network = make(own)
     vocabulary = network.get_output_embeddings()
@@ -379,7 +379,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _model_errors(folder: Path) -> Iterator[None]:
+def model_errors(folder: Path) -> Iterator[None]:
     """What transformers raises about a folder, as one paragraph of ours; what a task file raises meanwhile, as a mistake in that file."""
     try:
         yield

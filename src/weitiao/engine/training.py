@@ -95,6 +95,8 @@ class Trainer:
         job, packing = self.job, self.job.loaded.packing
         if job.loaded.machine.device != "cuda" or not packing or packing.decoder or self.frozen or self.late:
             return None
+        if getattr(job.objective, "flat", False):  # its rows have no padding to take out
+            return None
         # What quantised weights and recomputed activations run through was not made to be recorded.
         if job.settings.gradient_checkpointing or job.settings.method == "qlora":
             return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from weitiao.engine import offline_base
 from weitiao.forms import form_of
-from weitiao.messages import N_
+from weitiao.messages import N_, _
 from weitiao.report import results
 from weitiao.report.formats import file_name
 from weitiao.report.page import describe, is_adapter
@@ -31,6 +31,7 @@ _SHOWN = (
     *("mae", "exact_match", "rouge1", "rouge2", "rougeL", "bleu", "chrf", "perplexity", "masked_accuracy", "f1_at_5", "recall_at_1"),
 )
 _MOST_LABELS = 40
+_MOST_FILES = 20
 _LEARNED = {
     "mlm": N_("hidden words, whole ones, were to be found again (masked language modelling)"),
     "rtd": N_("words that a generator had replaced were to be found (replaced-token detection, ELECTRA); this is the discriminator"),
@@ -79,17 +80,36 @@ def _pretraining_card(run: RunFolder, record: Mapping[str, Any]) -> Path:
     text = render(
         "pretraining_card.md.j2",
         record=record,
-        task=describe(record, run.task),
         learned=_LEARNED[pretraining["objective"]],
         base_name=base_model(record) or base.get("id", ""),
         blank=base.get("source") == "blank",
-        sources={file_name(source): counts for source, counts in pretraining["corpus"]["sources"].items()},
+        sources=_sources(pretraining["corpus"]["sources"]),
         figures={name: value for name, value in (record.get("held_out") or {}).items() if value is not None},
         training=training,
     )
     language = {"language": (record.get("data") or {}).get("language")}
     write_text(run.card, f"---\n{metadata(record, language)}\n---\n\n{text.strip()}\n")
     return run.card
+
+
+def _sources(counted: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
+    """{name: counts} of a corpus's files, those of the same name together: the largest, and all others in one row."""
+    named: dict[str, dict[str, int]] = {}
+    for source, counts in counted.items():
+        _add(named.setdefault(file_name(source), {}), counts)
+    ordered = sorted(named.items(), key=lambda item: -item[1]["characters"])
+    shown = dict(ordered[:_MOST_FILES])
+    rest: dict[str, int] = {}
+    for _name, counts in ordered[_MOST_FILES:]:
+        _add(rest, counts)
+    if rest:
+        shown[_("{count} other files").format(count=len(ordered) - _MOST_FILES)] = rest
+    return shown
+
+
+def _add(sums: dict[str, int], counts: Mapping[str, int]) -> None:
+    for what, count in counts.items():
+        sums[what] = sums.get(what, 0) + count
 
 
 def metadata(record: Mapping[str, Any], check: Mapping[str, Any], *, hub_tag: str = "") -> str:

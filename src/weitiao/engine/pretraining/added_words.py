@@ -14,6 +14,8 @@ from weitiao.data.language import has_spaces
 from weitiao.data.whole_words import whole_words, word_segmenter
 from weitiao.errors import DataError
 from weitiao.messages import _
+from weitiao.observer import SILENT, Observer
+from weitiao.quantities import some
 
 if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
@@ -22,12 +24,13 @@ LOOKED_AT = 20_000  # documents in which words are counted
 LEAST = 3  # times that a word must occur
 
 
-def words_to_add(wanted: str, texts: Iterable[str], tokenizer: Any) -> list[str]:
+def words_to_add(wanted: str, texts: Iterable[str], tokenizer: Any, observer: Observer = SILENT) -> list[str]:
     """The words that ``--add-tokens`` asks for, without those that are one token already.
 
     Args:
         wanted: how many, of the most frequent that the tokenizer breaks up; or a file with one word a line.
         texts: the corpus.
+        observer: is warned of words of the file that the tokenizer has no pieces for.
 
     Raises:
         DataError: the file is missing or empty, or there are no such words.
@@ -45,7 +48,18 @@ def words_to_add(wanted: str, texts: Iterable[str], tokenizer: Any) -> list[str]
         except (OSError, UnicodeDecodeError) as error:
             message = _("--add-tokens {file}: it is neither a number nor a file that can be read: {error}.")
             raise DataError(message.format(file=wanted, error=error)) from error
-        found = list(dict.fromkeys(one for line in lines if line.strip() and (one := _broken(line.strip(), tokenizer))))
+        words = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+        unspelled = [word for word in words if _unspelled(word, tokenizer)]
+        found = list(dict.fromkeys(one for word in words if (one := _broken(word, tokenizer))))
+        if unspelled:
+            message = _(
+                "--add-tokens {file}: the tokenizer knows no pieces of {count} of its words, so a vector for them has nothing to begin "
+                "with. They are not added: {words}."
+            )
+            message = message.format(file=wanted, count=len(unspelled), words=some(unspelled, 5))
+            if not found:
+                raise DataError(message)
+            observer.warn(message)
     if not found:
         message = _("--add-tokens {wanted}: the tokenizer breaks none of the words up, so there is none to add.")
         raise DataError(message.format(wanted=wanted))
@@ -79,7 +93,19 @@ def extend(tokenizer: Any, words: Sequence[str]) -> None:
 
 def _broken(word: str, tokenizer: Any) -> str:
     """A word as the tokenizer reads it, "" where it is one token or unknown."""
-    normalizer = tokenizer.backend_tokenizer.normalizer
-    read = normalizer.normalize_str(word).strip() if normalizer is not None else word
+    read = _read(word, tokenizer)
     pieces = tokenizer(read, add_special_tokens=False)["input_ids"]
     return read if len(pieces) > 1 and tokenizer.unk_token_id not in pieces else ""
+
+
+def _unspelled(word: str, tokenizer: Any) -> bool:
+    """Whether the tokenizer has no piece for some part of a word."""
+    return tokenizer.unk_token_id is not None and tokenizer.unk_token_id in tokenizer(word, add_special_tokens=False)["input_ids"]
+
+
+def _read(word: str, tokenizer: Any) -> str:
+    """A word as it is normalised, without the blanks that BERT sets around Chinese characters: with them it would be found nowhere."""
+    normalizer = tokenizer.backend_tokenizer.normalizer
+    if normalizer is None:
+        return word
+    return " ".join("".join(normalizer.normalize_str(part).split()) for part in word.split())

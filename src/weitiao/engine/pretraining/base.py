@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from weitiao.config import Recipe
+from weitiao.config import Recipe, TokenizerSettings
 from weitiao.engine import blank, hub
 from weitiao.engine.architectures import PREFIX, Architecture, Size, architecture, size_named
 from weitiao.engine.model_folder import weights_sha256
+from weitiao.engine.tokenizer_of_corpus import of_corpus
 from weitiao.errors import ModelError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
@@ -41,7 +42,7 @@ def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Obser
     if config and recipe.task.add_tokens:
         raise UsageError(_("--add-tokens is for a model that is there (--from). A blank one gets its words by --vocab-size."))
     if config:
-        return _blank(recipe, config, texts)
+        return _blank(recipe, config, texts, observer)
     if recipe.task.tokenizer:
         message = _("--{flag} is for a blank model; {model} brings its own. Leave it out.")
         raise UsageError(message.format(flag="tokenizer", model=named))
@@ -56,7 +57,7 @@ def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Obser
     )
 
 
-def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]]) -> hub.BaseModel:
+def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]], observer: Observer) -> hub.BaseModel:
     """A blank model in a folder that goes when the process ends."""
     from weitiao.engine.models import load_tokenizer
 
@@ -75,7 +76,7 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]]) -> h
         chosen, size = architecture(family.removeprefix(PREFIX)), size_named(size_name or DEFAULT_SIZE)
         size = _resized(size, recipe)
         if tokenizer is None:
-            tokenizer = _own_tokenizer(chosen, texts(), size)
+            tokenizer = _own_tokenizer(recipe, chosen, texts(), size, observer)
         if chosen.model_type in WITH_SENTINELS:
             tokenizer.add_tokens(list(SENTINELS), special_tokens=True)  # those that are there already stay as they are
         blank.write_around(place, chosen, tokenizer, seed=seed, size=size)
@@ -94,15 +95,12 @@ def kept_blank(place: Path, config: str) -> hub.BaseModel:
     )
 
 
-def _own_tokenizer(chosen: Architecture, texts: Iterable[str], size: Size) -> Any:
-    """A tokenizer trained on the corpus. Raises UsageError where its vocabulary has no room for the corpus's characters."""
-    try:
-        return blank.own_tokenizer(chosen, texts, size)
-    except Exception as error:  # tokenizers has no class of its own for it
-        if "vocabulary" not in str(error).lower():
-            raise
-        message = _("--vocab-size {size} is too small: the characters of the corpus alone are more. Give it a few thousand.")
-        raise UsageError(message.format(size=size.vocabulary)) from error
+def _own_tokenizer(recipe: Recipe, chosen: Architecture, texts: Iterable[str], size: Size, observer: Observer) -> Any:
+    """A tokenizer trained on the corpus without what is held out. Raises UsageError where the vocabulary has no room for the characters."""
+    tokens = replace(chosen.tokens, sentinels=len(SENTINELS)) if chosen.model_type in WITH_SENTINELS else chosen.tokens
+    settings = {"vocab_size": size.vocabulary, "held_out": recipe.task.held_out, "seed": recipe.training.seed}
+    made = of_corpus(texts, tokens, TokenizerSettings.of(settings), observer)
+    return blank.wrapped(chosen, made.tokenizer, size)
 
 
 def _resized(size: Size, recipe: Recipe) -> Size:
@@ -126,4 +124,10 @@ def _by_config(place: Path, config: str, tokenizer: Any, seed: int) -> None:
         number = getattr(tokenizer, f"{role}_token_id", None)
         if number is not None:
             setattr(values, f"{role}_token_id", number)
-    blank.write_weights(place, values, tokenizer, seed)
+    try:
+        blank.write_weights(place, values, tokenizer, seed)
+    except (ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError) as error:  # as its values are
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        raise ModelError(
+            _("--config {config} describes no model that can be made: {error}.").format(config=config, error=reason)
+        ) from error

@@ -12,6 +12,7 @@ import numpy as np
 from weitiao.data.corpus import is_held_out
 from weitiao.data.corpus_cleaning import Document
 from weitiao.data.language import language_of
+from weitiao.data.ledger import Ledger
 from weitiao.data.whole_words import word_segmenter
 from weitiao.data.words_beside import words_beside
 from weitiao.engine.pretraining.token_files import TokenWriter
@@ -46,12 +47,13 @@ class Layout:
 
 
 def write_tokens(
-    folder: Path, documents: Iterable[Document], tokenizer: Any, layout: Layout, observer: Observer, processes: int = 0
+    folder: Path, documents: Iterable[Document], tokenizer: Any, layout: Layout, ledger: Ledger, observer: Observer, processes: int = 0
 ) -> dict[str, Any]:
     """Write the token files of a corpus, "train" and "held_out" in the folder.
 
     Args:
         tokenizer: of transformers.
+        ledger: counts documents without tokens, and says what of a stream is left over.
         processes: that look for Chinese words; 0 is one a core.
 
     Returns:
@@ -72,15 +74,18 @@ def write_tokens(
     writers = {name: TokenWriter(folder / name, vocabulary, layout.size, around, through=layout.through) for name in (TRAIN, HELD_OUT)}
     sources: dict[str, dict[str, int]] = {}
     shown: list[str] = []
+    last: dict[str, Document] = {}
     done = 0
     for batch, encoded, inside in _encoded(itertools.chain(first, stream), backend, segmenter, processes):
         for at, (document, one) in enumerate(zip(batch, encoded, strict=True)):
             ids = np.array(one.ids, dtype=np.int64)
             if not len(ids):
+                ledger.add(document.source, document.row, "dropped", "no_tokens")
                 continue
             goes_on = None if inside is None else inside[at][np.array(one.offsets, dtype=np.int64)[:, 0]]
             name = HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN
             writers[name].add(ids, goes_on)
+            last[name] = document
             if name == HELD_OUT and len(shown) < SHOWN:
                 shown.append(document.text[:SHOWN_CHARACTERS])
             counts = sources.setdefault(document.source, {"documents": 0, "characters": 0})
@@ -88,8 +93,11 @@ def write_tokens(
             counts["characters"] += len(document.text)
         done += len(batch)
         observer.progress("read", done, None, {})
-    for writer in writers.values():
-        writer.close()
+    for name, writer in writers.items():
+        over = writer.close()
+        if over:
+            detail = _("The last {count} tokens fill no block of {size}, and are left out.").format(count=over, size=layout.size)
+            ledger.add(last[name].source, last[name].row, "truncated", "fills_no_block", detail)
     sums = {name: sum(counts[name] for counts in sources.values()) for name in ("documents", "characters")}
     return {**sums, "segmenter": segmenter, "language": language_of(looked_at), "sources": sources, "shown": shown}
 

@@ -110,16 +110,19 @@ class Denoised(Masked):
 KINDS: dict[str, Masked] = {one.name: one for one in (Masked(), Replaced(), Causal(), Denoised())}
 
 
-def kind_for(name: str, base: Path) -> Masked:
-    """The kind that a setting names; for "auto" what the architecture was made for. Raises ModelError where nothing fits it."""
+def kind_for(name: str, base: Path, *, trust_remote_code: bool = False) -> Masked:
+    """The kind that a setting names; for "auto" what the architecture was made for. Raises ModelError where transformers knows none."""
     if name != "auto":
         return KINDS[name]
     from transformers import AutoConfig, AutoModelForMaskedLM
 
+    from weitiao.engine.models import model_errors, quiet
+
     family = str(read_config(base).get("model_type"))
     if family == "electra":
         return KINDS["rtd"]
-    config = AutoConfig.from_pretrained(str(base), local_files_only=True)
+    with quiet(), model_errors(base):
+        config = AutoConfig.from_pretrained(str(base), trust_remote_code=trust_remote_code, local_files_only=True)
     if config.is_encoder_decoder:
         return KINDS["denoising"]
     return KINDS["mlm" if type(config) in AutoModelForMaskedLM._model_mapping else "clm"]

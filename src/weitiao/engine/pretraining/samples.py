@@ -16,7 +16,7 @@ from weitiao.tasks.base import Spec
 if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
 
-COUNT, LENGTH = 3, 60  # texts, and characters of each
+LENGTH = 60  # characters of a text
 NEW_TOKENS = 20
 
 

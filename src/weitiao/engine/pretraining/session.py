@@ -59,15 +59,13 @@ class PretrainingSession:
         self.resumed = again and folder.tokens.is_dir()
         self.place = folder.tokens if self.resumed else _beside(folder)
         try:
-            self.base = self._base()
-            kind = self.kind = objectives.kind_for(recipe.task.objective, self.base.path)
-            tokenizer = models.load_tokenizer(self.base.path)
+            self.base, trusted = self._base(), bool(recipe.model.trust_remote_code)
+            kind = self.kind = objectives.kind_for(recipe.task.objective, self.base.path, trust_remote_code=trusted)
+            tokenizer = models.load_tokenizer(self.base.path, trust_remote_code=trusted)
             self.words = self._words(tokenizer)
             self.corpus = self._corpus(tokenizer)
             devices.seed_generators(settings.seed)  # a new head, a generator
-            loaded = models.load_model(
-                self.base.path, kind.classes, {}, self.machine, trust_remote_code=bool(recipe.model.trust_remote_code)
-            )
+            loaded = models.load_model(self.base.path, kind.classes, {}, self.machine, trust_remote_code=trusted)
             if loaded.limit and loaded.limit < recipe.task.block_size:
                 message = _("--block-size {size} is more than {model} reads: at most {limit} tokens.")
                 raise UsageError(message.format(size=recipe.task.block_size, model=self.base.id, limit=loaded.limit))
@@ -87,14 +85,14 @@ class PretrainingSession:
             self.close()
             raise
 
-    def _documents(self, *, clean: bool) -> Iterator[Document]:
-        """The corpus, read anew; what is left out is counted in the ledger where it is cleaned."""
+    def _documents(self, *, counted: bool) -> Iterator[Document]:
+        """The corpus, read anew; what is left out is ``counted`` in the ledger but once."""
         task, data = self.recipe.task, self.recipe.data
         return documents(
             task.corpus,
             text_column=task.text_column or None,
-            clean=clean and not task.raw,
-            ledger=self.ledger if clean else ShortLedger(),
+            clean=not task.raw,
+            ledger=self.ledger if counted else ShortLedger(),
             document=task.document,
             encoding=data.encoding,
             max_bad_rows=data.max_bad_rows,
@@ -104,7 +102,7 @@ class PretrainingSession:
         """The model to begin with; a blank one of a run that was cut off is in its folder."""
         if self.resumed and self.folder.blank.is_dir():
             return kept_blank(self.folder.blank, self.recipe.task.config)
-        return base_for(self.recipe, lambda: (one.text for one in self._documents(clean=False)), self.observer)
+        return base_for(self.recipe, lambda: (one.text for one in self._documents(counted=False)), self.observer)
 
     def _words(self, tokenizer: Any) -> list[str]:
         """The words that the tokenizer is given, as it has them from here on."""
@@ -114,7 +112,7 @@ class PretrainingSession:
         if kept.is_file():
             words = list(json.loads(kept.read_text(encoding="utf-8")))
         else:
-            words = words_to_add(wanted, (one.text for one in self._documents(clean=False)), tokenizer)
+            words = words_to_add(wanted, (one.text for one in self._documents(counted=False)), tokenizer, self.observer)
             write_text(kept, json.dumps(words, ensure_ascii=False))
             message = _("{count} words are added to the vocabulary, such as {words}.")
             self.observer.note(message.format(count=len(words), words=_(", ").join(words[:5])))
@@ -128,7 +126,7 @@ class PretrainingSession:
             return dict(json.loads(about.read_text(encoding="utf-8")))
         task = self.recipe.task
         layout = Layout(task.block_size, self.kind.through, self.kind.words, task.held_out, self.recipe.training.seed)
-        found = write_tokens(self.place, self._documents(clean=True), tokenizer, layout, self.observer)
+        found = write_tokens(self.place, self._documents(counted=True), tokenizer, layout, self.ledger, self.observer, self.machine.threads)
         write_text(about, json.dumps(found, ensure_ascii=False))
         return found
 

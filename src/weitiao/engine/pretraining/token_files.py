@@ -68,19 +68,22 @@ class TokenWriter:
             tokens.tofile(self.file)
         self.written += len(tokens)
 
-    def close(self) -> None:
-        """Finish the files."""
+    def close(self) -> int:
+        """Finish the files. Returns how many tokens of a stream are left out, because they fill no block."""
         self.file.close()
+        over = 0
         if self.through:
             count = max(1, self.written // self.size) if self.written else 0  # what does not fill a last block is left out
             self.pieces = array("q", range(0, count * self.size, self.size))
             self.blocks = array("q", range(count))
-            self.written = min(self.written, count * self.size)
+            over = max(0, self.written - count * self.size)
+            self.written -= over
         with writing(self.folder):
             np.save(self.folder / "pieces.npy", np.array([*self.pieces, self.written], dtype=np.int64))
             np.save(self.folder / "blocks.npy", np.array([*self.blocks, len(self.pieces)], dtype=np.int64))
         about = {"bits": self.kind.itemsize * 8, "tokens": self.written, "documents": self.documents, "blocks": len(self.blocks)}
         write_text(self.folder / "about.json", json.dumps(about))
+        return over
 
 
 class TokenFile:

@@ -61,7 +61,9 @@ def test_a_reader_that_goes_away_is_no_crash() -> None:
     assert process.returncode == 141
 
 
-def test_other_packages_are_kept_quiet_and_never_call_home() -> None:
+def test_other_packages_are_kept_quiet_and_never_call_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK"):  # gradio may have said so before, in this very process
+        monkeypatch.delenv(name, raising=False)
     asked = "print(os.environ['HF_HUB_DISABLE_TELEMETRY'], os.environ['DO_NOT_TRACK'])"
     code = f"from weitiao.cli import run; run(['--version']); import os; {asked}"
     assert start("-c", code).stdout.split()[-2:] == ["1", "1"]

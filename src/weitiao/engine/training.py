@@ -389,13 +389,12 @@ class Trainer:
         figures = {"loss": loss, "lr": rate, "epoch": done, "tokens_per_s": speed, "eta_seconds": eta}
         job.observer.progress("train", progress.step, job.steps, figures)
         if progress.step % every == 0:
-            memory = memory_in_use(job.loaded.machine.device)
             line = {
                 "loss": round(loss, 6),
                 "lr": rate,
                 "tokens_per_s": round(speed, 1),
                 "seconds": round(progress.seconds, 3),
-                "memory_bytes": memory,
+                "memory_bytes": memory_in_use(job.loaded.machine.device),
             }
             job.log({"step": progress.step, "epoch": round(done, 4), **line})
             job.tracker({"train/loss": loss, "train/lr": rate, "train/tokens_per_s": speed}, progress.step)

@@ -55,7 +55,8 @@ def serve(
                     host=settings.host
                 )
             )
-        with asyncio.Runner(loop_factory=uvicorn.Config(None, log_config=None).get_loop_factory()) as runner:  # uvloop's, where that is installed
+        # uvloop's loop, where that is installed
+        with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
             runner.run(_serve(models, load, settings, keys, bound, started))
 
 

@@ -186,4 +186,3 @@ def _in_time(protocol: Any) -> Any:
                 self._late = None
 
     return InTime
-

@@ -20,6 +20,7 @@ from tests.own_tasks import QUICK
 from tests.tasks.contract import records_of
 from weitiao import sample, tasks
 from weitiao.cli.serving import named
+from weitiao.deploy.export import export
 from weitiao.engine.architectures import ARCHITECTURES, Size
 from weitiao.engine.blank import write_blank
 from weitiao.errors import UsageError
@@ -35,6 +36,7 @@ FAMILIES = {
     "image-text-classification": "clip",
     "text-generation": "llama",
 }
+EXPORTED = ("text-classification", "token-classification", "question-answering", "text-generation")
 SHORT = {"text-generation": {"max_new_tokens": 8}}
 
 
@@ -71,6 +73,18 @@ def client(server: Running) -> Iterator[httpx.Client]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def exported(runs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Their exports without torch in one server, of which there are two workers."""
+    folder = tmp_path_factory.mktemp("exports")
+    for name in EXPORTED:
+        writes = tasks.get(name).answers_by == "generate"
+        export(runs[name], "ctranslate2" if writes else "onnx", folder / name)
+    words = ["-m", "weitiao", "serve", *(str(folder / name) for name in EXPORTED), "--port", "0", "--timeout", "120", "--workers", "2"]
+    with running(words, folder / "log") as made:
+        yield made
+
+
 def close(one: Any, other: Any) -> bool:
     """Whether two answers are the same, but for how numbers are rounded among other records."""
     if isinstance(one, dict) and isinstance(other, dict):
@@ -93,6 +107,17 @@ def test_every_kind_of_task_answers_as_in_python(name: str, runs: dict[str, Path
     assert several.status_code == 200, several.text
     assert close(several.json(), json.loads(json.dumps(wanted)))
     assert close(client.post(f"/models/{name}/predict", json=sent[0]).json(), json.loads(json.dumps(wanted[0])))
+
+
+@pytest.mark.parametrize("name", EXPORTED)
+def test_exports_of_different_tasks_answer_as_the_runs_do(name: str, runs: dict[str, Path], exported: Running) -> None:
+    task = tasks.get(name)
+    inputs = [field for field in task.inputs if field.name != "pair"]
+    records = [{one.name: record[one.name] for one in inputs if record[one.name] is not None} for record in list(records_of(task))[:6]]
+    with exported.client() as client:
+        several = client.post(f"/models/{name}/predict", json=records)
+    assert several.status_code == 200, several.text
+    assert close(several.json(), json.loads(json.dumps(weitiao.load(runs[name]).predict(records))))
 
 
 def encoded(path: str) -> str:
@@ -175,9 +200,12 @@ def test_openais_own_client_gets_vectors(server: Running, runs: dict[str, Path])
         asked.embeddings.create(model="feature-extraction", input="")
 
 
-def test_openais_own_client_talks(server: Running, runs: dict[str, Path]) -> None:
+@pytest.mark.parametrize("kind", ["server", "exported"])
+def test_openais_own_client_talks(kind: str, request: pytest.FixtureRequest, runs: dict[str, Path]) -> None:
     openai = pytest.importorskip("openai")
-    asked = openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, http_client=httpx.Client(trust_env=False))
+    asked = openai.OpenAI(
+        base_url=f"{request.getfixturevalue(kind).url}/v1", api_key="none", max_retries=0, http_client=httpx.Client(trust_env=False)
+    )
     messages = [{"role": "user", "content": "Name the three primary colours."}]
     (wanted,) = weitiao.load(runs["text-generation"]).predict([{"messages": messages}])
     settings: dict[str, Any] = {"model": "text-generation", "messages": messages}
@@ -193,7 +221,7 @@ def test_openais_own_client_talks(server: Running, runs: dict[str, Path]) -> Non
     drawn = asked.chat.completions.create(**settings, temperature=1.5, top_p=0.9, max_completion_tokens=3)
     assert drawn.usage.completion_tokens <= 3
     with pytest.raises(openai.BadRequestError, match="holds no conversations"):
-        asked.chat.completions.create(model="fill-mask", messages=messages)
+        asked.chat.completions.create(model="text-classification", messages=messages)
 
 
 def test_schemathesis_finds_no_error_of_the_server(server: Running, tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def _session_again(record: Mapping[str, Any], folder: RunFolder, observer: Obser
 
         blank = record["base_model"]["source"] == "blank"
         recipe = Recipe.of({**settings, **({} if blank else found)}, PretrainingSettings)
-        return PretrainingSession(recipe, observer, folder, again=True)
+        return PretrainingSession(recipe, observer, folder, again=True, trust_code=trust_task)
     task = tasks.of_run(record, folder.task, trust_task=trust_task)
     called = str(folder.task / task.origin.name) if task.origin else task.name
     return Session(tasks.recipe({**settings, **found, "task": called}), observer, folder)

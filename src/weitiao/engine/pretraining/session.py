@@ -4,26 +4,27 @@ is everybody's.
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao import tasks
+from weitiao import tasks, trust
 from weitiao.config import BLANK_LEARNING_RATE, Recipe
 from weitiao.data.corpus import documents
 from weitiao.data.corpus_cleaning import Document
-from weitiao.data.ledger import ShortLedger
+from weitiao.data.ledger import Ledger, ShortLedger
 from weitiao.engine import devices
+from weitiao.engine.blank import copy_code
 from weitiao.engine.course import Course
 from weitiao.engine.hub import BaseModel
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.pretraining import objectives
 from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
-from weitiao.engine.pretraining.base import base_for, kept_blank
+from weitiao.engine.pretraining.base import base_for, check_code_known, code_of, kept_blank
 from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
+from weitiao.engine.pretraining.reading import Corpus
 from weitiao.engine.pretraining.samples import samples
+from weitiao.engine.scratch import Scratch
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, RunError, UsageError
 from weitiao.messages import _
@@ -43,9 +44,10 @@ class PretrainingSession:
         observer: hears what happens.
         folder: where the run goes.
         again: whether the run that stands there goes on: its tokens and its blank model are taken as they are.
+        trust_code: let Python code run that is part of that blank model, although it was never let run on this machine.
     """
 
-    def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder, *, again: bool = False) -> None:
+    def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder, *, again: bool = False, trust_code: bool = False) -> None:
         devices.require_torch()
         devices.keep_freed_memory()
         from weitiao.engine import models
@@ -57,9 +59,11 @@ class PretrainingSession:
         self.machine = devices.machine_for(settings)
         self.ledger = ShortLedger()
         self.resumed = again and folder.tokens.is_dir()
-        self.place = folder.tokens if self.resumed else _beside(folder)
+        self.scratch = None if self.resumed else _beside(folder)
+        self.place = folder.tokens if self.scratch is None else self.scratch.path
+        self.documents = Corpus(self._documents, self.ledger, self.place / "documents.jsonl")
         try:
-            self.base, trusted = self._base(), bool(recipe.model.trust_remote_code)
+            self.base, trusted = self._base(trust_code), bool(recipe.model.trust_remote_code)
             kind = self.kind = objectives.kind_for(recipe.task.objective, self.base.path, trust_remote_code=trusted)
             tokenizer = models.load_tokenizer(self.base.path, trust_remote_code=trusted)
             self.words = self._words(tokenizer)
@@ -85,24 +89,27 @@ class PretrainingSession:
             self.close()
             raise
 
-    def _documents(self, *, counted: bool) -> Iterator[Document]:
-        """The corpus, read anew; what is left out is ``counted`` in the ledger but once."""
+    def _documents(self, ledger: Ledger) -> Iterator[Document]:
+        """The corpus, read and cleaned anew."""
         task, data = self.recipe.task, self.recipe.data
         return documents(
             task.corpus,
             text_column=task.text_column or None,
             clean=not task.raw,
-            ledger=self.ledger if counted else ShortLedger(),
+            ledger=ledger,
             document=task.document,
             encoding=data.encoding,
             max_bad_rows=data.max_bad_rows,
         )
 
-    def _base(self) -> BaseModel:
+    def _base(self, trust_code: bool) -> BaseModel:
         """The model to begin with; a blank one of a run that was cut off is in its folder."""
         if self.resumed and self.folder.blank.is_dir():
+            if not trust_code:
+                check_code_known(self.folder.blank)
             return kept_blank(self.folder.blank, self.recipe.task.config)
-        return base_for(self.recipe, lambda: (one.text for one in self._documents(counted=False)), self.observer)
+        texts = (one.text for one in self.documents.kept())
+        return base_for(self.recipe, lambda: texts, self.place / "blank", self.observer)
 
     def _words(self, tokenizer: Any) -> list[str]:
         """The words that the tokenizer is given, as it has them from here on."""
@@ -112,7 +119,7 @@ class PretrainingSession:
         if kept.is_file():
             words = list(json.loads(kept.read_text(encoding="utf-8")))
         else:
-            words = words_to_add(wanted, (one.text for one in self._documents(counted=False)), tokenizer, self.observer)
+            words = words_to_add(wanted, (one.text for one in self.documents.looked_at()), tokenizer, self.observer)
             write_text(kept, json.dumps(words, ensure_ascii=False))
             message = _("{count} words are added to the vocabulary, such as {words}.")
             self.observer.note(message.format(count=len(words), words=_(", ").join(words[:5])))
@@ -126,7 +133,7 @@ class PretrainingSession:
             return dict(json.loads(about.read_text(encoding="utf-8")))
         task = self.recipe.task
         layout = Layout(task.block_size, self.kind.through, self.kind.words, task.held_out, self.recipe.training.seed)
-        found = write_tokens(self.place, self._documents(counted=True), tokenizer, layout, self.ledger, self.observer, self.machine.threads)
+        found = write_tokens(self.place, self.documents.last(), tokenizer, layout, self.ledger, self.observer, self.machine.threads)
         write_text(about, json.dumps(found, ensure_ascii=False))
         return found
 
@@ -204,8 +211,12 @@ class PretrainingSession:
         """Write the run's first files, and move the tokens to where a killed run finds them again."""
         self.folder.update(**record)
         if self.base.source == "blank":
+            trust.remember(code_of(self.base.path))
             shutil.copytree(self.base.path, self.folder.blank)
-        shutil.move(self.place, self.folder.tokens)
+            shutil.rmtree(self.base.path)
+            self.base = replace(self.base, path=self.folder.blank)
+        assert self.scratch is not None
+        self.scratch.moved(self.folder.tokens)
         self.place = self.folder.tokens
         self.folder.update(
             **record,
@@ -239,6 +250,7 @@ class PretrainingSession:
         if self.trainer.job.settings.track:
             flat = {name: value for name, value in self.recipe.flat().items() if isinstance(value, (int, float, str, bool))}
             self.accelerator.init_trackers("weitiao", config=flat)
+        self._measure_before()
         progress = self.trainer.train()
         self.accelerator.end_training()
         from weitiao.engine.models import save_model
@@ -247,6 +259,8 @@ class PretrainingSession:
         figures = self.evaluate() if len(self.held_out) else {}
         with atomic(self.folder.model) as temporary:
             save_model(self.kind.saved(self.loaded), temporary, max_length=self.loaded.limit or self.recipe.task.block_size)
+            if self.recipe.model.trust_remote_code:
+                copy_code(self.base.path, temporary)
         parameters, trainable = self.trainer.parameters
         seconds = progress.seconds
         self.folder.update(
@@ -272,16 +286,27 @@ class PretrainingSession:
             model_bytes=sum(file.stat().st_size for file in self.folder.model.rglob("*") if file.is_file()),
         )
 
+    def _measure_before(self) -> None:
+        """What a model that has learned something already knows of the held-out blocks, before its first step."""
+        about = self.folder.record()["pretraining"]
+        if self.base.source == "blank" or not len(self.held_out) or self.trainer.progress.step or "before" in about:
+            return
+        figures = self.evaluate()
+        self.folder.update(pretraining={**about, "before": figures})
+        self.folder.append_log({"step": 0, "epoch": 0, "validation": figures, "seconds": 0.0})
+        self.observer.evaluated({"split": "validation", "epoch": 0, "step": 0, "validation": figures, "metrics": figures, "best": None})
+
     def close(self) -> None:
         """Let go of Accelerate's process-wide state, and of tokens that no run keeps."""
         from accelerate.state import AcceleratorState
 
         AcceleratorState._reset_state(reset_partial_state=True)
-        if self.place != self.folder.tokens:
-            shutil.rmtree(self.place, ignore_errors=True)
+        if self.scratch is not None:
+            self.scratch.close()
 
 
-def _beside(folder: RunFolder) -> Path:
+def _beside(folder: RunFolder) -> Scratch:
     """A folder for tokens on the disk that the run will be on."""
-    there = next(parent for parent in folder.path.absolute().parents if parent.is_dir())
-    return Path(tempfile.mkdtemp(prefix=".weitiao-tokens-", dir=there))
+    parents = folder.path.absolute().parents
+    there = next(parent for parent in parents if parent.is_dir())
+    return Scratch(".weitiao-tokens-", there, tuple(parents[:2]))  # runs/ may not have been there when one was killed

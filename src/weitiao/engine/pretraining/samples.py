@@ -41,10 +41,11 @@ def samples(task_name: str, spec: Spec, loaded: "LoadedModel", texts: Sequence[s
     for record, prediction in zip(records, predictor.predict(records), strict=True):
         if task_name == "fill-mask":
             found = "".join(options[0]["token"].removeprefix("##") for options in prediction["masks"])
-            yield _("Sample: {text} Hidden: {word}, guessed: {found}").format(text=record["text"], word=record["word"], found=found)
+            text = _one_line(record["text"])
+            yield _("Sample: {text} Hidden: {word}, guessed: {found}").format(text=text, word=record["word"], found=found)
         else:
-            beginning = record["messages"][0]["content"]
-            yield _("Sample: {text} … {more}").format(text=beginning, more=" ".join(prediction["text"].split()))
+            text = _one_line(record["messages"][0]["content"])
+            yield _("Sample: {text} … {more}").format(text=text, more=_one_line(prediction["text"]))
 
 
 def _with_a_hole(text: str, segmenter: str, tokenizer: Any) -> dict[str, str] | None:
@@ -56,3 +57,7 @@ def _with_a_hole(text: str, segmenter: str, tokenizer: Any) -> dict[str, str] | 
     start, end = words[len(words) // 2]
     holes = "".join([tokenizer.mask_token] * max(1, len(tokenizer.tokenize(text[start:end]))))
     return {"text": text[:start] + holes + text[end:], "word": text[start:end]}
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

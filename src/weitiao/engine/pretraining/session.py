@@ -17,6 +17,7 @@ from weitiao.engine import devices
 from weitiao.engine.blank import copy_code
 from weitiao.engine.course import Course
 from weitiao.engine.hub import BaseModel
+from weitiao.engine.prepared import Prepared
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.pretraining import objectives
 from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
@@ -26,7 +27,7 @@ from weitiao.engine.pretraining.reading import Corpus
 from weitiao.engine.pretraining.samples import samples
 from weitiao.engine.scratch import Scratch
 from weitiao.engine.way_of_steps import way_of_steps
-from weitiao.errors import DataError, RunError, UsageError
+from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder, atomic, write_lines, write_text
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from weitiao.engine.training import Trainer
 
 
-class PretrainingSession:
+class PretrainingSession(Prepared):
     """One pretraining, prepared: the corpus is tokenised, the model is loaded, and nothing is written yet into the run.
 
     Args:
@@ -55,7 +56,7 @@ class PretrainingSession:
         if recipe.task.config and not recipe.training.lr:
             recipe = replace(recipe, training=replace(recipe.training, lr=BLANK_LEARNING_RATE))
         self.recipe, self.observer, self.folder = recipe, observer, folder
-        settings = recipe.training
+        settings, self.max_length = recipe.training, recipe.task.block_size
         self.machine = devices.machine_for(settings)
         self.ledger = ShortLedger()
         self.resumed = again and folder.tokens.is_dir()
@@ -138,30 +139,18 @@ class PretrainingSession:
         return found
 
     def _trainer(self) -> "Trainer":
-        from weitiao.engine.checkpoints import CheckpointStore
-        from weitiao.engine.job import Job
-        from weitiao.engine.tracking import accelerator_for, tracker_of
-        from weitiao.engine.training import Trainer
-
         settings, task = self.recipe.training, self.recipe.task
-        self.accelerator = accelerator_for(settings, self.machine, self.folder.path)
         course = Course(
             len(self.blocks), settings.batch_size, settings.seed, settings.epochs, task.max_steps, 60 * task.max_minutes, task.eval_every
         )
-        job = Job(
+        return self._trainer_for(
             loaded=self.loaded,
             objective=self.objective,
             examples=self.blocks,
-            settings=settings,
             headline=self.kind.headline,
             evaluate=self.evaluate if len(self.held_out) else None,
-            store=CheckpointStore(self.folder.checkpoints),
-            log=self.folder.append_log,
-            observer=self.observer,
-            tracker=tracker_of(self.accelerator, settings),
             paced=course,
         )
-        return Trainer(job, self.accelerator)
 
     def evaluate(self) -> dict[str, float]:
         """Figures of the held-out blocks, by the network as it is."""
@@ -178,33 +167,12 @@ class PretrainingSession:
 
     def plan(self, *, measure: bool = True) -> dict[str, Any]:
         """What will be done, with an estimate of time and memory from measured steps."""
-        from weitiao.engine.optimization import warmup_steps
-
-        settings, job = self.recipe.training, self.trainer.job
-        seconds, memory = self.trainer.measure() if measure else (None, None)
-        parameters, trainable = self.trainer.parameters
         return {
             "task": _("pretraining: {objective}").format(objective=self.kind.name),
-            "model": {"id": self.base.id, "source": self.base.source, "why": self.base.why},
-            "device": self.machine.device,
-            "precision": self.machine.precision,
-            "threads": self.machine.threads,
-            "path": way_of_steps(self.trainer),
-            "method": settings.method,
-            "parameters": parameters,
-            "trainable_parameters": trainable,
-            "vocabulary": self.trainer.words,
+            **self._planned(measure=measure),
             "rows": {"train": len(self.blocks), "held_out": len(self.held_out)},
             "tokens": {"train": self.blocks.file.about["tokens"], "held_out": self.held_out.file.about["tokens"]},
             "corpus": self.corpus,
-            "batch_size": settings.batch_size,
-            "epochs": settings.epochs,
-            "steps": job.steps,
-            "warmup_steps": warmup_steps(job.steps, settings),
-            "lr": settings.peak_lr,
-            "max_length": self.recipe.task.block_size,
-            "estimate": {"seconds": seconds, "memory_bytes": memory},
-            "out": str(self.folder.path),
         }
 
     def begin(self, record: dict[str, Any]) -> None:
@@ -236,54 +204,24 @@ class PretrainingSession:
         task = tasks.get(self.kind.task)
         return task.fit(task.spec_from(read_config(self.base.path), tasks.settings_of(task)()), self.loaded.processor)
 
-    def continue_from(self, record: dict[str, Any]) -> bool:
-        """Take up the run's newest checkpoint, after making sure that the base is the same; False where there is none yet."""
-        if record["base_model"]["sha256"] != self.base.sha256:
-            message = _("The base model {id} has changed since this run began, so it cannot go on. Train anew with --overwrite.")
-            raise RunError(message.format(id=self.base.id))
-        resumed = self.trainer.resume()
-        self.folder.trim_log(self.trainer.progress.step)
-        return resumed
-
     def fit(self) -> None:
         """Run the loop to its end, and write the model and all figures into the run."""
-        if self.trainer.job.settings.track:
-            flat = {name: value for name, value in self.recipe.flat().items() if isinstance(value, (int, float, str, bool))}
-            self.accelerator.init_trackers("weitiao", config=flat)
-        self._measure_before()
-        progress = self.trainer.train()
-        self.accelerator.end_training()
         from weitiao.engine.models import save_model
 
+        self._begin_tracking()
+        self._measure_before()
+        progress = self._trained()
         path = way_of_steps(self.trainer)
         figures = self.evaluate() if len(self.held_out) else {}
         with atomic(self.folder.model) as temporary:
             save_model(self.kind.saved(self.loaded), temporary, max_length=self.loaded.limit or self.recipe.task.block_size)
             if self.recipe.model.trust_remote_code:
                 copy_code(self.base.path, temporary)
-        parameters, trainable = self.trainer.parameters
-        seconds = progress.seconds
+        passes = round(progress.step / self.trainer.job.course.steps_per_pass, 4)
         self.folder.update(
-            training={
-                "device": self.machine.device,
-                "precision": self.machine.precision,
-                "path": path,
-                "parameters": parameters,
-                "trainable_parameters": trainable,
-                "max_length": self.recipe.task.block_size,
-                "steps": progress.step,
-                "epochs": round(progress.step / self.trainer.job.course.steps_per_pass, 4),
-                "seconds": round(seconds, 2),
-                "tokens": progress.tokens,
-                "train_rows_per_s": round(progress.rows / max(seconds, 1e-9), 2),
-                "tokens_per_s": round(progress.tokens / max(seconds, 1e-9), 1),
-                "peak_memory_bytes": devices.peak_memory(self.machine.device),
-                "token_budget": progress.token_budget,
-                "best": progress.best,
-                "history": progress.history,
-            },
+            training={**self._done(progress), "path": path, "epochs": passes, "tokens": progress.tokens},
             held_out=figures,
-            model_bytes=sum(file.stat().st_size for file in self.folder.model.rglob("*") if file.is_file()),
+            model_bytes=self._model_bytes(),
         )
 
     def _measure_before(self) -> None:
@@ -297,10 +235,8 @@ class PretrainingSession:
         self.observer.evaluated({"split": "validation", "epoch": 0, "step": 0, "validation": figures, "metrics": figures, "best": None})
 
     def close(self) -> None:
-        """Let go of Accelerate's process-wide state, and of tokens that no run keeps."""
-        from accelerate.state import AcceleratorState
-
-        AcceleratorState._reset_state(reset_partial_state=True)
+        """Let go of what every training holds, and of tokens that no run keeps."""
+        super().close()
         if self.scratch is not None:
             self.scratch.close()
 

@@ -217,7 +217,9 @@ class ServerSettings:
     host: str = setting("127.0.0.1", N_("Address to listen on (127.0.0.1 = this machine alone; 0.0.0.0 = every network it is in)."))
     port: int = setting(8000, N_("Port to listen on (8000; 0 = any that is free)."), low=0, high=65535)
     api_key_env: str = setting("", N_("Name of the environment variable that holds the key which requests must bring."))
-    workers: int = setting(1, N_("Processes that hold the models and share the cores (1)."), low=1, high=256)
+    workers: int = setting(
+        0, N_("Processes that hold the models and share the cores (0 = up to 4, as cores and memory allow; 1 on a GPU)."), low=0, high=256
+    )
     queue: int = setting(512, N_("Records that may wait; more are answered with 429 at once (512)."), low=1, high=1_000_000)
     timeout: float = setting(30.0, N_("Seconds within which a request is answered, or answered with 504 (30)."), low=0.01, high=86_400.0)
     max_body: int = setting(2 * 2**20, N_("Bytes of a request; larger ones are answered with 413 (2097152)."), low=1024, high=2**30)

@@ -14,6 +14,7 @@ from weitiao import tasks
 from weitiao.asking import needed
 from weitiao.deploy.server.answering import Answerer, before_stops
 from weitiao.deploy.server.batcher import AGEING, MOST, Batcher, Job
+from weitiao.deploy.server.crew import workers_for
 from weitiao.deploy.server.reading import NotJson, read_json
 from weitiao.deploy.server.schemas import example_record, record_model
 from weitiao.deploy.server.served import Served
@@ -45,7 +46,7 @@ def test_short_records_go_first_and_share_no_batch_with_long_ones() -> None:
 def test_what_has_waited_is_not_passed_for_ever() -> None:
     queue, order = Batcher(1000), []
     queue.offer([job(500, arrived=0.0)])
-    for step in range(200):  # a short one every 20 ms, and room for one in a batch
+    for step in range(1000):  # a short one every 20 ms, and room for one in a batch
         queue.offer([job(50, arrived=step * 0.02)])
         order.append(queue.take(lambda group: 60)[0].cost)
         if 500 in order:
@@ -195,3 +196,15 @@ def test_what_speaks_http_imports_nothing_that_computes() -> None:
     script = "import sys, weitiao.deploy.server.running; print({'torch', 'transformers', 'onnxruntime'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout == "set()\n"
+
+
+def test_workers_share_the_cores_as_far_as_memory_goes() -> None:
+    cpu = {"gpu": False}
+    run = {"model_bytes": 90 * 2**20, "training": {"parameters": 22_000_000}}
+    adapter = {"model_bytes": 2**20, "training": {"parameters": 7_000_000_000}}
+    export = {**run, "export": {"to": "onnx-int8"}}
+    assert workers_for([run], 16, 64 * 2**30, **cpu) == 4
+    assert workers_for([adapter], 16, 64 * 2**30, **cpu) == 1  # its folder is small, what it changes is not
+    assert workers_for([run], 8, 2 * 2**30, **cpu) == 1 and workers_for([export], 8, 2 * 2**30, **cpu) == 2
+    assert workers_for([run], 8, 64 * 2**30, gpu=True) == 1 and workers_for([export], 8, 64 * 2**30, gpu=True) == 4
+    assert workers_for([export, None], 8, 64 * 2**30, **cpu) == 1  # of a pretrained model nobody knows the size yet

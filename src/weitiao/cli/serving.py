@@ -48,7 +48,7 @@ def serve(
     loading = next(iter(subjects.values())).loading
     with working(screen, first=_(LOADING)) as (api, _observer):
         models = {name: api.load(subject.name, **subject.loading) for name, subject in subjects.items()}
-    served = {name: Served(name, model.task, model.spec, _about(model)) for name, model in models.items()}
+    served = {name: Served(name, model.task, model.spec, _about(model), getattr(model, "record", None)) for name, model in models.items()}
     _log_to_stderr(screen)
     load = partial(load_models, places, loading, language())
     run_server(served, load, settings, keys, started=partial(_started, screen, subjects, bool(keys)), warn=screen.warn)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# Tokens that a second of waiting is worth: a record of 500 tokens lets shorter ones pass that come within a second after it.
-AGEING = 500.0
+# Tokens that a second of waiting is worth: a record of 500 tokens lets shorter ones pass that come within ten seconds after it. Short ones
+# are a small part of the work, so that long ones lose little by it.
+AGEING = 50.0
 SHORT = 64  # tokens up to which all records are of one size
 MOST = 128  # records in a batch
 

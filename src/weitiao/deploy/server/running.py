@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -13,6 +14,7 @@ import uvicorn
 from weitiao.config import ServerSettings
 from weitiao.deploy.listening import CONNECTIONS, LOOPBACK, listen, url_of
 from weitiao.deploy.server.app import make_app
+from weitiao.deploy.server.crew import has_gpu, workers_for
 from weitiao.deploy.server.gate import Gate, log
 from weitiao.deploy.server.pool import Pool
 from weitiao.deploy.server.served import Served
@@ -53,7 +55,9 @@ def serve(
                     host=settings.host
                 )
             )
-        asyncio.run(_serve(models, load, settings, keys, bound, started))
+        # uvloop's loop, where that is installed
+        with asyncio.Runner(loop_factory=uvicorn.Config("", log_config=None).get_loop_factory()) as runner:
+            runner.run(_serve(models, load, settings, keys, bound, started))
 
 
 async def _serve(
@@ -64,9 +68,15 @@ async def _serve(
     bound: socket.socket,
     started: Callable[[str], None],
 ) -> None:
+    from weitiao.engine.devices import free_memory, physical_cores
+
     loop = asyncio.get_running_loop()
+    cores = physical_cores()
+    if not settings.workers:
+        records = [model.record for model in models.values()]
+        settings = replace(settings, workers=workers_for(records, cores, free_memory("cpu"), gpu=has_gpu()))
     writes = {name: model.task.answers_by == "generate" for name, model in models.items()}
-    pool = Pool(load, settings, _threads(settings.workers), writes, log.warning)
+    pool = Pool(load, settings, max(1, cores // settings.workers), writes, log.warning)
     gate = make_app(models, settings, keys, pool)
     server = _Server(_config(gate))
     stopping = asyncio.Event()
@@ -176,10 +186,3 @@ def _in_time(protocol: Any) -> Any:
                 self._late = None
 
     return InTime
-
-
-def _threads(workers: int) -> int:
-    """Of each worker: the machine's cores, shared."""
-    from weitiao.engine.devices import physical_cores
-
-    return max(1, physical_cores() // workers)

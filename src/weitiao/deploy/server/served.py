@@ -18,6 +18,7 @@ class Served:
     Attributes:
         spec: what is known of it before its weights are read.
         about: what ``/info`` says beside: its figures, its base model. Nothing of this machine.
+        record: of the run or the export; None of a pretrained model.
         facts: what a worker found when it loaded the model, see ``answering.facts``; {} before.
     """
 
@@ -25,6 +26,7 @@ class Served:
     task: Task
     spec: Spec
     about: Mapping[str, Any] = field(default_factory=dict)
+    record: Mapping[str, Any] | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -1,5 +1,5 @@
-"""``weitiao predict EXPORT TEXT ...``, and nothing else on the line: answered without what parsing any command line takes, Typer and the
-flags of every task, which is longer than the answer itself. It knows no model.
+"""``weitiao predict RUN TEXT ...``, of a run or an export and with nothing else on the line: answered without what parsing any command line
+takes, Typer and the flags of every task, which for an export is longer than the answer itself. It knows no model.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def answered(arguments: Sequence[str]) -> bool:
         WeitiaoError: as the verb does.
     """
     words = [word for word in arguments if word not in _MANNERS]
-    if len(words) < 3 or words[0] != "predict" or any(word.startswith("-") for word in words) or not _is_plain_export(words[1]):
+    if len(words) < 3 or words[0] != "predict" or any(word.startswith("-") for word in words) or not _is_plain(words[1]):
         return False
     from weitiao.cli.answers import predict_texts
     from weitiao.cli.screen import Screen
@@ -29,13 +29,11 @@ def answered(arguments: Sequence[str]) -> bool:
     return True
 
 
-def _is_plain_export(name: str) -> bool:
-    """Whether a folder is an export without torch whose task is one of weitiao's own."""
-    from weitiao.deploy.runtime import is_torch_free
-
+def _is_plain(name: str) -> bool:
+    """Whether a folder is a finished run or an export, whose task is one of weitiao's own."""
     folder = RunFolder(name)
     try:
         record = folder.record() if folder.record_file.is_file() else {}
     except RunError:  # which the verb says with more words
         return False
-    return is_torch_free(record) and "task_file" not in record
+    return record.get("status") == "finished" and "task_file" not in record

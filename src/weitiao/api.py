@@ -8,7 +8,7 @@ Observer. What reads data or trains is imported where it is needed: an export an
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -21,7 +21,7 @@ from weitiao.errors import RunError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
-from weitiao.running import carry_out, finish, free_place
+from weitiao.running import carry_out, finish, prepared
 from weitiao.runs import RunFolder
 from weitiao.scope import check_loading, check_precision, options_of
 from weitiao.tasks.base import Prediction, Spec
@@ -133,7 +133,7 @@ def _session_again(record: Mapping[str, Any], folder: RunFolder, observer: Obser
 
         blank = record["base_model"]["source"] == "blank"
         recipe = Recipe.of({**settings, **({} if blank else found)}, PretrainingSettings)
-        return PretrainingSession(recipe, observer, folder, again=True)
+        return PretrainingSession(recipe, observer, folder, again=True, trust_code=trust_task)
     task = tasks.of_run(record, folder.task, trust_task=trust_task)
     called = str(folder.task / task.origin.name) if task.origin else task.name
     return Session(tasks.recipe({**settings, **found, "task": called}), observer, folder)
@@ -214,21 +214,12 @@ def _pretrained(name: str, task_name: str, settings: Mapping[str, Any]) -> Model
     return model
 
 
-@contextmanager
-def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> Iterator["tuple[Session, dict[str, Any]]"]:
-    """A session with everything done that comes before the first write, and its plan, which the observer has heard."""
+def _planned(source: str, settings: Mapping[str, Any], observer: Observer) -> "AbstractContextManager[tuple[Session, dict[str, Any]]]":
+    """See ``running.prepared``."""
     from weitiao.engine.session import Session
 
     recipe = tasks.recipe({"data": source, **settings})
-    folder = RunFolder(recipe.output.out or free_place(recipe.source.removeprefix("hub:").replace(":", "-")))
-    folder.check_free(overwrite=recipe.output.overwrite)
-    session = Session(recipe, observer, folder)
-    try:
-        plan = session.plan()
-        observer.planned(plan)
-        yield session, plan
-    finally:
-        session.close()
+    return prepared(recipe, recipe.source.removeprefix("hub:").replace(":", "-"), Session, observer)
 
 
 class Run(Model):

@@ -249,7 +249,7 @@ class TokenizerSettings:
         high=1.0,
     )
     model_max_length: int = setting(512, N_("Longest text in tokens of the models it is for (512)."), low=4, high=10_000_000)
-    text_column: str = setting("", N_("Column of the texts in tables (text, or the only one there is)."))
+    text_column: str = setting("", N_("Column of the texts in tables (text, or the only one there is); several, as a,b, are joined."))
     document: str = setting(
         "line",
         N_("What of a text file is one document (line): a line, a paragraph between empty lines, or the whole file."),

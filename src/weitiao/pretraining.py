@@ -1,7 +1,7 @@
 """The public Python interface of pretraining: a corpus becomes a model, or changes one. It knows settings and runs."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,7 @@ from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.pretraining_settings import PretrainingSettings
 from weitiao.progress import default_observer
-from weitiao.running import carry_out, free_place
-from weitiao.runs import RunFolder
+from weitiao.running import carry_out, prepared
 
 if TYPE_CHECKING:
     from weitiao.engine.pretraining.session import PretrainingSession
@@ -62,19 +61,11 @@ def recipe_of(corpus: Sequence[str | Path], settings: Mapping[str, Any]) -> Reci
     return recipe
 
 
-@contextmanager
 def _planned(
     corpus: Sequence[str | Path], settings: Mapping[str, Any], observer: Observer
-) -> Iterator[tuple["PretrainingSession", dict[str, Any]]]:
+) -> AbstractContextManager[tuple["PretrainingSession", dict[str, Any]]]:
+    """See ``running.prepared``."""
     from weitiao.engine.pretraining.session import PretrainingSession
 
     recipe = recipe_of(corpus, settings)
-    folder = RunFolder(recipe.output.out or free_place(f"{Path(recipe.task.corpus[0]).name.split('.')[0]}-pretrained"))
-    folder.check_free(overwrite=recipe.output.overwrite)
-    session = PretrainingSession(recipe, observer, folder)
-    try:
-        plan = session.plan()
-        observer.planned(plan)
-        yield session, plan
-    finally:
-        session.close()
+    return prepared(recipe, f"{Path(recipe.task.corpus[0]).name.split('.')[0]}-pretrained", PretrainingSession, observer)

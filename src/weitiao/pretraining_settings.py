@@ -30,7 +30,7 @@ class PretrainingSettings(TaskSettings):
     block_size: int = setting(256, N_("Tokens of a block; a step sees --batch-size of them."), low=16, high=1_000_000)
     mask_share: float = setting(0.15, N_("Share of the words that are hidden."), low=0.01, high=0.9)
     generator_width: float = setting(0.25, N_("rtd: width of the generator, as a share of the model's."), low=0.05, high=1.0)
-    text_column: str = setting("", N_("Column of the texts in tables (text, or the only one there is)."))
+    text_column: str = setting("", N_("Column of the texts in tables (text, or the only one there is); several, as a,b, are joined."))
     document: str = setting("line", N_("What of a text file is one document."), choices=("line", "paragraph", "file"))
     raw: bool = setting(False, N_("Take the corpus as it is: leave in repeats, near-repeats, and lines that are mostly markup."))
     held_out: float = setting(0.01, N_("Share of the documents that is held out, to be measured on."), low=0.0, high=0.5)

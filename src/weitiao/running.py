@@ -1,20 +1,42 @@
 """A prepared session carried to its end, whichever kind it is: the run's record is closed, whatever happens, and its card is written.
 
-It knows sessions by what they can do (``begin``, ``fit``) and run folders, no setting.
+It knows sessions by what they can do (``plan``, ``begin``, ``fit``), run folders, and of the settings where a run goes.
 """
 
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from weitiao import __version__
+from weitiao.config import Recipe
 from weitiao.errors import INTERRUPTED, WeitiaoError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder
+
+
+@contextmanager
+def prepared(
+    recipe: Recipe, name: str, make: Callable[[Recipe, Observer, RunFolder], Any], observer: Observer
+) -> Iterator[tuple[Any, dict[str, Any]]]:
+    """A session with everything done that comes before the first write, and its plan, which the observer has heard.
+
+    Args:
+        name: what the run is called where the recipe does not say.
+        make: makes the session.
+    """
+    folder = RunFolder(recipe.output.out or free_place(name))
+    folder.check_free(overwrite=recipe.output.overwrite)
+    session = make(recipe, observer, folder)
+    try:
+        plan = session.plan()
+        observer.planned(plan)
+        yield session, plan
+    finally:
+        session.close()
 
 
 def carry_out(session: Any, folder: RunFolder, observer: Observer, command: Sequence[str]) -> None:

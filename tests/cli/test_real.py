@@ -9,7 +9,7 @@ import pytest
 
 import weitiao
 from tests.cli.conftest import Outcome
-from tests.conftest import make_model
+from tests.conftest import make_model, sentences
 
 Command = Callable[..., Outcome]
 
@@ -38,6 +38,21 @@ def test_from_a_file_to_predictions(
     assert command("predict", run, "--file", str(reviews), "--out", str(tmp_path / "p.csv"), "--json").json["rows"] == 120
     assert len(command("predict", run, "--file", str(reviews)).out.splitlines()) == 120
     assert Path(command("report", run, "--json").json["report"]).is_file()
+
+
+def test_a_model_goes_on_with_running_text(command: Command, tiny_model: Path, tmp_path: Path) -> None:
+    corpus, run = tmp_path / "corpus.txt", tmp_path / "run"
+    corpus.write_text("".join(f"{text} .\n" for text, _label in sentences(60)), encoding="utf-8")
+    there = sorted(one.name for one in tmp_path.iterdir())
+    words = ["pretrain", str(corpus), "--from", str(tiny_model), "--raw", "--block-size", "32", "--held-out", "0.2", "--threads", "1"]
+    planned = command(*words, "--max-steps", "2", "--out", str(run), "--dry-run")
+    assert planned.code == 0 and "60 documents" in planned.out
+    assert sorted(one.name for one in tmp_path.iterdir()) == there
+    trained = command(*words, "--max-steps", "2", "--out", str(run))
+    assert trained.code == 0
+    held = next(line for line in trained.out.splitlines() if "held out" in line)
+    assert "perplexity" in trained.out and "(before: " in held
+    assert "Epoch 0" in trained.err
 
 
 def test_check_draws_what_the_data_says(command: Command, reviews: Path) -> None:

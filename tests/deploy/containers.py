@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.deploy.installed import linked
-from tests.deploy.servers import Running
+from tests.deploy.servers import Running, started
 
 
 def instructions(dockerfile: Path) -> list[tuple[str, str]]:
@@ -124,22 +124,8 @@ class Image:
     def running(self, log: Path) -> Iterator[Running]:
         """The container's command, on a port that is free."""
         words = ["0" if word == "8000" else word for word in self.command]
-        with log.open("w", encoding="utf-8") as errors:
-            process = subprocess.Popen(
-                [self._found(words[0]), *words[1:]], cwd=self.work, env=self.variables, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
-        try:
-            made = Running(process, log)
-            assert process.stdout is not None
-            found = re.search(r"http://\S+:\d+", process.stdout.readline())
-            assert found is not None, made.said()
-            made.url = found[0]
+        with started([self._found(words[0]), *words[1:]], log, cwd=self.work, env=self.variables) as made:
             yield made
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-            process.stdout.close()  # type: ignore[union-attr]
 
     def _found(self, word: str) -> str:
         return shutil.which(word, path=self.variables["PATH"]) or word

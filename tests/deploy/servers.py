@@ -123,8 +123,15 @@ def running(command: Sequence[str], log: Path, **environment: str) -> Iterator[R
         "OMP_NUM_THREADS": "1",
         **environment,
     }
+    with started([sys.executable, *command], log, env=variables) as made:
+        yield made
+
+
+@contextmanager
+def started(words: Sequence[str], log: Path, **how: Any) -> Iterator[Running]:
+    """The server that a command starts, from its first word to its end; ``how`` as ``Popen`` has it."""
     with log.open("w", encoding="utf-8") as errors:
-        process = subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=errors, text=True, env=variables)
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True, **how)
     try:
         made = Running(process, log)
         assert process.stdout is not None

@@ -1,5 +1,6 @@
 """The verb that makes models from running text: parse, call ``weitiao.pretraining``, print."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from typer import Argument, Option
@@ -52,5 +53,20 @@ def pretrain(screen: Screen, corpus: Corpus, begin: Begin = None, dry_run: Plan 
     path = str(run.path)
     from weitiao.cli import tables
 
-    screen.result({"run": path, **run.record}, "", tables.pairs({_("run"): path, _("report"): str(run.folder.report)}), bare=path)
+    record = run.record
+    lines = {_("held out"): _held_out(record), _("run"): path, _("report"): str(run.folder.report)}
+    screen.result({"run": path, **record}, "", tables.pairs({name: text for name, text in lines.items() if text}), bare=path)
     screen.next(("weitiao", "train", "DATA", "--model", str(run.folder.model)), ("weitiao", "report", path))
+
+
+def _held_out(record: Mapping[str, Any]) -> str:
+    """The figures of held-out text, each with what it was before; "" where nothing was held out."""
+    from weitiao.metrics import title
+    from weitiao.quantities import number
+
+    before = record["pretraining"].get("before") or {}
+    figures = [
+        f"{title(name)} {number(value)}" + (" " + _("(before: {value})").format(value=number(before[name])) if name in before else "")
+        for name, value in record["held_out"].items()
+    ]
+    return " · ".join(figures)

@@ -57,7 +57,7 @@ def documents(
         sources: files; folders, which are searched to the bottom, but for hidden ones, in the order of their names, for the endings of
             ``IN_FOLDERS``;
             "sample:en" and "sample:zh".
-        text_column: of tables; by default "text", or the only one there is.
+        text_column: of tables; by default "text", or the only one there is. Several, with commas between, become one text, line by line.
         clean: leave out repeats and near-repeats, lines that are mostly markup, control characters. Empty documents never come.
         ledger: counts what is left out; a ``ShortLedger`` does so in bounded memory. Empty lines between passages are no rows.
         document: what of a text file is one: a "line", a "paragraph" between empty lines, or the whole "file".
@@ -127,31 +127,33 @@ def _of_tables(
     else:
         message = _("{file}: of compressed files, text ({texts}) and JSON Lines ({lines}) can be read. Unpack it first.")
         raise DataError(message.format(file=source, texts=_(", ").join(TEXTS), lines=_(", ").join(LINES)), file=source)
-    column, noted = "", set[str]()
+    columns: list[str] = []
+    noted = set[str]()
     for table in tables:
-        column = column or _column(table.names, text_column, source)  # rows further down may have fewer fields, or more
+        columns = columns or _columns(table.names, text_column, source)  # rows further down may have fewer fields, or more
         for note in dict.fromkeys(table.notes):
             if note not in noted:
                 noted.add(note)
                 ledger.add(source, 1, "dropped", "other_sheets", note)
-        texts = table.texts(column) if column in table.names else [None] * len(table)
-        for row, text in zip(table.rows.tolist(), texts, strict=True):
-            parts = list(pieces(text or ""))
+        texts = [table.texts(column) if column in table.names else [None] * len(table) for column in columns]
+        for row, fields in zip(table.rows.tolist(), zip(*texts, strict=True), strict=True):
+            parts = list(pieces("\n".join(field for field in fields if field)))
             if len(parts) > 1:
                 ledger.add(source, row, "kept", "in_pieces")
             yield from (Document(part, source, row) for part in parts)
 
 
-def _column(names: Sequence[str], wanted: str | None, source: str) -> str:
-    """The column that holds the texts. Raises DataError where it is not there or cannot be told."""
+def _columns(names: Sequence[str], wanted: str | None, source: str) -> list[str]:
+    """The columns that hold the texts. Raises DataError where one is not there or they cannot be told."""
     if wanted is None and len(names) == 1:
-        return names[0]
-    column = wanted or "text"
-    if column in names:
-        return column
-    message = _('{file} has no column "{column}"; it has: {names}.').format(file=source, column=column, names=some(names, 12))
-    message += nearest(column, list(names)) or " " + _("Say which one holds the texts: --text-column NAME")
-    raise DataError(message, file=source, column=column)
+        return [names[0]]
+    columns = [wanted or "text"] if wanted in names else [part.strip() for part in (wanted or "text").split(",")]
+    for column in columns:
+        if column not in names:
+            message = _('{file} has no column "{column}"; it has: {names}.').format(file=source, column=column, names=some(names, 12))
+            message += nearest(column, list(names)) or " " + _("Say which one holds the texts: --text-column NAME")
+            raise DataError(message, file=source, column=column)
+    return columns
 
 
 def _visible(documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]:

@@ -13,6 +13,7 @@ from typing import Any
 from weitiao.engine.architectures import PICTURE, PREFIX, Architecture, Size, architecture
 from weitiao.engine.hub import BaseModel
 from weitiao.engine.model_folder import weights_sha256
+from weitiao.engine.scratch import Scratch
 from weitiao.engine.tokenizer_training import trained
 from weitiao.images import FILE as PIXELS_FILE
 from weitiao.messages import _
@@ -42,8 +43,9 @@ def make_blank(name: str, texts: Sequence[str], *, seed: int, size: Size = Size(
         UsageError: no such architecture.
     """
     chosen = architecture(name)
-    place = Path(tempfile.mkdtemp(prefix="weitiao-blank-"))
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    scratch = Scratch("weitiao-blank-", Path(tempfile.gettempdir()))
+    atexit.register(scratch.close)
+    place = scratch.path
     write_blank(place, chosen, texts, seed=seed, size=size)
     why = _("a small model with random weights, and a tokenizer trained on this data")
     return BaseModel(PREFIX + name, "blank", place, "", weights_sha256(place), "", why)
@@ -89,15 +91,45 @@ def write_around(place: Path, chosen: Architecture, tokenizer: Any, *, seed: int
     )
 
 
-def write_weights(place: Path, config: Any, tokenizer: Any, seed: int) -> None:
-    """Write a transformers config with its tokenizer, and weights that are random by ``seed``."""
+def write_weights(place: Path, config: Any, tokenizer: Any, seed: int, code: Path | None = None) -> None:
+    """Write a transformers config with its tokenizer, and weights that are random by ``seed``.
+
+    Args:
+        code: the folder of the network's own Python code, where it is not one of transformers'; the code is written too.
+    """
     import torch
-    import transformers
+
+    from weitiao.engine.models import quiet
 
     place.mkdir(parents=True, exist_ok=True)
     generator = torch.random.get_rng_state()
     torch.manual_seed(seed)
-    network = transformers.AutoModel.from_config(config)
+    network = _network(config, code)
     torch.random.set_rng_state(generator)
-    network.save_pretrained(place)
-    tokenizer.save_pretrained(place)
+    with quiet():
+        network.save_pretrained(place)
+        tokenizer.save_pretrained(place)
+    if code is not None:
+        copy_code(code, place)
+
+
+def copy_code(folder: Path, place: Path) -> None:
+    """Copy the Python files of a model's folder that are not there yet: transformers saves those of the class alone that it saves."""
+    for file in folder.glob("*.py"):
+        if not (place / file.name).exists():
+            shutil.copyfile(file, place / file.name)
+
+
+def _network(config: Any, code: Path | None) -> Any:
+    """A network with random weights: the base alone, or of code of its own the first class that it names."""
+    import transformers
+    from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+    mapped = getattr(config, "auto_map", None) or {}
+    named = next((name for name in ("AutoModel", *mapped) if name in mapped and name.startswith("AutoModel")), "")
+    if code is None or not named:
+        return transformers.AutoModel.from_config(config, trust_remote_code=False)
+    # Not by from_config: it would ask the hub for code of another repository, whether that is on this machine or not.
+    kind: Any = get_class_from_dynamic_module(mapped[named], str(code), local_files_only=True)
+    kind.register_for_auto_class(named)
+    return kind._from_config(config)

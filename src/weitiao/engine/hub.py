@@ -21,6 +21,7 @@ from weitiao.engine.manifest import recorded
 from weitiao.engine.model_folder import (
     check_code_there,
     check_names,
+    check_own_code,
     check_remote_code,
     license_of,
     needed_files,
@@ -197,8 +198,7 @@ def _named(name: str, revision: str, offline: bool, trusted: str, observer: Obse
     if folder is not None:
         own = folder.resolve().name
         verify_folder(folder, where=_('The folder "{path}"').format(path=name))
-        check_remote_code(folder, own, own if trusted in (name, own, str(folder.resolve())) else trusted)
-        check_code_there(folder, own)
+        check_own_code(folder, name, trusted)
         return _base(own, "folder", folder, "", _("the folder you named"))
     _refuse_paths(name)
     attempts = [Attempt(_("a folder of that name"), "missing", _("not there"))]

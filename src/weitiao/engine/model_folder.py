@@ -290,6 +290,21 @@ def check_code_there(path: Path, name: str) -> None:
         raise ModelError(message.format(name=name, modules=few(missing)))
 
 
+def check_own_code(path: Path, typed: str, trusted: str) -> bool:
+    """Insist that the Python code which a folder wants to run is trusted and there. Returns whether it wants to run any.
+
+    Args:
+        typed: as the folder was named; it may be trusted by that, by its own name, or by its whole path.
+
+    Raises:
+        ModelError: see ``check_remote_code`` and ``check_code_there``.
+    """
+    own = path.resolve().name
+    check_remote_code(path, own, own if trusted in (typed, own, str(path.resolve())) else trusted)
+    check_code_there(path, own)
+    return bool(remote_code(path, own))
+
+
 def read_header(file: Path, where: str) -> dict[str, dict[str, Any]]:
     """The header of a safetensors file: {tensor: {"dtype", "shape", "data_offsets"}}. No weights are read.
 

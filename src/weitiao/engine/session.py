@@ -15,6 +15,7 @@ from weitiao.data.titles import rows_line
 from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
 from weitiao.engine.finished import save_finished
+from weitiao.engine.prepared import Prepared
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, RunError, UsageError
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 LITTLE = 100_000  # tokens over all epochs, for a blank model
 
 
-class Session:
+class Session(Prepared):
     """One training, prepared: everything is read, loaded and encoded, and nothing is written yet.
 
     Args:
@@ -150,33 +151,19 @@ class Session:
             self.observer.warn(" ".join(filter(None, [said, entries[0].detail])))  # the first one's, as an example
 
     def _trainer(self) -> "Trainer":
-        from weitiao.engine.checkpoints import CheckpointStore
-        from weitiao.engine.job import Job
-        from weitiao.engine.tracking import accelerator_for, tracker_of
-        from weitiao.engine.training import Trainer
-
-        settings = self.recipe.training
-        accelerator = accelerator_for(settings, self.machine, self.folder.path)
-        self.accelerator = accelerator
         validation = self.examples.splits.get("validation")
         self.selection = self.task.selected_by(self.spec) if validation is None else self.task.selected_on(self.spec, validation)
         usual = self.task.selected_by(self.spec).metric
         if self.selection.metric != usual:
             message = _("By {usual} the validation rows cannot tell one epoch from another: the best is chosen by {metric}.")
             self.observer.note(message.format(usual=title(usual), metric=title(self.selection.metric)))
-        job = Job(
+        return self._trainer_for(
             loaded=self.loaded,
             objective=self.objective,
             examples=self.rows,
-            settings=settings,
             headline=self.selection,
             evaluate=None if validation is None else lambda: self._validate(validation),
-            store=CheckpointStore(self.folder.checkpoints),
-            log=self.folder.append_log,
-            observer=self.observer,
-            tracker=tracker_of(accelerator, settings),
         )
-        return Trainer(job, accelerator)
 
     def _validate(self, records: Records) -> dict[str, float]:
         from weitiao.engine.evaluation import plain_numbers, teacher_forced
@@ -199,33 +186,12 @@ class Session:
 
     def plan(self, *, measure: bool = True) -> dict[str, Any]:
         """What will be done, with an estimate of time and memory from measured steps."""
-        from weitiao.engine.optimization import warmup_steps
-
-        settings, job = self.recipe.training, self.trainer.job
-        seconds, memory = self.trainer.measure() if measure else (None, None)
-        parameters, trainable = self.trainer.parameters
         return {
             "task": self.task.name,
-            "model": {"id": self.base.id, "source": self.base.source, "why": self.base.why},
-            "device": self.machine.device,
-            "precision": self.machine.precision,
-            "threads": self.machine.threads,
-            "path": way_of_steps(self.trainer),
-            "method": settings.method,
-            "parameters": parameters,
-            "trainable_parameters": trainable,
-            "vocabulary": self.trainer.words,
+            **self._planned(measure=measure),
             "frozen": self._frozen(*(self.trainer.expected or (None, None))),
             "rows": {name: len(records) for name, records in self.examples.splits.items()},
-            "batch_size": settings.batch_size,
-            "epochs": settings.epochs,
-            "steps": job.steps,
-            "warmup_steps": warmup_steps(job.steps, settings),
-            "lr": settings.peak_lr,
-            "max_length": self.max_length,
             "truncated_rows": self.truncated,
-            "estimate": {"seconds": seconds, "memory_bytes": memory},
-            "out": str(self.folder.path),
         }
 
     def _frozen(self, kept: int | None, share: float | None) -> dict[str, Any] | None:
@@ -283,24 +249,14 @@ class Session:
                     "{source} has changed since this run began, so it cannot go on. Put the old file back, or train anew with --overwrite."
                 )
                 raise RunError(message.format(source=split["source"]))
-        if record["base_model"]["sha256"] != self.base.sha256:
-            message = _("The base model {id} has changed since this run began, so it cannot go on. Train anew with --overwrite.")
-            raise RunError(message.format(id=self.base.id))
-        resumed = self.trainer.resume()
-        self.folder.trim_log(self.trainer.progress.step)
-        return resumed
+        return super().continue_from(record)
 
     def fit(self) -> None:
         """Run the loop to its end, and write the model, the test set's predictions and all figures into the run."""
-        if self.trainer.job.settings.track:
-            flat = {name: value for name, value in self.recipe.flat().items() if isinstance(value, (int, float, str, bool))}
-            self.accelerator.init_trackers("weitiao", config=flat)
-        progress = self.trainer.train()
-        self.accelerator.end_training()
-        self._finish(progress)
+        self._begin_tracking()
+        self._finish(self._trained())
 
     def _finish(self, progress: Any) -> None:
-        from weitiao.engine import devices
         from weitiao.engine.evaluation import evaluate
 
         splits, path = self.examples.splits, way_of_steps(self.trainer)
@@ -327,31 +283,12 @@ class Session:
                 ),
             )
             results = {"evaluation": evaluation, "prediction": {"rows_per_s": round(speed, 1)}}
-        parameters, trainable = self.loaded.parameters()
-        seconds = progress.seconds + progress.prepared
         held = self.trainer.frozen.held if self.trainer.frozen else 0
         frozen = self._frozen(held or None, progress.kept / sum(map(len, self.rows)) if held else None)
         self.folder.update(
             spec=self.spec,
-            training={
-                "device": self.machine.device,
-                "precision": self.machine.precision,
-                "path": path,
-                "parameters": parameters,
-                "trainable_parameters": trainable,
-                "frozen": frozen,
-                "max_length": self.max_length,
-                "steps": progress.step,
-                "epochs": progress.epoch,
-                "seconds": round(seconds, 2),
-                "train_rows_per_s": round(progress.rows / max(seconds, 1e-9), 2),
-                "tokens_per_s": round(progress.tokens / max(seconds, 1e-9), 1),
-                "peak_memory_bytes": devices.peak_memory(self.machine.device),
-                "token_budget": progress.token_budget,
-                "best": progress.best,
-                "history": progress.history,
-            },
-            model_bytes=sum(file.stat().st_size for file in self.folder.model.rglob("*") if file.is_file()),
+            training={**self._done(progress), "path": path, "frozen": frozen, "epochs": progress.epoch},
+            model_bytes=self._model_bytes(),
             **results,
         )
         if results["evaluation"]:
@@ -365,9 +302,3 @@ class Session:
             self.examples.ledger.entries += new
             write_lines(self.folder.ledger_file, self.examples.ledger.lines())
             self.folder.update(data={**self.folder.record()["data"], "ledger": self.examples.ledger.counts()})
-
-    def close(self) -> None:
-        """Let go of Accelerate's process-wide state, so that another training with other settings can follow in this process."""
-        from accelerate.state import AcceleratorState
-
-        AcceleratorState._reset_state(reset_partial_state=True)

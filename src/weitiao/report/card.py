@@ -85,6 +85,7 @@ def _pretraining_card(run: RunFolder, record: Mapping[str, Any]) -> Path:
         blank=base.get("source") == "blank",
         sources=_sources(pretraining["corpus"]["sources"]),
         figures={name: value for name, value in (record.get("held_out") or {}).items() if value is not None},
+        before=pretraining.get("before") or {},
         training=training,
     )
     language = {"language": (record.get("data") or {}).get("language")}

@@ -118,10 +118,9 @@ def standing_of(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dic
     """The answer to "does it work?": {"mood": "good" | "fair" | "bad" | "none", "text": a few words}."""
     verdict = evaluation.get("verdict") or {}
     if record.get("held_out") and record.get("status") == "finished":
-        return {
-            "mood": "none",
-            "text": _("Pretrained: a loss of {loss} on held-out documents").format(loss=f"{record['held_out']['loss']:.3f}"),
-        }
+        text = _("Pretrained: a loss of {loss} on held-out documents").format(loss=f"{record['held_out']['loss']:.3f}")
+        before = (record.get("pretraining") or {}).get("before")
+        return {"mood": "none", "text": text + (_(", {loss} before").format(loss=f"{before['loss']:.3f}") if before else "")}
     if not evaluation.get("metrics"):
         unfinished = record.get("status") != "finished"
         return {"mood": "none", "text": _("This run did not finish") if unfinished else _("Not tested yet")}

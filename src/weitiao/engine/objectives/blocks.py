@@ -62,14 +62,11 @@ class MaskedBlocks(MaskedLM):
 
     def judged(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
         """Sums over a batch that was hidden: "loss", "right" tokens, "terms"."""
-        labels = batch.targets["labels"]
-        hidden = labels != IGNORED
-        return token_sums(outputs.logits[hidden], labels[hidden])
+        return learned_sums(outputs.logits, batch.targets["labels"])
 
     def metrics(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Figures of summed sums."""
-        terms = max(1.0, sums["terms"])
-        return {"loss": sums["loss"] / terms, "masked_accuracy": sums["right"] / terms}
+        return token_means(sums, "masked_accuracy")
 
 
 class CausalBlocks(CausalLM):
@@ -83,14 +80,11 @@ class CausalBlocks(CausalLM):
 
     def judged(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
         """Sums over a batch: "loss", "right" tokens, "terms"."""
-        labels = batch.targets["labels"][:, 1:]
-        learned = labels != IGNORED
-        return token_sums(outputs.logits[:, :-1][learned], labels[learned])
+        return learned_sums(outputs.logits[:, :-1], batch.targets["labels"][:, 1:])
 
     def metrics(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Figures of summed sums."""
-        terms = max(1.0, sums["terms"])
-        return {"loss": sums["loss"] / terms, "token_accuracy": sums["right"] / terms}
+        return token_means(sums, "token_accuracy")
 
 
 class ReplacedTokens(MaskedBlocks):
@@ -174,3 +168,15 @@ def token_sums(logits: torch.Tensor | Unprojected, labels: torch.Tensor) -> dict
     best = logits.best() if isinstance(logits, Unprojected) else logits.argmax(dim=-1)
     terms = torch.tensor(float(len(labels)))
     return {"loss": cross_entropy(logits, labels), "right": (best == labels).sum(), "terms": terms}
+
+
+def learned_sums(logits: torch.Tensor | Unprojected, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+    """``token_sums`` of those labels that are learned, (batch, length) of them."""
+    learned = labels != IGNORED
+    return token_sums(logits[learned], labels[learned])
+
+
+def token_means(sums: Mapping[str, float], accuracy: str) -> dict[str, float]:
+    """The figures of summed ``token_sums``; ``accuracy`` is what the share of right tokens is called."""
+    terms = max(1.0, sums["terms"])
+    return {"loss": sums["loss"] / terms, accuracy: sums["right"] / terms}

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from weitiao.engine.objectives.base import Collated, Example
-from weitiao.engine.objectives.blocks import token_sums
+from weitiao.engine.objectives.blocks import learned_sums, token_means
 from weitiao.engine.objectives.language import Seq2SeqLM
-from weitiao.processing import IGNORED, Features
+from weitiao.processing import Features
 
 MEAN_SPAN = 3  # tokens
 
@@ -54,14 +54,11 @@ class Denoising(Seq2SeqLM):
 
     def judged(self, outputs: Any, batch: Collated) -> dict[str, torch.Tensor]:
         """Sums over a batch: "loss", "right" tokens, "terms"."""
-        labels = batch.targets["labels"]
-        learned = labels != IGNORED
-        return token_sums(outputs.logits[learned], labels[learned])
+        return learned_sums(outputs.logits, batch.targets["labels"])
 
     def metrics(self, sums: Mapping[str, float]) -> dict[str, float]:
         """Figures of summed sums."""
-        terms = max(1.0, sums["terms"])
-        return {"loss": sums["loss"] / terms, "token_accuracy": sums["right"] / terms}
+        return token_means(sums, "token_accuracy")
 
 
 def noise(length: int, share: float, most: int, draw: np.random.Generator) -> np.ndarray:

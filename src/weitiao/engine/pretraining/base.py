@@ -1,33 +1,33 @@
 """The model that a pretraining begins with: a blank one, made for this run, or one that has learned something already."""
 
-import atexit
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from weitiao import trust
 from weitiao.config import Recipe, TokenizerSettings
 from weitiao.engine import blank, hub
 from weitiao.engine.architectures import PREFIX, Architecture, Size, architecture, size_named
-from weitiao.engine.model_folder import weights_sha256
+from weitiao.engine.model_folder import check_own_code, file_sha256, weights_sha256
 from weitiao.engine.tokenizer_of_corpus import of_corpus
-from weitiao.errors import ModelError, UsageError
+from weitiao.errors import ModelError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
 
 NONE = "auto"  # the model setting where no model was named
 DEFAULT_SIZE = "mini"
+CONFIG = "config.json"
 WITH_SENTINELS = ("t5", "mt5")
 SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))  # of T5's, in the place of what is to be written
 
 
-def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Observer) -> hub.BaseModel:
+def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], place: Path, observer: Observer) -> hub.BaseModel:
     """The model that a recipe names.
 
     Args:
         texts: gives the corpus, for a tokenizer of its own.
+        place: the folder that a blank model is written to.
 
     Raises:
         UsageError: both a blank model and another are named, or none.
@@ -42,7 +42,7 @@ def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Obser
     if config and recipe.task.add_tokens:
         raise UsageError(_("--add-tokens is for a model that is there (--from). A blank one gets its words by --vocab-size."))
     if config:
-        return _blank(recipe, config, texts, observer)
+        return _blank(recipe, config, texts, place, observer)
     if recipe.task.tokenizer:
         message = _("--{flag} is for a blank model; {model} brings its own. Leave it out.")
         raise UsageError(message.format(flag="tokenizer", model=named))
@@ -57,20 +57,18 @@ def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], observer: Obser
     )
 
 
-def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]], observer: Observer) -> hub.BaseModel:
-    """A blank model in a folder that goes when the process ends."""
+def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]], place: Path, observer: Observer) -> hub.BaseModel:
+    """A blank model, written to a folder."""
     from weitiao.engine.models import load_tokenizer
 
-    place = Path(tempfile.mkdtemp(prefix="weitiao-blank-"))
-    atexit.register(shutil.rmtree, place, ignore_errors=True)
-    given, seed = recipe.task.tokenizer, recipe.training.seed
+    given, seed, trusted = recipe.task.tokenizer, recipe.training.seed, recipe.model.trust_remote_code
     if given and not Path(given).is_dir():
         raise ModelError(
             _("--tokenizer {folder}: there is no such folder. Make one with: weitiao tokenizer CORPUS --out {folder}").format(folder=given)
         )
-    tokenizer: Any = load_tokenizer(Path(given)) if given else None
-    if config.endswith(".json") or Path(config).is_dir():
-        _by_config(place, config, tokenizer, seed)
+    tokenizer: Any = load_tokenizer(Path(given), trust_remote_code=check_own_code(Path(given), given, trusted)) if given else None
+    if _is_file(config):
+        _by_config(place, config, tokenizer, seed, trusted)
     else:
         family, _colon, size_name = config.partition(":")
         chosen, size = architecture(family.removeprefix(PREFIX)), size_named(size_name or DEFAULT_SIZE)
@@ -89,10 +87,26 @@ def kept_blank(place: Path, config: str) -> hub.BaseModel:
     Args:
         config: by which it was made; of a file its name.
     """
-    named = Path(config).name if config.endswith(".json") or Path(config).is_dir() else config
+    named = Path(config).name if _is_file(config) else config
     return hub.BaseModel(
         PREFIX + named.removeprefix(PREFIX), "blank", place, "", weights_sha256(place), "", _("a blank model with random weights")
     )
+
+
+def code_of(place: Path) -> dict[str, str]:
+    """The Python files of a blank model's folder, each with its sha256: code that runs when the model is loaded."""
+    return {file.name: file_sha256(file) for file in sorted(place.glob("*.py"))}
+
+
+def check_code_known(place: Path) -> None:
+    """Insist that the code in a run's blank model was let run on this machine before: a run may be anybody's. Raises RunError."""
+    sums = code_of(place)
+    if strange := trust.unknown(sums):
+        message = _(
+            "This run brings Python code of its model, {file} (sha256 {digest}), which was never let run on this machine. It would run "
+            "with all your rights. Read it; if you trust it, add --trust-task (in Python: trust_task=True)."
+        )
+        raise RunError(message.format(file=place / strange[0], digest=sums[strange[0]]))
 
 
 def _own_tokenizer(recipe: Recipe, chosen: Architecture, texts: Iterable[str], size: Size, observer: Observer) -> Any:
@@ -108,26 +122,43 @@ def _resized(size: Size, recipe: Recipe) -> Size:
     return replace(size, vocabulary=recipe.task.vocab_size, positions=max(size.positions, recipe.task.block_size))
 
 
-def _by_config(place: Path, config: str, tokenizer: Any, seed: int) -> None:
-    import transformers
+def _is_file(config: str) -> bool:
+    """Whether --config names a config.json, or the folder of one, and no architecture."""
+    return config.endswith(".json") or Path(config).is_dir()
 
+
+def _by_config(place: Path, config: str, tokenizer: Any, seed: int, trusted: str) -> None:
+    """Write the blank model that a config describes. Its Python code, if it needs any, runs where ``trusted`` names its folder."""
     if tokenizer is None:
         raise UsageError(
             _("--config {config} needs a --tokenizer beside it. Make one with: weitiao tokenizer CORPUS --out DIR").format(config=config)
         )
-    try:
-        values = transformers.AutoConfig.from_pretrained(config, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise ModelError(_("--config {config} cannot be read: {error}").format(config=config, error=error)) from error
+    folder = Path(config).parent if config.endswith(".json") else Path(config)
+    alone = config.endswith(".json") and Path(config).name != CONFIG  # transformers looks for code beside a config.json alone
+    code = folder if not alone and check_own_code(folder, str(folder), trusted) else None
+    values = _read(str(code) if code else config, config, trusted=code is not None)
     values.vocab_size = len(tokenizer)
     for role in ("pad", "bos", "eos"):
         number = getattr(tokenizer, f"{role}_token_id", None)
         if number is not None:
             setattr(values, f"{role}_token_id", number)
     try:
-        blank.write_weights(place, values, tokenizer, seed)
-    except (ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError) as error:  # as its values are
+        blank.write_weights(place, values, tokenizer, seed, code=code)
+    except (OSError, ValueError, KeyError, ImportError, RuntimeError, AttributeError, TypeError) as error:  # as its values and code are
         reason = " ".join(str(error).split())[:300].rstrip(".")
         raise ModelError(
             _("--config {config} describes no model that can be made: {error}.").format(config=config, error=reason)
         ) from error
+
+
+def _read(place: str, config: str, *, trusted: bool) -> Any:
+    """A transformers config. Raises ModelError where it cannot be read."""
+    import transformers
+
+    try:
+        return transformers.AutoConfig.from_pretrained(place, trust_remote_code=trusted, local_files_only=True)
+    except (OSError, ValueError, KeyError, ImportError, AttributeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300].rstrip(".")
+        if not trusted and Path(place).is_file() and "auto_map" in Path(place).read_text(encoding="utf-8", errors="replace"):
+            reason = _("it asks to run Python code of its own; name it config.json, beside that code, and type --trust-remote-code FOLDER")
+        raise ModelError(_("--config {config} cannot be read: {error}.").format(config=config, error=reason)) from error

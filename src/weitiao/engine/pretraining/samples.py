@@ -11,6 +11,7 @@ from weitiao.data.conversations import PASSAGE
 from weitiao.data.whole_words import whole_words
 from weitiao.engine.prediction import predictor_for
 from weitiao.messages import _
+from weitiao.quantities import one_line
 from weitiao.tasks.base import Spec
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 LENGTH = 60  # characters of a text
 NEW_TOKENS = 20
+SHOWN = 200  # characters of a line's texts, holes included
 
 
 def samples(task_name: str, spec: Spec, loaded: "LoadedModel", texts: Sequence[str], segmenter: str) -> Iterator[str]:
@@ -41,10 +43,11 @@ def samples(task_name: str, spec: Spec, loaded: "LoadedModel", texts: Sequence[s
     for record, prediction in zip(records, predictor.predict(records), strict=True):
         if task_name == "fill-mask":
             found = "".join(options[0]["token"].removeprefix("##") for options in prediction["masks"])
-            yield _("Sample: {text} Hidden: {word}, guessed: {found}").format(text=record["text"], word=record["word"], found=found)
+            text = one_line(record["text"], SHOWN)
+            yield _("Sample: {text} Hidden: {word}, guessed: {found}").format(text=text, word=record["word"], found=found)
         else:
-            beginning = record["messages"][0]["content"]
-            yield _("Sample: {text} … {more}").format(text=beginning, more=" ".join(prediction["text"].split()))
+            text = one_line(record["messages"][0]["content"], SHOWN)
+            yield _("Sample: {text} … {more}").format(text=text, more=one_line(prediction["text"], SHOWN))
 
 
 def _with_a_hole(text: str, segmenter: str, tokenizer: Any) -> dict[str, str] | None:

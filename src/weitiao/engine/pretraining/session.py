@@ -4,28 +4,30 @@ is everybody's.
 
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from weitiao import tasks
+from weitiao import tasks, trust
 from weitiao.config import BLANK_LEARNING_RATE, Recipe
 from weitiao.data.corpus import documents
 from weitiao.data.corpus_cleaning import Document
-from weitiao.data.ledger import ShortLedger
+from weitiao.data.ledger import Ledger, ShortLedger
 from weitiao.engine import devices
+from weitiao.engine.blank import copy_code
 from weitiao.engine.course import Course
 from weitiao.engine.hub import BaseModel
+from weitiao.engine.prepared import Prepared
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.pretraining import objectives
 from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
-from weitiao.engine.pretraining.base import base_for, kept_blank
+from weitiao.engine.pretraining.base import base_for, check_code_known, code_of, kept_blank
 from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
+from weitiao.engine.pretraining.reading import Corpus
 from weitiao.engine.pretraining.samples import samples
+from weitiao.engine.scratch import Scratch
 from weitiao.engine.way_of_steps import way_of_steps
-from weitiao.errors import DataError, RunError, UsageError
+from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder, atomic, write_lines, write_text
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from weitiao.engine.training import Trainer
 
 
-class PretrainingSession:
+class PretrainingSession(Prepared):
     """One pretraining, prepared: the corpus is tokenised, the model is loaded, and nothing is written yet into the run.
 
     Args:
@@ -43,9 +45,10 @@ class PretrainingSession:
         observer: hears what happens.
         folder: where the run goes.
         again: whether the run that stands there goes on: its tokens and its blank model are taken as they are.
+        trust_code: let Python code run that is part of that blank model, although it was never let run on this machine.
     """
 
-    def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder, *, again: bool = False) -> None:
+    def __init__(self, recipe: Recipe, observer: Observer, folder: RunFolder, *, again: bool = False, trust_code: bool = False) -> None:
         devices.require_torch()
         devices.keep_freed_memory()
         from weitiao.engine import models
@@ -53,13 +56,15 @@ class PretrainingSession:
         if recipe.task.config and not recipe.training.lr:
             recipe = replace(recipe, training=replace(recipe.training, lr=BLANK_LEARNING_RATE))
         self.recipe, self.observer, self.folder = recipe, observer, folder
-        settings = recipe.training
+        settings, self.max_length = recipe.training, recipe.task.block_size
         self.machine = devices.machine_for(settings)
         self.ledger = ShortLedger()
         self.resumed = again and folder.tokens.is_dir()
-        self.place = folder.tokens if self.resumed else _beside(folder)
+        self.scratch = None if self.resumed else _beside(folder)
+        self.place = folder.tokens if self.scratch is None else self.scratch.path
+        self.documents = Corpus(self._documents, self.ledger, self.place / "documents.jsonl")
         try:
-            self.base, trusted = self._base(), bool(recipe.model.trust_remote_code)
+            self.base, trusted = self._base(trust_code), bool(recipe.model.trust_remote_code)
             kind = self.kind = objectives.kind_for(recipe.task.objective, self.base.path, trust_remote_code=trusted)
             tokenizer = models.load_tokenizer(self.base.path, trust_remote_code=trusted)
             self.words = self._words(tokenizer)
@@ -85,24 +90,27 @@ class PretrainingSession:
             self.close()
             raise
 
-    def _documents(self, *, counted: bool) -> Iterator[Document]:
-        """The corpus, read anew; what is left out is ``counted`` in the ledger but once."""
+    def _documents(self, ledger: Ledger) -> Iterator[Document]:
+        """The corpus, read and cleaned anew."""
         task, data = self.recipe.task, self.recipe.data
         return documents(
             task.corpus,
             text_column=task.text_column or None,
             clean=not task.raw,
-            ledger=self.ledger if counted else ShortLedger(),
+            ledger=ledger,
             document=task.document,
             encoding=data.encoding,
             max_bad_rows=data.max_bad_rows,
         )
 
-    def _base(self) -> BaseModel:
+    def _base(self, trust_code: bool) -> BaseModel:
         """The model to begin with; a blank one of a run that was cut off is in its folder."""
         if self.resumed and self.folder.blank.is_dir():
+            if not trust_code:
+                check_code_known(self.folder.blank)
             return kept_blank(self.folder.blank, self.recipe.task.config)
-        return base_for(self.recipe, lambda: (one.text for one in self._documents(counted=False)), self.observer)
+        texts = (one.text for one in self.documents.kept())
+        return base_for(self.recipe, lambda: texts, self.place / "blank", self.observer)
 
     def _words(self, tokenizer: Any) -> list[str]:
         """The words that the tokenizer is given, as it has them from here on."""
@@ -112,7 +120,7 @@ class PretrainingSession:
         if kept.is_file():
             words = list(json.loads(kept.read_text(encoding="utf-8")))
         else:
-            words = words_to_add(wanted, (one.text for one in self._documents(counted=False)), tokenizer, self.observer)
+            words = words_to_add(wanted, (one.text for one in self.documents.looked_at()), tokenizer, self.observer)
             write_text(kept, json.dumps(words, ensure_ascii=False))
             message = _("{count} words are added to the vocabulary, such as {words}.")
             self.observer.note(message.format(count=len(words), words=_(", ").join(words[:5])))
@@ -126,35 +134,23 @@ class PretrainingSession:
             return dict(json.loads(about.read_text(encoding="utf-8")))
         task = self.recipe.task
         layout = Layout(task.block_size, self.kind.through, self.kind.words, task.held_out, self.recipe.training.seed)
-        found = write_tokens(self.place, self._documents(counted=True), tokenizer, layout, self.ledger, self.observer, self.machine.threads)
+        found = write_tokens(self.place, self.documents.last(), tokenizer, layout, self.ledger, self.observer, self.machine.threads)
         write_text(about, json.dumps(found, ensure_ascii=False))
         return found
 
     def _trainer(self) -> "Trainer":
-        from weitiao.engine.checkpoints import CheckpointStore
-        from weitiao.engine.job import Job
-        from weitiao.engine.tracking import accelerator_for, tracker_of
-        from weitiao.engine.training import Trainer
-
         settings, task = self.recipe.training, self.recipe.task
-        self.accelerator = accelerator_for(settings, self.machine, self.folder.path)
         course = Course(
             len(self.blocks), settings.batch_size, settings.seed, settings.epochs, task.max_steps, 60 * task.max_minutes, task.eval_every
         )
-        job = Job(
+        return self._trainer_for(
             loaded=self.loaded,
             objective=self.objective,
             examples=self.blocks,
-            settings=settings,
             headline=self.kind.headline,
             evaluate=self.evaluate if len(self.held_out) else None,
-            store=CheckpointStore(self.folder.checkpoints),
-            log=self.folder.append_log,
-            observer=self.observer,
-            tracker=tracker_of(self.accelerator, settings),
             paced=course,
         )
-        return Trainer(job, self.accelerator)
 
     def evaluate(self) -> dict[str, float]:
         """Figures of the held-out blocks, by the network as it is."""
@@ -171,41 +167,24 @@ class PretrainingSession:
 
     def plan(self, *, measure: bool = True) -> dict[str, Any]:
         """What will be done, with an estimate of time and memory from measured steps."""
-        from weitiao.engine.optimization import warmup_steps
-
-        settings, job = self.recipe.training, self.trainer.job
-        seconds, memory = self.trainer.measure() if measure else (None, None)
-        parameters, trainable = self.trainer.parameters
         return {
             "task": _("pretraining: {objective}").format(objective=self.kind.name),
-            "model": {"id": self.base.id, "source": self.base.source, "why": self.base.why},
-            "device": self.machine.device,
-            "precision": self.machine.precision,
-            "threads": self.machine.threads,
-            "path": way_of_steps(self.trainer),
-            "method": settings.method,
-            "parameters": parameters,
-            "trainable_parameters": trainable,
-            "vocabulary": self.trainer.words,
+            **self._planned(measure=measure),
             "rows": {"train": len(self.blocks), "held_out": len(self.held_out)},
             "tokens": {"train": self.blocks.file.about["tokens"], "held_out": self.held_out.file.about["tokens"]},
             "corpus": self.corpus,
-            "batch_size": settings.batch_size,
-            "epochs": settings.epochs,
-            "steps": job.steps,
-            "warmup_steps": warmup_steps(job.steps, settings),
-            "lr": settings.peak_lr,
-            "max_length": self.recipe.task.block_size,
-            "estimate": {"seconds": seconds, "memory_bytes": memory},
-            "out": str(self.folder.path),
         }
 
     def begin(self, record: dict[str, Any]) -> None:
         """Write the run's first files, and move the tokens to where a killed run finds them again."""
         self.folder.update(**record)
         if self.base.source == "blank":
+            trust.remember(code_of(self.base.path))
             shutil.copytree(self.base.path, self.folder.blank)
-        shutil.move(self.place, self.folder.tokens)
+            shutil.rmtree(self.base.path)
+            self.base = replace(self.base, path=self.folder.blank)
+        assert self.scratch is not None
+        self.scratch.moved(self.folder.tokens)
         self.place = self.folder.tokens
         self.folder.update(
             **record,
@@ -225,63 +204,45 @@ class PretrainingSession:
         task = tasks.get(self.kind.task)
         return task.fit(task.spec_from(read_config(self.base.path), tasks.settings_of(task)()), self.loaded.processor)
 
-    def continue_from(self, record: dict[str, Any]) -> bool:
-        """Take up the run's newest checkpoint, after making sure that the base is the same; False where there is none yet."""
-        if record["base_model"]["sha256"] != self.base.sha256:
-            message = _("The base model {id} has changed since this run began, so it cannot go on. Train anew with --overwrite.")
-            raise RunError(message.format(id=self.base.id))
-        resumed = self.trainer.resume()
-        self.folder.trim_log(self.trainer.progress.step)
-        return resumed
-
     def fit(self) -> None:
         """Run the loop to its end, and write the model and all figures into the run."""
-        if self.trainer.job.settings.track:
-            flat = {name: value for name, value in self.recipe.flat().items() if isinstance(value, (int, float, str, bool))}
-            self.accelerator.init_trackers("weitiao", config=flat)
-        progress = self.trainer.train()
-        self.accelerator.end_training()
         from weitiao.engine.models import save_model
 
+        self._begin_tracking()
+        self._measure_before()
+        progress = self._trained()
         path = way_of_steps(self.trainer)
         figures = self.evaluate() if len(self.held_out) else {}
         with atomic(self.folder.model) as temporary:
             save_model(self.kind.saved(self.loaded), temporary, max_length=self.loaded.limit or self.recipe.task.block_size)
-        parameters, trainable = self.trainer.parameters
-        seconds = progress.seconds
+            if self.recipe.model.trust_remote_code:
+                copy_code(self.base.path, temporary)
+        passes = round(progress.step / self.trainer.job.course.steps_per_pass, 4)
         self.folder.update(
-            training={
-                "device": self.machine.device,
-                "precision": self.machine.precision,
-                "path": path,
-                "parameters": parameters,
-                "trainable_parameters": trainable,
-                "max_length": self.recipe.task.block_size,
-                "steps": progress.step,
-                "epochs": round(progress.step / self.trainer.job.course.steps_per_pass, 4),
-                "seconds": round(seconds, 2),
-                "tokens": progress.tokens,
-                "train_rows_per_s": round(progress.rows / max(seconds, 1e-9), 2),
-                "tokens_per_s": round(progress.tokens / max(seconds, 1e-9), 1),
-                "peak_memory_bytes": devices.peak_memory(self.machine.device),
-                "token_budget": progress.token_budget,
-                "best": progress.best,
-                "history": progress.history,
-            },
+            training={**self._done(progress), "path": path, "epochs": passes, "tokens": progress.tokens},
             held_out=figures,
-            model_bytes=sum(file.stat().st_size for file in self.folder.model.rglob("*") if file.is_file()),
+            model_bytes=self._model_bytes(),
         )
 
+    def _measure_before(self) -> None:
+        """What a model that has learned something already knows of the held-out blocks, before its first step."""
+        about = self.folder.record()["pretraining"]
+        if self.base.source == "blank" or not len(self.held_out) or self.trainer.progress.step or "before" in about:
+            return
+        figures = self.evaluate()
+        self.folder.update(pretraining={**about, "before": figures})
+        self.folder.append_log({"step": 0, "epoch": 0, "validation": figures, "seconds": 0.0})
+        self.observer.evaluated({"split": "validation", "epoch": 0, "step": 0, "validation": figures, "metrics": figures, "best": None})
+
     def close(self) -> None:
-        """Let go of Accelerate's process-wide state, and of tokens that no run keeps."""
-        from accelerate.state import AcceleratorState
-
-        AcceleratorState._reset_state(reset_partial_state=True)
-        if self.place != self.folder.tokens:
-            shutil.rmtree(self.place, ignore_errors=True)
+        """Let go of what every training holds, and of tokens that no run keeps."""
+        super().close()
+        if self.scratch is not None:
+            self.scratch.close()
 
 
-def _beside(folder: RunFolder) -> Path:
+def _beside(folder: RunFolder) -> Scratch:
     """A folder for tokens on the disk that the run will be on."""
-    there = next(parent for parent in folder.path.absolute().parents if parent.is_dir())
-    return Path(tempfile.mkdtemp(prefix=".weitiao-tokens-", dir=there))
+    parents = folder.path.absolute().parents
+    there = next(parent for parent in parents if parent.is_dir())
+    return Scratch(".weitiao-tokens-", there, tuple(parents[:2]))  # runs/ may not have been there when one was killed

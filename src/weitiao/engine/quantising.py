@@ -45,10 +45,7 @@ def quantised(bits: int, machine: Machine, whole: Sequence[str]) -> dict[str, An
 
 
 def dequantise(network: nn.Module) -> None:
-    """Turn a network's quantised layers back into ordinary ones, with the values that they were rounded to. A network without any stays.
-
-    Do it before the network has answered: on some processors bitsandbytes rounds the weights once more for its first answer.
-    """
+    """Turn a network's quantised layers back into ordinary ones, with the values that they were rounded to. A network without any stays."""
     model = _quantised_in(network)
     if model is None:
         return
@@ -70,10 +67,17 @@ def dequantise(network: nn.Module) -> None:
 
 
 def place(network: nn.Module, device: str) -> None:
-    """Bring a network to a device. Quantised weights are there already and stay as they are; layers that others put on them follow."""
+    """Bring a network to a device. Quantised weights are there already and stay as they are; layers that others put on them follow.
+
+    """
     if _quantised_in(network) is None:
         network.to(device)
         return
+    for module in network.modules():
+        # On processors with AVX-512 for bf16 its layers of 4 bits would lay their weights out otherwise, for good, when they first answer:
+        # they are rounded once more by that, and nothing can be learned through them any more.
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
     for tensor in (*network.parameters(), *network.buffers()):
         if tensor.device.type != device:
             tensor.data = tensor.data.to(device)

@@ -67,9 +67,7 @@ def dequantise(network: nn.Module) -> None:
 
 
 def place(network: nn.Module, device: str) -> None:
-    """Bring a network to a device. Quantised weights are there already and stay as they are; layers that others put on them follow.
-
-    """
+    """Bring a network to a device. Quantised weights are there already and stay as they are; layers that others put on them follow."""
     if _quantised_in(network) is None:
         network.to(device)
         return

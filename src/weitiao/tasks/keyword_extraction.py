@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from weitiao.config import TaskSettings, setting
-from weitiao.data.candidates import candidates
+from weitiao.data.candidates import candidates, rule
 from weitiao.data.normalising import normalise
 from weitiao.data.records import Records
 from weitiao.data.text_pairs import TEXT
@@ -125,6 +125,11 @@ class KeywordExtraction(Task):
         text, others = vectors[0], vectors[1:]
         chosen = _diverse(others @ text, others @ others.T, max(spec["top_k"], FIRST), spec["diversity"])
         return _prediction([(features[1 + at].notes["keyword"], float(others[at] @ text)) for at in chosen], spec["top_k"])
+
+    def in_browser(self, spec: Spec) -> dict[str, Any]:
+        """The text and its candidates, by the rule for texts without Chinese, and the most different of those that are near."""
+        encode = {"kind": "candidates", "rule": rule(), "longest": spec.get("longest"), "keyword_length": KEYWORD_LENGTH}
+        return {"encode": encode, "decode": {"kind": "keywords", "top_k": spec["top_k"], "diversity": spec["diversity"]}}
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The keywords as one text, and with their scores as JSON."""

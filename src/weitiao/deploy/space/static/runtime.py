@@ -1,4 +1,4 @@
-"""What runs a model in a browser: two files of onnxruntime-web, from the package that ``recipes/web-runtime`` makes, and their checksums."""
+"""What runs a model in a browser: two files of onnxruntime-web, from the package of ``recipes/web-runtime``, and their checksums."""
 
 import hashlib
 import json

@@ -207,8 +207,8 @@ def _judge(found: _Found, told: Mapping[str, Any], count: int) -> None:
         record, said = found.wrong[0]
         text = " ".join(str(next(value for value in record.values() if isinstance(value, str))).split())
         message = _(
-            "The page does not answer as its model does: {wrong} of {count} answers differ (numbers by up to {difference:.1e}, and {most:g} "
-            'is allowed), the first on "{text}": {said}. Nothing was published.'
+            "The page does not answer as its model does: {wrong} of {count} answers differ (numbers by up to {difference:.1e}; {most:g} is "
+            'allowed), the first on "{text}": {said}. Nothing was published.'
         )
         figures = {"wrong": len(found.wrong), "count": count, "difference": found.largest, "most": TOLERANCE}
         raise GateError(message.format(**figures, text=text[:80], said=said))

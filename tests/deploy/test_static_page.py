@@ -117,7 +117,7 @@ def test_a_damaged_script_is_caught(file: str, right: str, wrong: str, said: str
     assert right in script
     (copied / file).write_text(script.replace(right, wrong), encoding="utf-8")
     with pytest.raises(GateError, match=said):
-        trial.try_out(copied, plain[0], rows=1)
+        trial.try_out(copied, plain[0])
 
 
 def test_without_chromium_the_package_is_named(plain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +140,7 @@ def test_the_runtime_is_the_one_that_was_tested(monkeypatch: pytest.MonkeyPatch)
 def test_small_weights_are_near_and_small(plain: tuple[Path, Path], tmp_path: Path) -> None:
     graph = plain[0] / "model" / "model.onnx"
     assert small(graph, tmp_path / "small.onnx") >= 5
-    assert (tmp_path / "small.onnx").stat().st_size < 0.45 * graph.stat().st_size
+    assert (tmp_path / "small.onnx").stat().st_size < 0.7 * graph.stat().st_size
     assert gzip.decompress((plain[1] / "model.onnx.gz").read_bytes()) == (tmp_path / "small.onnx").read_bytes()
 
 

@@ -76,7 +76,7 @@ def _titled(text: str) -> dict[str, str]:
 def _about(task: Task, record: Mapping[str, Any], files: Mapping[str, Any], proof: Mapping[str, Any]) -> dict[str, Any]:
     """The head and the foot of the page, in the language in force."""
     fetched = sum(int(file["bytes"]) for file in files.values())
-    notes = [_("Your browser fetches {size} once and keeps it.").format(size=size(fetched)), _loss(proof)]
+    notes = [_("Your browser fetches {size} once and keeps it.").format(size=size(fetched)), *_loss(proof)]
     license = (record.get("base_model") or {}).get("license")
     shown = [fact for fact in facts(task, {**record, "export": None}) if fact.get("mood") is None]
     shown += [{"title": _("License of the base"), "value": str(license)}] if license else []
@@ -84,10 +84,10 @@ def _about(task: Task, record: Mapping[str, Any], files: Mapping[str, Any], proo
     return {"eyebrow": _("In your browser"), "summary": _(task.summary), "facts": shown, "notes": notes}
 
 
-def _loss(proof: Mapping[str, Any]) -> str:
-    """What the page's model loses against the run, in a sentence."""
+def _loss(proof: Mapping[str, Any]) -> list[str]:
+    """What the page's model loses against the run, in two sentences."""
     weights = _("Its weights are kept in {bits} bits.").format(bits=proof["weights"])
     if proof.get("value") is None:
-        return weights + " " + _("No held-out rows show what that costs.")
+        return [weights, _("No held-out rows show what that costs.")]
     message = _("On {rows} held-out rows its {metric} is {value:.4f}, the run's {run:.4f}; {equal:.1%} of the answers are the same.")
-    return weights + " " + message.format(**{**proof, "metric": title(str(proof["metric"]))})
+    return [weights, message.format(**{**proof, "metric": title(str(proof["metric"]))})]

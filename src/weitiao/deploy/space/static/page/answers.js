@@ -63,7 +63,7 @@ const DRAWN = [
     const kinds = [...new Set(spans.map(({ label }) => label))].sort();
     return [...(spans.length ? [] : [nothing(say)]), marked(record.text, spans, kinds)];
   }],
-  ["similarity", ({ similarity, vector: one, pair_vector: other }, record, say) => [headed(say("similarity"), similarity), element("ul", { className: "bars" }, [bar(say("similarity"), similarity, true)]), vector(one, say), vector(other, say)]],
+  ["similarity", ({ similarity, vector: one, pair_vector: other }, record, say) => [headed(digits(similarity)), element("ul", { className: "bars" }, [bar(say("similarity"), similarity, true)]), vector(one, say), vector(other, say)]],
   ["vector", ({ vector: numbers }, record, say) => [headed(say("a_vector", { count: numbers.length })), vector(numbers, say)]],
   ["keywords", ({ keywords }, record, say) => (keywords.length
     ? [element("div", { className: "chips" }, keywords.map(({ keyword, score }) => element("span", {}, [keyword, " ", element("small", { text: digits(score) })])))]

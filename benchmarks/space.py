@@ -1,4 +1,4 @@
-"""The static page of a run, as a visitor meets it: what is fetched, how long until the first answer, how long an answer takes after that, and
+"""The static page of a run, as a visitor meets it: what is fetched, how long until the first answer, how long an answer takes then, and
 whether it is the answer of the model that the page carries.
 
     python benchmarks/space.py runs/tweets [--rows 1000]

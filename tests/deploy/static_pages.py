@@ -1,9 +1,10 @@
 """Tiny exports of every kind of answer that a static page gives, made on the spot as ``weitiao export`` leaves them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,10 +38,10 @@ class Case(NamedTuple):
 
     task: str
     spec: dict[str, Any]
-    beside: dict[str, Any] = {}
+    beside: Mapping[str, Any] = MappingProxyType({})
     family: str = "bert"
     max_length: int = 64
-    config: dict[str, Any] = {}
+    config: Mapping[str, Any] = MappingProxyType({})
     latin: bool = False
 
 

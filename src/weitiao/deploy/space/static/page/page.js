@@ -88,7 +88,8 @@ function start() {
 const HEARD = {
   begun() {
     // Half of what the system names as cores are cores; a browser that is not isolated from other pages allows one thread.
-    const threads = window.crossOriginIsolated ? Math.max(1, Math.min(4, Math.floor((navigator.hardwareConcurrency || 1) / 2))) : 1;
+    const cores = navigator.hardwareConcurrency || 1;
+    const threads = window.crossOriginIsolated && cores > 1 ? Math.max(2, Math.min(4, Math.floor(cores / 2))) : 1;
     const { files, kept, encode, decode, inputs, max_length } = settings;
     worker.postMessage({ kind: "load", settings: { files, kept, encode, decode, inputs, max_length }, base: location.href, threads });
   },

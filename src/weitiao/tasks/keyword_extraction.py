@@ -28,6 +28,7 @@ from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
 KEYWORD_LENGTH = 32  # tokens
+DIGITS = 6  # of a candidate's worth
 MOST_RIGHT, MOST_WRONG = 10, 20  # candidates of a text that a training step compares
 _BETWEEN = re.compile("[;；、，|]")
 
@@ -129,7 +130,7 @@ class KeywordExtraction(Task):
     def in_browser(self, spec: Spec) -> dict[str, Any]:
         """The text and its candidates, by the rule for texts without Chinese, and the most different of those that are near."""
         encode = {"kind": "candidates", "rule": rule(), "longest": spec.get("longest"), "keyword_length": KEYWORD_LENGTH}
-        return {"encode": encode, "decode": {"kind": "keywords", "top_k": spec["top_k"], "diversity": spec["diversity"]}}
+        return {"encode": encode, "decode": {"kind": "keywords", "top_k": spec["top_k"], "diversity": spec["diversity"], "digits": DIGITS}}
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The keywords as one text, and with their scores as JSON."""
@@ -174,7 +175,7 @@ def _diverse(near: np.ndarray, alike: np.ndarray, most: int, diversity: float) -
     while len(chosen) < min(most, len(near)):
         worth = (1 - diversity) * near - diversity * closest
         worth[chosen] = -np.inf
-        best = int(worth.argmax())
+        best = int(np.round(worth, DIGITS).argmax())  # of candidates that are the same to the model the first, on every machine
         closest = alike[best] if not chosen else np.maximum(closest, alike[best])
         chosen.append(best)
     return chosen

@@ -91,14 +91,15 @@ export const DECODERS = {
   },
 
   // By maximal marginal relevance: close to the text, and not to what was chosen before.
-  keywords(record, features, outputs, { top_k, diversity }) {
+  keywords(record, features, outputs, { top_k, diversity, digits }) {
+    const scale = 10 ** digits;
     const [text, ...others] = outputs.map(({ vector }) => unit(numbers(vector)));
     const near = others.map((other) => dot(other, text));
     const closest = others.map(() => 0);
     const chosen = [];
     while (chosen.length < Math.min(top_k, others.length)) {
       const worth = others.map((_other, at) => (chosen.includes(at) ? -Infinity : (1 - diversity) * near[at] - diversity * closest[at]));
-      const best = first(worth);
+      const best = first(worth.map((value) => Math.round(value * scale)));
       others.forEach((other, at) => {
         const alike = dot(others[best], other);
         closest[at] = chosen.length ? Math.max(closest[at], alike) : alike;

@@ -45,6 +45,9 @@ def _kinds(settings: Mapping[str, Any] | None, inner: str) -> list[str]:
 
 
 def _byte_level(tokenizer: Mapping[str, Any], model: Mapping[str, Any]) -> bool:
-    """Whether all of a text is in the vocabulary, as bytes: nothing is unknown, fused, dropped at random or marked at its end."""
-    strange = ("dropout", "unk_token", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback")
-    return "ByteLevel" in _kinds(tokenizer.get("pre_tokenizer"), "pretokenizers") and not any(model.get(name) for name in strange)
+    """Whether all of a text is in the vocabulary, as bytes: nothing is unknown, dropped at random or marked at its end."""
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    strange = ("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback")
+    whole = set(ByteLevel.alphabet()) <= (model.get("vocab") or {}).keys()
+    return whole and "ByteLevel" in _kinds(tokenizer.get("pre_tokenizer"), "pretokenizers") and not any(map(model.get, strange))

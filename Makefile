@@ -9,7 +9,7 @@ BIN := .venv/bin
 USE := .venv/.ready-to-use
 READY := .venv/.ready
 $(USE): EXTRAS := train,offline,demo
-$(READY): EXTRAS := train,serve,demo,offline,dev,export,hub-data,zh,text,quant
+$(READY): EXTRAS := train,serve,demo,space,offline,dev,export,hub-data,zh,text,quant
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint messages bench clean

@@ -25,7 +25,7 @@ def marked(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_every_split_and_script_is_named() -> None:
     assert titles.SPLITS.keys() == SPLIT_NAMES.keys()
-    assert titles.SCRIPTS.keys() == {script for _first, _last, script in language._RANGES}
+    assert titles.SCRIPTS.keys() == {script for _first, _last, script in language.SCRIPT_RANGES}
 
 
 def test_every_reason_that_is_written_is_named() -> None:

@@ -4,6 +4,7 @@ the runs. A light rule in place of a parser: it knows two short lists of words, 
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from weitiao.data.normalising import normalise
 from weitiao.data.whole_words import whole_words
@@ -65,6 +66,13 @@ def candidates(text: str, most: int = MOST) -> list[Candidate]:
                     found.setdefault(normalise(written), Candidate(" ".join(written.split()))).count += 1
     kept = sorted(enumerate(found.values()), key=lambda item: (-item[1].count, item[0]))[:most]
     return [candidate for _at, candidate in sorted(kept, key=lambda item: item[0])]
+
+
+def rule() -> dict[str, Any]:
+    """By what candidates are found in texts without Chinese, as plain JSON: for a page that finds them by itself."""
+    folded = {chr(point): chr(point).casefold() for point in range(128, 0x1E944) if chr(point).casefold() != chr(point).lower()}
+    english = sorted(_ENGLISH.split())
+    return {"stop_words": english, "adverb": _ADVERB.pattern, "longest_run": _LONGEST, "most": MOST, "folded": folded}
 
 
 def _runs(text: str) -> list[list[tuple[int, int]]]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 # (first, last, script): letters only. Digits, punctuation, signs and emoji belong to no script.
-_RANGES: tuple[tuple[int, int, str], ...] = (
+SCRIPT_RANGES: tuple[tuple[int, int, str], ...] = (
     (0x41, 0x5A, "Latin"),
     (0x61, 0x7A, "Latin"),
     (0xC0, 0xD6, "Latin"),
@@ -56,10 +56,10 @@ _RANGES: tuple[tuple[int, int, str], ...] = (
     (0xFF66, 0xFF9D, "Katakana"),
     (0x20000, 0x323AF, "Han"),
 )
-_SCRIPTS = sorted({script for _first, _last, script in _RANGES})
-_STARTS = np.array([first for first, _last, _script in _RANGES], dtype=np.uint32)
-_ENDS = np.array([last for _first, last, _script in _RANGES], dtype=np.uint32)
-_NUMBERS = np.array([_SCRIPTS.index(script) for _first, _last, script in _RANGES], dtype=np.int64)
+_SCRIPTS = sorted({script for _first, _last, script in SCRIPT_RANGES})
+_STARTS = np.array([first for first, _last, _script in SCRIPT_RANGES], dtype=np.uint32)
+_ENDS = np.array([last for _first, last, _script in SCRIPT_RANGES], dtype=np.uint32)
+_NUMBERS = np.array([_SCRIPTS.index(script) for _first, _last, script in SCRIPT_RANGES], dtype=np.int64)
 
 _BY_SCRIPT = {
     "Cyrillic": "ru",
@@ -104,7 +104,7 @@ _LANGUAGES_OF = {
 _WORD = re.compile(r"[^\W\d_]+")
 _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "km", "my", "bo"})
 _SCRIPTS_WITHOUT_SPACES = frozenset({"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"})
-_UNSPACED = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b, script in _RANGES if script in _SCRIPTS_WITHOUT_SPACES) + "]")
+_UNSPACED = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b, script in SCRIPT_RANGES if script in _SCRIPTS_WITHOUT_SPACES) + "]")
 _SAMPLE_TEXTS = 2000
 _SAMPLE_CHARACTERS = 500  # of each text
 
@@ -161,7 +161,7 @@ def without_spaces(character: str) -> bool:
     (True, False)
     """
     point = ord(character)
-    return any(first <= point <= last and script in _SCRIPTS_WITHOUT_SPACES for first, last, script in _RANGES)
+    return any(first <= point <= last and script in _SCRIPTS_WITHOUT_SPACES for first, last, script in SCRIPT_RANGES)
 
 
 def shingle_length(text: str) -> int:

@@ -235,6 +235,14 @@ class Task:
         """The prediction for a record from all its features and the model's outputs for each: {"logits": (labels,)}, ..."""
         raise NotImplementedError
 
+    def in_browser(self, spec: Spec) -> dict[str, Any] | None:
+        """What a page must be told to do in a browser what ``encode`` and ``decode`` do here: {"encode": {"kind": ...}, "decode": {"kind":
+        ...}} with the values that each kind needs, plain JSON; the kinds are those of ``deploy/space/static/page/encode.js`` and
+        ``decode.js``. "asked" names settings that visitors may change, with what they are. None where no page does the same, which is never
+        approximated. Whoever changes ``encode`` or ``decode`` declares this anew.
+        """
+        return None
+
     def decisions(self, prediction: Prediction) -> frozenset[Any] | None:
         """What a prediction decides, without how sure it is: its label or labels, its entities, its answer's place. None where it decides
         nothing and is numbers or a text. Two predictions of a record are compared by it.

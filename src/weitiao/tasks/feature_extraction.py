@@ -143,6 +143,11 @@ class FeatureExtraction(Task):
         named = {name: np.round(v.astype(np.float64), DIGITS).tolist() for name, v in zip(("vector", "pair_vector"), vectors, strict=False)}
         return named if len(vectors) < 2 else {**named, "similarity": float(cosines(vectors[0][None], vectors[1][None])[0])}
 
+    def in_browser(self, spec: Spec) -> dict[str, Any]:
+        """Each text by itself, its vector, and the cosine of two."""
+        encode = {"kind": "texts", "fields": [field.name for field in self.inputs], "longest": spec.get("longest")}
+        return {"encode": encode, "decode": {"kind": "vectors", "digits": DIGITS}}
+
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The vector as a JSON list, and the cosine of a pair."""
         return {"vector": "text", "similarity": "number"}

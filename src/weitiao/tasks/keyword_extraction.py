@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from weitiao.config import TaskSettings, setting
-from weitiao.data.candidates import candidates
+from weitiao.data.candidates import candidates, rule
 from weitiao.data.normalising import normalise
 from weitiao.data.records import Records
 from weitiao.data.text_pairs import TEXT
@@ -28,6 +28,7 @@ from weitiao.processing import Features, Processor
 from weitiao.tasks.base import Head, Headline, Outputs, Prediction, Record, Spec, Task
 
 KEYWORD_LENGTH = 32  # tokens
+DIGITS = 6  # of a candidate's worth
 MOST_RIGHT, MOST_WRONG = 10, 20  # candidates of a text that a training step compares
 _BETWEEN = re.compile("[;；、，|]")
 
@@ -126,6 +127,11 @@ class KeywordExtraction(Task):
         chosen = _diverse(others @ text, others @ others.T, max(spec["top_k"], FIRST), spec["diversity"])
         return _prediction([(features[1 + at].notes["keyword"], float(others[at] @ text)) for at in chosen], spec["top_k"])
 
+    def in_browser(self, spec: Spec) -> dict[str, Any]:
+        """The text and its candidates, by the rule for texts without Chinese, and the most different of those that are near."""
+        encode = {"kind": "candidates", "rule": rule(), "longest": spec.get("longest"), "keyword_length": KEYWORD_LENGTH}
+        return {"encode": encode, "decode": {"kind": "keywords", "top_k": spec["top_k"], "diversity": spec["diversity"], "digits": DIGITS}}
+
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The keywords as one text, and with their scores as JSON."""
         return {"keywords": "text", "keyword_scores": "text"}
@@ -169,7 +175,7 @@ def _diverse(near: np.ndarray, alike: np.ndarray, most: int, diversity: float) -
     while len(chosen) < min(most, len(near)):
         worth = (1 - diversity) * near - diversity * closest
         worth[chosen] = -np.inf
-        best = int(worth.argmax())
+        best = int(np.round(worth, DIGITS).argmax())  # of candidates that are the same to the model the first, on every machine
         closest = alike[best] if not chosen else np.maximum(closest, alike[best])
         chosen.append(best)
     return chosen

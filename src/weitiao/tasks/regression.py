@@ -79,6 +79,11 @@ class Regression(Task):
         """The logit, (1,), in the number's own unit."""
         return {"value": float(outputs[0]["logits"][0]) * spec["std"] + spec["mean"]}
 
+    def in_browser(self, spec: Spec) -> dict[str, Any]:
+        """The text or pair, and a number in its own unit."""
+        number = {"kind": "number", "mean": spec["mean"], "std": spec["std"]}
+        return {"encode": {"kind": "text", "pair": spec.get("pair")}, "decode": number}
+
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The number."""
         return {"value": "number"}

@@ -146,6 +146,11 @@ class TextClassification(Task):
             return {"labels": labels, "probabilities": dict(zip(spec["labels"], each.tolist(), strict=True))}
         return likeliest(spec["labels"], softmax(logits))
 
+    def in_browser(self, spec: Spec) -> dict[str, Any]:
+        """The text or pair, and softmax or thresholds over its logits."""
+        decode = {"kind": "sigmoid", "threshold": spec["threshold"]} if spec.get("multi_label") else {"kind": "softmax"}
+        return {"encode": {"kind": "text", "pair": spec.get("pair")}, "decode": {**decode, "labels": spec["labels"]}}
+
     def calibrate(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> Spec:
         """Of several labels: one threshold or one a label (in the labels' order), whichever decides unseen ones better."""
         if not spec.get("multi_label") or spec.get("decision", {}).get("kind") == "given":

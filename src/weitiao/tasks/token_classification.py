@@ -183,6 +183,12 @@ class TokenClassification(Task):
             ]
         }
 
+    def in_browser(self, spec: Spec) -> dict[str, Any]:
+        """Windows and the words that each judges; tags by their parts, the allowed sequences of them or the likeliest of each word."""
+        types = [parted(tag, spec["scheme"] == "plain") or ("", "") for tag in spec["tags"]]
+        decode = {"kind": "entities", "tags": spec["tags"], "types": types, "chained": spec["scheme"] == "bio"}
+        return {"encode": {"kind": "windows", "stride": STRIDE, "special": _MOST_SPECIAL}, "decode": decode}
+
     def score(self, predictions: Sequence[Prediction], records: Records, spec: Spec) -> dict[str, Any]:
         """Every figure of ``metrics.entity_scores``."""
         from weitiao.metrics.entities import entity_scores

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from weitiao.config import TaskSettings, setting
-from weitiao.data.language import language_of
+from weitiao.data.language import SCRIPT_RANGES, language_of
 from weitiao.data.records import Records
 from weitiao.data.text_pairs import TEXT
 from weitiao.errors import UsageError
@@ -114,6 +114,17 @@ class ZeroShotClassification(Task):
         if spec["multi_label"]:
             answer["labels"] = [label for label, value in answer["probabilities"].items() if value >= 0.5]
         return {**answer, "method": spec["method"]}
+
+    def in_browser(self, spec: Spec) -> dict[str, Any]:
+        """A sentence for each label, which visitors may change, and what inference or nearness says of them."""
+        encode: dict[str, Any] = {"kind": "sentences", "labels": spec["labels"], "template": spec["template"], "hole": HOLE}
+        encode |= {"chinese": CHINESE, "english": ENGLISH, "scripts": SCRIPT_RANGES, "longest": spec.get("longest")}
+        decode: dict[str, Any] = {"labels": spec["labels"], "multi_label": spec["multi_label"], "method": spec["method"]}
+        if spec["method"] == "nli":
+            decode |= {"kind": "entailment", "entailed": spec["entailed"], "contradicted": spec["contradicted"]}
+        else:
+            decode |= {"kind": "nearness", "scale": SCALE}
+        return {"encode": {**encode, "paired": spec["method"] == "nli"}, "decode": decode, "asked": {"labels": spec["labels"]}}
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The label, its probability, and every label's."""

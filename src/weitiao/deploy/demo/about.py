@@ -30,7 +30,7 @@ def about_html(name: str, task: Task, spec: Spec, record: Mapping[str, Any]) -> 
         package="weitiao.deploy.demo",
         name=shown_name(name),
         summary=_(task.summary),
-        facts=_facts(task, record),
+        facts=facts(task, record),
         labels=labels[:LABELS],
         more=max(0, len(labels) - LABELS),
     )
@@ -61,7 +61,8 @@ def shown_name(name: str) -> str:
     return PurePath(name).name or name
 
 
-def _facts(task: Task, record: Mapping[str, Any]) -> list[dict[str, str]]:
+def facts(task: Task, record: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What people ask of a model, {"title", "value"} each, some with what stands "beside"; {"mood"} too where it says how good that is."""
     evaluation = record.get("evaluation") or {}
     metrics, intervals = evaluation.get("metrics") or {}, evaluation.get("intervals") or {}
     facts = [{"title": _("Task"), "value": task.name}]

@@ -1,0 +1,220 @@
+"""Does a static page answer as the model that it carries? It is opened in Chromium and asked the run's held-out rows and hard texts, and
+what it says is compared with what Python says of the same file. It knows no task by name, and writes nothing.
+"""
+
+import gzip
+import json
+import queue
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from weitiao import tasks
+from weitiao.deploy import gate
+from weitiao.deploy.demo.examples import examples
+from weitiao.deploy.runtime import open_export
+from weitiao.deploy.space.static import chromium
+from weitiao.deploy.space.static.folder import HEADERS
+from weitiao.deploy.space.static.serving import Served, served
+from weitiao.deploy.space.static.table import TABLE
+from weitiao.errors import GateError
+from weitiao.messages import _
+from weitiao.runs import RunFolder
+
+if TYPE_CHECKING:
+    from weitiao.engine.prediction import Predictor
+
+TOLERANCE = 1e-3  # of a score; of a number larger than 1, the share of it
+PATIENCE = 180.0  # seconds without a word from the page
+TRIAL = Path(__file__).parent / "trial"
+REFUSED = "no_chinese"  # a page may say that a text is not for it
+# Everything that a tokenizer, a window or a page has ever been known to trip over.
+HARD = (
+    "",
+    " \t\n ",
+    "👩‍👩‍👧‍👦 🏳️‍🌈 👍🏽 ❤️ 🇨🇳 so happy 🎉🎉🎉",
+    "微调 fine-tuning は楽しい и Москва 서울 Ωμέγας ΟΔΟΣ שלום مرحبا हिन्दी ไทย",
+    "Ｆｕｌｌ　ｗｉｄｔｈ ﬁne ½ ① naïve cafe\u0301 İstanbul ﬀ \u200bzero\u200dwidth\ufeff \u202eleft",
+    "<script>window.hit = 1</script><img src=x onerror='window.hit = 1'> &amp; {{7*7}} ${x}",
+    "[CLS] what [SEP] is [MASK] <s> </s> <pad> [PAD] [UNK] <mask>",
+    "a\u0000b\u0001c\u007fd\u009fe\ufffdf\u00adg\r\nh\u2028i\u0085j",
+    "x" * 500,
+    "The river rose above the old bridge, and the whole town stood on the hill and watched. " * 60,
+    "这条河漫过了老桥，全镇的人都站在山上看着。" * 60,
+)
+
+
+@dataclass
+class _Found:
+    """What sets the page apart from Python.
+
+    Attributes:
+        wrong: records of which the page says something else, and what.
+        largest: the largest difference of a number.
+    """
+
+    wrong: list[tuple[Mapping[str, Any], str]] = field(default_factory=list)
+    largest: float = 0.0
+
+
+def try_out(
+    place: Path, name: str | Path, *, rows: int = gate.MOST, trust_task: bool = False, headers: Mapping[str, str] = HEADERS
+) -> dict[str, Any]:
+    """Open a page and hold it to what its own model says in Python.
+
+    Args:
+        place: what ``folder.write`` wrote.
+        name: the run, or the export, that it was written from: it has the held-out rows and the task.
+        rows: how many of them are asked; with 1 no hard texts are either, which is a smoke test.
+        headers: what the folder is served with.
+
+    Returns:
+        {"rows", "hard", "labels_equal": share of the records with the same answer, "difference": the largest of a score, "opening_ms":
+        until the first answer, "ms": median of an answer, "transferred": bytes, "threads", "isolated", "agent"}.
+
+    Raises:
+        MissingPackage: there is no Chromium.
+        GateError: the page does not open, does not answer, or says something else; with figures and the first such text.
+    """
+    program = chromium.find()
+    run = RunFolder.open(name)
+    task = tasks.of_run(run.record(), run.task, trust_task=trust_task)
+    with tempfile.TemporaryDirectory() as scratch:
+        predictor = _carried(place, task, Path(scratch))
+        held = list(gate.held_out(run, task, rows)[0])
+        shown = examples(task, predictor.spec, run)[0]
+        names = list(json.loads((place / TABLE).read_text(encoding="utf-8"))["inputs"])
+        asked = [_asked(record, names) for record in held]
+        hard = [] if rows == 1 else _hard(asked[0], names)
+        told, sent = _opened(place, program, [*asked, *hard], _asked(shown, names), headers)
+        found = _compared(predictor, [*held, *({**held[0], **record} for record in hard)], told["answers"], len(held))
+    answers = told["answers"]
+    times = sorted(answer["ms"] for answer in answers[: len(held)] if "ms" in answer)
+    _judge(found, told, len(answers))
+    return {
+        "rows": len(held),
+        "hard": len(hard),
+        "labels_equal": 1.0,
+        "difference": found.largest,
+        "opening_ms": told["opening_ms"],
+        "ms": times[len(times) // 2],
+        "transferred": sent,
+        "threads": told["ready"]["threads"],
+        "isolated": told["isolated"],
+        "agent": told["agent"],
+    }
+
+
+def _carried(place: Path, task: Any, scratch: Path) -> "Predictor":
+    """The model that the page carries, in Python."""
+    inner = RunFolder(scratch)
+    inner.model.mkdir()
+    for packed, file in ((place / "model.onnx.gz", inner.graph), (place / "tokenizer.json.gz", inner.tokenizer)):
+        file.write_bytes(gzip.decompress(packed.read_bytes()))
+    said = json.loads((place / "export.json").read_text(encoding="utf-8"))
+    return open_export(task, said["spec"], inner, {**said["graph"], "optimised": False})
+
+
+def _asked(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: record[name] for name in names if record.get(name) is not None}
+
+
+def _hard(like: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
+    """Hard texts in place of a record's own; of a pair, one after the other and both."""
+    texts = [name for name in names if isinstance(like.get(name), str)]
+    single = [{**like, texts[0]: text} for text in HARD]
+    pairs = [{**like, texts[1]: text} for text in HARD if text] if len(texts) > 1 else []
+    both = (
+        [{**like, texts[0]: one, texts[1]: other} for one, other in zip(HARD, HARD[::-1], strict=True) if other] if len(texts) > 1 else []
+    )
+    return [*single, *pairs, *both]
+
+
+def _opened(
+    place: Path, program: str, records: Sequence[Mapping[str, Any]], shown: Mapping[str, Any], headers: Mapping[str, str]
+) -> tuple[dict[str, Any], int]:
+    """What the page answered, and how many bytes it fetched for that."""
+    work = json.dumps({"records": records, "shown": shown}).encode()
+    with served({"/": place, "/.trial/": TRIAL}, {"/.trial/work.json": work}, headers) as server:
+        with chromium.opened(f"{server.url}.trial/index.html", program) as process:
+            told = _heard(server, process)
+        sent = sum(bytes for path, bytes in server.sent.items() if not path.startswith("/.trial/"))
+    if "failed" in told:
+        message = _("The page does not open in Chromium: {reason}. Nothing was published.")
+        raise GateError(message.format(reason="; ".join([told["failed"], *told["complaints"]])))
+    return told, sent
+
+
+def _heard(server: Served, process: Any) -> dict[str, Any]:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        try:
+            path, content = server.heard.get(timeout=0.2)
+        except queue.Empty:
+            if process.poll() is not None:
+                raise GateError(_("Chromium ended before the page had answered (exit {code}).").format(code=process.returncode)) from None
+            continue
+        if path.endswith("/done"):
+            return dict(json.loads(content))
+        end = time.monotonic() + PATIENCE
+    raise GateError(_("The page said nothing for {seconds:.0f} s in Chromium. Nothing was published.").format(seconds=PATIENCE))
+
+
+def _compared(predictor: "Predictor", records: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]], held: int) -> _Found:
+    found = _Found()
+    for at, (record, answer) in enumerate(zip(records, answers, strict=True)):
+        if "prediction" not in answer:
+            if at < held or answer["problem"] != REFUSED:
+                found.wrong.append((record, answer["told"]))
+            continue
+        features = predictor.encode(record)
+        if [one.inputs["input_ids"] for one in features] != answer["tokens"]:
+            found.wrong.append((record, _("its tokens are others")))
+            continue
+        outputs = [predictor.backend.run([one])[0] for one in features]
+        prediction = predictor.task.decode(record, features, outputs, predictor.spec, predictor.processor)
+        said = json.loads(json.dumps({key: value for key, value in prediction.items() if not key.startswith("_")}))
+        apart = distance(said, answer["prediction"])
+        found.largest = max(found.largest, apart)
+        if apart > TOLERANCE:
+            found.wrong.append((record, json.dumps(answer["prediction"], ensure_ascii=False)[:200]))
+    return found
+
+
+def distance(one: Any, other: Any) -> float:
+    """How far two answers are apart: the largest difference of a number, as a share of it where it is above 1; infinite where anything else
+    differs.
+
+    >>> distance({"label": "a", "score": 0.5}, {"label": "a", "score": 0.25}), distance(["a"], ["b"]), distance(10.0, 11)
+    (0.25, inf, 0.1)
+    """
+    if isinstance(one, bool) or isinstance(other, bool) or not isinstance(one, (int, float)) or not isinstance(other, (int, float)):
+        if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
+            return max((distance(value, other[key]) for key, value in one.items()), default=0.0)
+        if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+            return max(map(distance, one, other), default=0.0)
+        return 0.0 if type(one) is type(other) and one == other else float("inf")
+    apart = abs(one - other) / max(1.0, abs(one))
+    return apart if apart == apart else float("inf")
+
+
+def _judge(found: _Found, told: Mapping[str, Any], count: int) -> None:
+    """Raises GateError where anything is not as it should be."""
+    if found.wrong:
+        record, said = found.wrong[0]
+        text = " ".join(str(next(value for value in record.values() if isinstance(value, str))).split())
+        message = _(
+            "The page does not answer as its model does: {wrong} of {count} answers differ (numbers by up to {difference:.1e}; {most:g} is "
+            'allowed), the first on "{text}": {said}. Nothing was published.'
+        )
+        figures = {"wrong": len(found.wrong), "count": count, "difference": found.largest, "most": TOLERANCE}
+        raise GateError(message.format(**figures, text=text[:80], said=said))
+    strange = [*told["others"], *told["complaints"]]
+    if strange:
+        message = _("The page asks other hosts, or complains: {what}. Nothing was published.")
+        raise GateError(message.format(what="; ".join(strange)[:500]))
+    if not told["seen"] or "prediction" not in told["first"]:
+        raise GateError(_("The page shows no answer to its own example. Nothing was published."))

@@ -1,0 +1,58 @@
+// Opens the page as a visitor would, asks it what the gate wants to know, and sends the answers back. See trial.py.
+
+const send = (path, content) => fetch(path, { method: "POST", body: JSON.stringify(content) });
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
+const complaints = [];
+
+async function asked(page, record) {
+  try {
+    const { prediction, tokens, ms } = await page.weitiao.ask(record);
+    return { prediction, tokens, ms };
+  } catch (error) {
+    return { problem: error.name, told: error.message };
+  }
+}
+
+// What a visitor does: fills in the boxes, presses the button, reads.
+async function read(page, record) {
+  const { document } = page;
+  for (const [name, value] of Object.entries(record)) {
+    const box = document.getElementById(`input-${name}`);
+    if (box) box.value = Array.isArray(value) ? value.join(", ") : value ?? "";
+  }
+  document.getElementById("form").requestSubmit();
+  const answer = document.getElementById("answer");
+  for (let waited = 0; waited < 60_000 && (!answer.textContent || answer.classList.contains("working")); waited += 20) await pause(20);
+  return answer.textContent;
+}
+
+async function main() {
+  const { records, shown } = await (await fetch("work.json")).json();
+  const began = performance.now();
+  const frame = document.createElement("iframe");
+  frame.style.cssText = "width:100%;height:90vh;border:0";
+  document.body.append(frame);
+  const loaded = new Promise((resolve) => { frame.addEventListener("load", resolve); });
+  frame.src = "../index.html";
+  await loaded;
+  const page = frame.contentWindow;
+  for (const kind of ["error", "unhandledrejection"]) page.addEventListener(kind, (event) => complaints.push(String(event.message ?? event.reason)));
+  page.document.addEventListener("securitypolicyviolation", (event) => complaints.push(`${event.violatedDirective}: ${event.blockedURI}`));
+  while (!page.weitiao) {
+    if (page.document.getElementById("problem")) throw new Error(page.document.getElementById("problem").textContent);
+    await pause(20);
+  }
+  const ready = await page.weitiao.ready;
+  const first = await asked(page, shown);
+  const opening = performance.now() - began;
+  const seen = await read(page, shown);
+  const answers = [];
+  for (const record of records) {
+    answers.push(await asked(page, record));
+    if (answers.length % 20 === 0) await send("alive", answers.length);
+  }
+  const others = page.performance.getEntriesByType("resource").map(({ name }) => name).filter((name) => !name.startsWith(location.origin) && !/^(data|blob):/.test(name));
+  await send("done", { answers, first, seen, ready, opening_ms: opening, others, complaints, isolated: page.crossOriginIsolated, agent: navigator.userAgent });
+}
+
+main().catch((error) => send("done", { failed: String(error?.message ?? error), complaints }));

@@ -94,7 +94,7 @@ def _fill(place: Path, told: dict[str, Any]) -> None:
 
 def _readme(task: Task, inner: RunFolder, service: str, form: str, *, torch: bool) -> str:
     spec = inner.record()["spec"]
-    request = _request(task, records_of(task, spec, None)[0])
+    asks = request(task, records_of(task, spec, None)[0])
     needs = _("with PyTorch's build for CPUs") if torch else _("without PyTorch")
     lines = [
         f"# {service}",
@@ -104,7 +104,7 @@ def _readme(task: Task, inner: RunFolder, service: str, form: str, *, torch: boo
         "```bash",
         "docker compose up --build --detach",
         "curl http://127.0.0.1:8000/ready",
-        request,
+        asks,
         "docker compose down",
         "```",
         "",
@@ -120,7 +120,7 @@ def _readme(task: Task, inner: RunFolder, service: str, form: str, *, torch: boo
     return "\n".join(lines) + "\n"
 
 
-def _request(task: Task, record: Mapping[str, Any]) -> str:
+def request(task: Task, record: Mapping[str, Any]) -> str:
     """The command that asks a record; a picture in it is the reader's own."""
     curl = "curl http://127.0.0.1:8000/predict -H 'Content-Type: application/json' -d"
     shown = {name: ENCODED if task.fields[name].type == "image" else value for name, value in record.items()}

@@ -14,7 +14,7 @@ from weitiao.report.formats import count, figure
 from weitiao.tasks.base import Task
 
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the hub knows
-EMOJI, COLOUR_FROM, COLOUR_TO = "🏷️", "blue", "gray"
+EMOJI, COLOUR_FROM, COLOUR_TO = "📝", "blue", "gray"
 SHORT = 60  # characters of a short description
 TITLE = 80  # characters
 

@@ -31,9 +31,10 @@ def show(model: "Model", told: str | Path, *, whole_files: bool = True) -> None:
     Raises:
         RunError: the file cannot be read.
     """
-    page = Page(model, manner=Manner.told_in(Path(told), whole_files=whole_files))
+    manner = Manner.told_in(Path(told), whole_files=whole_files)
     model.predictor()
-    with own_files():
+    with own_files():  # before there are widgets: each remembers where uploads go
+        page = Page(model, manner=manner)
         launch(page, os.environ.get("GRADIO_SERVER_NAME") or HOST, int(os.environ.get("GRADIO_SERVER_PORT") or PORT))
 
 
@@ -41,5 +42,6 @@ def launch(page: Page, host: str, port: int) -> None:
     """Let gradio serve a page, guarded and dressed as everywhere."""
     page.blocks.queue(default_concurrency_limit=1, api_open=False, max_size=WAITING)
     guarded: dict[str, Any] = {"middleware": [Middleware(Guarded)], "docs_url": None, "redoc_url": None, "openapi_url": None}
+    page.blocks.space_id = None  # else gradio's script puts a header of the hub's on the page, with fonts from elsewhere
     page.blocks.has_launched = True  # as in ``running.application``
     page.blocks.launch(server_name=host, server_port=port, share=False, app_kwargs=guarded, **appearance(page))

@@ -22,7 +22,7 @@ from weitiao.observer import SILENT, Observer
 
 STARTS = 600.0  # seconds that a Space may take to open
 INSTALLS = 3600.0  # seconds that its packages may take
-_SECRET = re.compile(r"token|secret|passw|api_?key|credential|_auth", re.IGNORECASE)  # in the name of an environment variable
+_SECRET = re.compile(r"token|secret|passw|_key$|apikey|credential|_auth", re.IGNORECASE)  # in the name of an environment variable
 _KEPT = ("PATH", "LANG", "OMP_NUM_THREADS", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
 # Makes an environment for a Space: (a folder for it, the Space, what pip is told, once each) -> its Python.

@@ -83,9 +83,8 @@ def write(
     publish(inner)
     examples = with_pictures(pairs, task, place)
     unpack_weitiao(place)
-    lines = requirements(further(used), gradio=gradio if target == MODELSCOPE else "")
-    needs = [f"--extra-index-url {TORCH_INDEX}", *lines] if used.torch and not zero_gpu else lines
-    (place / "requirements.txt").write_text("\n".join(needs) + "\n", encoding="utf-8")
+    lines = requirements(further(used), cpu=not zero_gpu, gradio=gradio if target == MODELSCOPE else "")
+    (place / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
     (place / "app.py").write_text(_program(gradio, zero=zero_gpu, own_task=bool(task.origin)), encoding="utf-8")
     python = ZERO_PYTHON if zero_gpu else "{}.{}".format(*sys.version_info)
     beside = "" if target == MODELSCOPE else f' "gradio=={gradio}"' + (" spaces" if zero_gpu else "")
@@ -93,7 +92,7 @@ def write(
         **proof,
         "form": form_of(inner),
         "torch": used.torch,
-        "packages": len(lines),
+        "packages": sum("==" in line for line in lines),
         "examples": examples,
         "drawn": bool(proof.get("drawn")),
         "metadata": {"sdk_version": gradio, "python_version": python, **({"suggested_hardware": "zero-a10g"} if zero_gpu else {})},
@@ -111,17 +110,19 @@ def gradio_version() -> str:
         raise MissingPackage(message) from error
 
 
-def requirements(extra: list[str], *, gradio: str = "") -> list[str]:
+def requirements(extra: list[str], *, cpu: bool = True, gradio: str = "") -> list[str]:
     """Lines of requirements.txt: what weitiao and the run need, as it is installed here. What only the platform's own packages bring is left
     to them: it asks for them with more extras than are installed here, and some of these know other versions.
 
     Args:
         extra: packages that the run needs beside.
+        cpu: take torch's build for processors, if torch is among them.
         gradio: its version where the platform may not have it; "" where the README names it.
     """
     own = {canonicalize_name(Requirement(need).name) for need in ourselves().requires or () if "extra ==" not in need}
-    theirs = set(closure([f"{name}" for name in PLATFORM if name != "spaces"])) - own - set(extra)
-    return [*pinned(["weitiao", *extra], theirs | set(PLATFORM)), *([f"gradio=={gradio}"] if gradio else [])]
+    theirs = set(closure(name for name in PLATFORM if name != "spaces")) - own - set(extra)
+    lines = [*pinned(["weitiao", *extra], theirs | set(PLATFORM)), *([f"gradio=={gradio}"] if gradio else [])]
+    return [f"--extra-index-url {TORCH_INDEX}", *lines] if cpu and "torch" in extra else lines
 
 
 def unpack_weitiao(place: Path) -> None:

@@ -93,7 +93,9 @@ def _ask(client: httpx.Client, task: Task, spec: Mapping[str, Any], record: Mapp
 
 def _say(client: httpx.Client, task: Task, spec: Mapping[str, Any], record: Mapping[str, Any], place: Path) -> str:
     """What the page shows at the end of a conversation when somebody says its last message."""
-    *before, last = record[task.inputs[0].name]
+    messages = record[task.inputs[0].name]
+    said = [at for at, one in enumerate(messages) if one["role"] == "user"]  # behind the last of them stands what is to be answered
+    *before, last = messages[: said[-1] + 1]
     held = [{"role": one["role"], "content": [{"type": "text", "text": one["content"]}]} for one in before]
     _box, talk, problem, *_buttons = _posted(client, [last["content"], held])
     if problem:

@@ -60,7 +60,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_no_secret_is_in_any_written_file(place: Path) -> None:
     files = [file for file in place.rglob("*") if file.is_file()]
-    assert {"run.json", "README.md", "report.html", "compose.yaml", "server.log", "log.jsonl", "app.py", "space.json"} <= {file.name for file in files}
+    assert {"run.json", "README.md", "report.html", "compose.yaml", "server.log", "log.jsonl", "app.py", "space.json"} <= {
+        file.name for file in files
+    }
     for file in files:
         content = file.read_bytes()
         assert b"never-to-be-seen" not in content and b"never_to_be_seen" not in content, file

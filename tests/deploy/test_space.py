@@ -163,17 +163,24 @@ def test_a_space_that_answers_otherwise_is_not_sent(space: Path, tmp_path: Path)
 
 def test_a_space_that_does_not_start_is_not_sent(space: Path, tmp_path: Path) -> None:
     copy = changed(space, tmp_path / "copy", app__py=lambda text: text.replace('HERE / "run"', 'HERE / "gone"'))
-    with pytest.raises(GateError, match="does not start: .*gone"):
+    with pytest.raises(GateError, match=r"does not start: .*gone"):
         KINDS["gradio"].try_out(copy, make=present)
 
 
 def test_a_space_whose_packages_there_are_not_is_not_sent(space: Path, tmp_path: Path) -> None:
-    with pytest.raises(GateError, match="cannot be installed: .*no-such"):
+    with pytest.raises(GateError, match=r"cannot be installed: .*no-such"):
         fresh(tmp_path / "environment", space, [["--no-index", "no-such-package-of-anybody"]])
 
 
 def test_no_secret_is_in_reach_of_what_is_tried() -> None:
-    variables = {"HF_TOKEN": "1", "SERVICE_KEY": "2", "AWS_SECRET_ACCESS_KEY": "3", "OPENAI_API_KEY": "4", "PIP_INDEX_URL": "5", "HOME": "6"}
+    variables = {
+        "HF_TOKEN": "1",
+        "SERVICE_KEY": "2",
+        "AWS_SECRET_ACCESS_KEY": "3",
+        "OPENAI_API_KEY": "4",
+        "PIP_INDEX_URL": "5",
+        "HOME": "6",
+    }
     assert without_secrets(variables).keys() == {"PIP_INDEX_URL", "HOME"}
 
 
@@ -257,7 +264,11 @@ def test_the_steps_of_a_dockerfile(tmp_path: Path) -> None:
         steps(tmp_path / "Dockerfile")
 
 
-STUB = "print('the hub was asked for a graphics card', flush=True)\n\ndef GPU(task):\n    print('lent for', task.__name__, flush=True)\n    return task\n"
+STUB = """
+def GPU(task):
+    print("lent for", task.__name__, flush=True)
+    return task
+"""
 
 
 def test_a_graphics_card_that_is_lent(tmp_path: Path) -> None:
@@ -379,7 +390,7 @@ def test_it_is_tried_out_before_it_is_sent(stand_in: list[str], run: weitiao.Run
     del how["observer"]
     assert how == {"kind": "space", "sdk": "static", "private": True, "hardware": "cpu-upgrade", "endpoint": "https://hub.example"}
     stand_in.append("fail")
-    with pytest.raises(GateError, match="It says nothing. Nothing was sent; what was written is in"):
+    with pytest.raises(GateError, match=r"It says nothing. Nothing was sent; what was written is in"):
         publish_space(run.path, tmp_path / "space", sending=sending, send=send, overwrite=True)
     assert len(sent) == 1 and (tmp_path / "space" / "index.html").is_file()
 
@@ -428,8 +439,8 @@ def test_a_space_that_stands_there(stand_in: list[str], run: weitiao.Run, tmp_pa
     assert command("space", str(tmp_path / "gone")).code == 7
 
 
-def test_a_task_of_somebodys_own_goes_along(tmp_path: Path, elsewhere: Callable[[], None]) -> None:
-    elsewhere()
+def test_a_task_of_somebodys_own_goes_along(tmp_path: Path, elsewhere: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     data = write_csv(tmp_path / "rows.csv", list(sentences(60)))
     model = str(make_model(tmp_path / "base"))
     own = weitiao.train(str(data), task=written(tmp_path, PLAIN), model=model, out=str(tmp_path / "own"), **QUICK).path

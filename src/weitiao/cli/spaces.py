@@ -40,12 +40,15 @@ Target = Annotated[
 ZeroGpu = Annotated[
     bool,
     Option(
-        "--zero-gpu", help=N_("For a graphics card that Hugging Face lends while it answers; for models with PyTorch."), rich_help_panel=PAGE
+        "--zero-gpu",
+        help=N_("For a graphics card that Hugging Face lends while it answers; for models with PyTorch."),
+        rich_help_panel=PAGE,
     ),
 ]
 Title = Annotated[str, Option("--title", metavar="<text>", help=N_("What the page is called (the run's name)."), rich_help_panel=PAGE)]
 SpaceFolder = Annotated[
-    str | None, Option("--out", "-o", metavar="<folder>", help=N_("The folder to write (spaces/ and the run's name)."), rich_help_panel=PAGE)
+    str | None,
+    Option("--out", "-o", metavar="<folder>", help=N_("The folder to write (spaces/ and the run's name)."), rich_help_panel=PAGE),
 ]
 Overwrite = Annotated[bool, Option("--overwrite", help=N_("Replace the Space that stands there."), rich_help_panel=PAGE)]
 Try = Annotated[
@@ -56,9 +59,7 @@ Try = Annotated[
         rich_help_panel=PAGE,
     ),
 ]
-Push = Annotated[
-    str, Option("--push", metavar="OWNER/NAME", help=N_("Publish it there, once it has been tried out."), rich_help_panel=HUB)
-]
+Push = Annotated[str, Option("--push", metavar="OWNER/NAME", help=N_("Publish it there, once it has been tried out."), rich_help_panel=HUB)]
 Private = Annotated[bool, Option("--private", help=N_("Nobody else may see it."), rich_help_panel=HUB)]
 Hardware = Annotated[str, Option("--hardware", metavar="<name>", help=N_("What it runs on, such as cpu-upgrade."), rich_help_panel=HUB)]
 Endpoint = Annotated[

@@ -1,5 +1,5 @@
-"""A run in the lightest form that it has, for whatever goes where nothing is installed yet: a container, a Space. What it needs there is found
-out by asking it in a process of its own. It knows no form of deployment and no task by name.
+"""A run in the lightest form that it has, for whatever goes where nothing is installed yet: a container, a Space. What it needs there is
+found out by asking it in a process of its own. It knows no form of deployment and no task by name.
 """
 
 import json

@@ -15,9 +15,7 @@ LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"
 NO_GPU = ("nvidia-", "cuda-", "triton")  # packages that only torch's builds for graphics cards bring
 
 
-def closure(
-    requirements: Iterable[str], system: Mapping[str, str] | None = None, without: Collection[str] = ()
-) -> dict[str, Distribution]:
+def closure(requirements: Iterable[str], system: Mapping[str, str] | None = None, without: Collection[str] = ()) -> dict[str, Distribution]:
     """Every distribution that requirements bring, by its normalised name.
 
     Args:

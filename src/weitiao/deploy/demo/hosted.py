@@ -1,7 +1,7 @@
 """The page in a container of somebody else's, such as a hub's: started by gradio itself, at the address that the platform says.
 
-A platform hooks itself into gradio's ``launch`` (it lends graphics cards there), so here it is gradio that serves; ``running`` is for pages on
-a machine of one's own.
+A platform hooks itself into gradio's ``launch`` (it lends graphics cards there), so here it is gradio that serves; ``running`` is for pages
+on a machine of one's own.
 """
 
 import os

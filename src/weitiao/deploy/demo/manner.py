@@ -1,4 +1,4 @@
-"""How a page is shown where it is not ``weitiao demo`` that shows it: what it is called, what it offers to ask, and what was answered before."""
+"""How a page is shown where ``weitiao demo`` does not show it: what it is called, what it offers to ask, and what was answered before."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,5 @@
-"""A Space's folder as a whole: what its kind writes, and around that what every Space has: a README for its hub, a licence, what git is told
-of large files, and what the Space says of itself. It knows the kinds by their table alone, and sends nothing anywhere.
+"""A Space's folder as a whole: what its kind writes, and around that what every Space has: a README for its hub, a licence, what git is
+told of large files, and what the Space says of itself. It knows the kinds by their table alone, and sends nothing anywhere.
 """
 
 import json
@@ -73,7 +73,7 @@ def write_space(
         how = {"title": called, "target": target, "zero_gpu": zero_gpu}
         found = kind.write(name, temporary, observer=observer, trust_task=trust_task, offline=offline, **how)
         examples = found.pop("examples", [])
-        told = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called}
+        told: dict[str, Any] = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called}
         told |= {"drawn": bool(found.pop("drawn", False)), "examples": examples if isinstance(examples, list) else []}
         (temporary / TOLD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         for file, content in licenses(ourselves()).items():

@@ -1,8 +1,9 @@
 """The kinds of Spaces. A table: a new kind is one entry here, and a package with ``folder`` and ``trial``.
 
 Each package's ``folder`` has ``refusal(task, record) -> str``, "" where a run can become one, else why not; and ``write(name, place, *,
-observer, trust_task, offline, **how) -> dict``, which fills an empty folder. Its ``trial`` has ``try_out(place, **how) -> dict``, which raises
-GateError where what stands in the folder does not answer as the run does. They are imported when they are used: each needs packages of its own.
+observer, trust_task, offline, **how) -> dict``, which fills an empty folder. Its ``trial`` has ``try_out(place, **how) -> dict``, which
+raises GateError where what stands in the folder does not answer as the run does. They are imported when they are used: each needs packages
+of its own.
 """
 
 from collections.abc import Mapping
@@ -82,7 +83,7 @@ def check_target(name: str) -> None:
 
 
 def chosen(sdk: str, target: str, task: Task, record: Mapping[str, Any], *, zero_gpu: bool = False) -> tuple[Kind, str]:
-    """The kind that a run becomes, and why where nobody named it: what needs a graphics card is what can have one, else the first that fits.
+    """The kind that a run becomes, and why where nobody named it: what is to have a graphics card can have one, else the first that fits.
 
     Raises:
         UsageError: there is no such kind, not on that hub, or this run cannot become one.

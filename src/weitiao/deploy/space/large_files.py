@@ -3,7 +3,25 @@
 import re
 from pathlib import Path
 
-BINARY = ("bin", "ico", "jpeg", "jpg", "mo", "model", "npy", "npz", "onnx", "png", "pt", "safetensors", "wasm", "webp", "whl", "xlsx", "zip")
+BINARY = (
+    "bin",
+    "ico",
+    "jpeg",
+    "jpg",
+    "mo",
+    "model",
+    "npy",
+    "npz",
+    "onnx",
+    "png",
+    "pt",
+    "safetensors",
+    "wasm",
+    "webp",
+    "whl",
+    "xlsx",
+    "zip",
+)
 LARGEST = 10_000_000  # bytes of a file that stands in the repository itself
 _KEPT = "filter=lfs diff=lfs merge=lfs -text"
 

@@ -1,5 +1,5 @@
-"""What of a run may be read by anybody: a Space is a public folder. Rows that it was measured on, paths, the command line and the machine stay
-behind; what answers, and what is said of it, goes along.
+"""What of a run may be read by anybody: a Space is a public folder. Rows that it was measured on, paths, the command line and the machine
+stay behind; what answers, and what is said of it, goes along.
 """
 
 import json
@@ -34,7 +34,9 @@ def public(record: Mapping[str, Any]) -> dict[str, Any]:
     record = json.loads(json.dumps(record))
     kept = {name: value if name in ANSWERING else _without_paths(value) for name, value in record.items() if name not in PRIVATE}
     if isinstance(settings := kept.get("settings"), dict):
-        kept["settings"] = {name: file_name(value) if name in PLACES and isinstance(value, str) else value for name, value in settings.items()}
+        kept["settings"] = {
+            name: file_name(value) if name in PLACES and isinstance(value, str) else value for name, value in settings.items()
+        }
     for place in (*((kept.get("data") or {}).get("splits") or {}).values(), kept.get("data"), kept.get("evaluation")):
         if isinstance(place, dict) and isinstance(place.get("source"), str):
             place["source"] = file_name(place["source"])

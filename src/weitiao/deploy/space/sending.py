@@ -1,5 +1,5 @@
-"""From a run to a Space that people can open: the folder is written, tried out, and only then sent. Where it is to go is judged before anything
-is written; how it gets there is ``deploy.publishing``'s.
+"""From a run to a Space that people can open: the folder is written, tried out, and only then sent. Where it is to go is judged before
+anything is written; how it gets there is ``deploy.publishing``'s.
 """
 
 from collections.abc import Callable
@@ -39,7 +39,9 @@ class Sending:
         if not self.repo:
             given = {"--private": self.private, "--hardware": self.hardware, "--endpoint": self.endpoint}
             if stray := [flag for flag, value in given.items() if value]:
-                raise UsageError(_("{flags} says how a Space is published, so it needs --push OWNER/NAME.").format(flags=_(", ").join(stray)))
+                raise UsageError(
+                    _("{flags} says how a Space is published, so it needs --push OWNER/NAME.").format(flags=_(", ").join(stray))
+                )
             return
         if target != HUGGINGFACE:
             message = _("--push goes to Hugging Face's hub. Upload the folder on {target}'s own pages, and leave out --push.")
@@ -106,7 +108,9 @@ def publish_space(
             raise GateError(error.message + unsent) from error
     if sending.repo:
         if not kind.free:
-            observer.note(_("Since 2026 a new {kind} Space needs a plan that is paid for; a static one costs nothing.").format(kind=kind.name))
+            observer.note(
+                _("Since 2026 a new {kind} Space needs a plan that is paid for; a static one costs nothing.").format(kind=kind.name)
+            )
         made["address"] = (send or _upload())(
             place,
             sending.repo,

@@ -1,5 +1,5 @@
-"""A Space's folder, installed and started as a hub would: in a fresh environment with its own requirements, with nothing of this process's, and
-without a token in reach. It asks nothing and judges nothing.
+"""A Space's folder, installed and started as a hub would: in a fresh environment with its own requirements, with nothing of this process's,
+and without a token in reach. It asks nothing and judges nothing.
 """
 
 import contextlib
@@ -80,7 +80,13 @@ def started(
         python = make(room / "environment", space, installs)
         port = _free_port()
         own = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        own |= {"HOME": folder, "TMPDIR": folder, "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_OFFLINE": "1", "GRADIO_ANALYTICS_ENABLED": "False"}
+        own |= {
+            "HOME": folder,
+            "TMPDIR": folder,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "HF_HUB_OFFLINE": "1",
+            "GRADIO_ANALYTICS_ENABLED": "False",
+        }
         own |= {name: value.format(port=port) for name, value in (variables or {}).items()}
         log = room / "log"
         with log.open("w", encoding="utf-8") as said:
@@ -101,7 +107,6 @@ def started(
 def present(place: Path, space: Path, installs: Sequence[Sequence[str]]) -> Path:
     """No new environment: this process's own, for who knows that it has all that is needed."""
     return Path(sys.executable)
-
 
 
 def _await(client: httpx.Client, ready: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -1,5 +1,5 @@
-"""The files of a ModelScope studio (创空间), where they are other than Hugging Face's: how it is built stands in ``ms_deploy.json``, and the YAML
-above its README has fields of its own. Written by what ModelScope documents; nothing of it has been run there.
+"""The files of a ModelScope studio (创空间), where they are other than Hugging Face's: how it is built stands in ``ms_deploy.json``, and
+the YAML above its README has fields of its own. Written by what ModelScope documents; nothing of it has been run there.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""The folder of a gradio Space: the page's program, the run in the lightest form that it has, weitiao itself, and what the platform installs.
+"""The folder of a gradio Space: the page's program, the run in the lightest form that it has, weitiao itself, and what is to be installed.
 
 A hub builds such a Space by its requirements.txt alone: nothing else of the folder is there while packages are installed. So weitiao stands
-in it unpacked, beside the program, where Python looks first. gradio, spaces and huggingface_hub come from the platform, by the versions that
-the README names, and with them whatever only they bring.
+in it unpacked, beside the program, where Python looks first. gradio, spaces and huggingface_hub come from the platform, by the versions
+that the README names, and with them whatever only they bring.
 """
 
 import sys
@@ -111,8 +111,8 @@ def gradio_version() -> str:
 
 
 def requirements(extra: list[str], *, cpu: bool = True, gradio: str = "") -> list[str]:
-    """Lines of requirements.txt: what weitiao and the run need, as it is installed here. What only the platform's own packages bring is left
-    to them: it asks for them with more extras than are installed here, and some of these know other versions.
+    """Lines of requirements.txt: what weitiao and the run need, as it is installed here. What only the platform's packages bring is left to
+    it: it asks for them with more extras than are installed here, and some of these know other versions.
 
     Args:
         extra: packages that the run needs beside.
@@ -146,7 +146,9 @@ def _told(target: str, *, zero: bool, torch: bool) -> list[str]:
     """What the README says of this kind."""
     told = [_("It needs PyTorch.") if torch else _("It starts without PyTorch, in seconds.")]
     if zero:
-        told.append(_("Made for ZeroGPU: the hub lends a graphics card while a question is answered. This was written without one at hand."))
+        told.append(
+            _("Made for ZeroGPU: the hub lends a graphics card while a question is answered. This was written without one at hand.")
+        )
     if target == MODELSCOPE:
         told.append(_("Made for a ModelScope studio, by what ModelScope documents; it was not run there."))
     return told

@@ -1,5 +1,5 @@
-"""A gradio Space tried out before anybody sees it: installed from its own requirements, started as the hub starts it, and asked as a visitor's
-browser asks; what it shows must read as what the run answers.
+"""A gradio Space tried out before anybody sees it: installed from its own requirements, started as the hub starts it, and asked as a
+visitor's browser asks; what it shows must read as what the run answers.
 """
 
 import json

@@ -32,11 +32,11 @@ from weitiao.deploy.space import metadata
 from weitiao.deploy.space.docker.trial import steps
 from weitiao.deploy.space.folder import write_space
 from weitiao.deploy.space.gradio.folder import requirements
-from weitiao.deploy.space.kinds import KINDS, Kind, chosen
+from weitiao.deploy.space.kinds import KINDS, Kind, possible
 from weitiao.deploy.space.large_files import attributes
 from weitiao.deploy.space.sending import Sending, publish_space
 from weitiao.deploy.space.starting import fresh, present, started, without_secrets
-from weitiao.errors import GateError, RunError, UsageError
+from weitiao.errors import GateError, ModelError, RunError, UsageError
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder
 
@@ -135,7 +135,7 @@ def test_it_answers_as_the_run_does_and_stays_as_it_was(space: Path, run: weitia
     for pair in told["examples"]:
         assert pair["answer"]["label"] == run.predict([pair["record"]])[0]["label"]
     before = sorted(file for file in space.rglob("*"))
-    assert KINDS["gradio"].try_out(space, make=present) == {"asked": 3, "equal": 3}
+    assert KINDS["gradio"].try_out(space, run.path, make=present) == {"asked": 3, "equal": 3}
     assert sorted(file for file in space.rglob("*")) == before
 
 
@@ -158,13 +158,13 @@ def with_other_answers(text: str) -> str:
 def test_a_space_that_answers_otherwise_is_not_sent(space: Path, tmp_path: Path) -> None:
     copy = changed(space, tmp_path / "copy", space__json=with_other_answers)
     with pytest.raises(GateError, match="does not answer as the run does"):
-        KINDS["gradio"].try_out(copy, make=present)
+        KINDS["gradio"].try_out(copy, "", make=present)
 
 
 def test_a_space_that_does_not_start_is_not_sent(space: Path, tmp_path: Path) -> None:
     copy = changed(space, tmp_path / "copy", app__py=lambda text: text.replace('HERE / "run"', 'HERE / "gone"'))
     with pytest.raises(GateError, match=r"does not start: .*gone"):
-        KINDS["gradio"].try_out(copy, make=present)
+        KINDS["gradio"].try_out(copy, "", make=present)
 
 
 def test_a_space_whose_packages_there_are_not_is_not_sent(space: Path, tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_no_secret_is_in_reach_of_what_is_tried() -> None:
 
 @pytest.mark.slow
 def test_in_an_environment_of_its_own(space: Path) -> None:
-    assert KINDS["gradio"].try_out(space) == {"asked": 3, "equal": 3}
+    assert KINDS["gradio"].try_out(space, "") == {"asked": 3, "equal": 3}
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def test_whatever_a_run_is_asked_its_space_is_asked(train: Callable[[Path], Path
     out = tmp_path / "space"
     made = write_space(train(tmp_path), out, sdk="gradio")
     assert made["torch"] is False and made["examples"] > 0
-    assert KINDS["gradio"].try_out(out, make=present)["equal"] > 0
+    assert KINDS["gradio"].try_out(out, "", make=present)["equal"] > 0
     if train is pictured:
         told = json.loads((out / "space.json").read_text(encoding="utf-8"))
         assert all((out / pair["record"]["image"]).is_file() for pair in told["examples"])
@@ -232,7 +232,7 @@ def test_a_conversation(talk: Path, tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2")
     made = write_space(talk, tmp_path / "space", sdk="gradio")
     assert (made["form"], made["torch"]) == ("ctranslate2", False)
-    assert KINDS["gradio"].try_out(tmp_path / "space", make=present)["equal"] > 0
+    assert KINDS["gradio"].try_out(tmp_path / "space", "", make=present)["equal"] > 0
 
 
 def test_a_service(exported: Path, tmp_path: Path) -> None:
@@ -242,10 +242,10 @@ def test_a_service(exported: Path, tmp_path: Path) -> None:
     assert (told["sdk"], told["app_port"], told["base_path"]) == ("docker", 8000, "/docs") and "sdk_version" not in told
     assert {one.name for one in (out / "run").iterdir()} == {"run.json", "README.md", "model"} and made["free"] is False
     assert "EXPOSE 8000" in (out / "Dockerfile").read_text(encoding="utf-8")
-    assert KINDS["docker"].try_out(out, make=present) == {"asked": 3, "equal": 3}
+    assert KINDS["docker"].try_out(out, exported, make=present) == {"asked": 3, "equal": 3}
     copy = changed(out, tmp_path / "copy", space__json=with_other_answers)
     with pytest.raises(GateError, match="does not answer as the run does"):
-        KINDS["docker"].try_out(copy, make=present)
+        KINDS["docker"].try_out(copy, exported, make=present)
 
 
 def test_the_steps_of_a_dockerfile(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_a_graphics_card_that_is_lent(tmp_path: Path) -> None:
         python.chmod(0o755)
         return python
 
-    assert KINDS["gradio"].try_out(tmp_path / "space", make=stubbed)["equal"] > 0
+    assert KINDS["gradio"].try_out(tmp_path / "space", "", make=stubbed)["equal"] > 0
 
 
 def test_a_page_that_is_not_for_that_has_torch_for_processors() -> None:
@@ -339,17 +339,22 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     told: list[str] = []
     package, folder, trial = ModuleType("stand_in"), ModuleType("stand_in.folder"), ModuleType("stand_in.trial")
 
-    def write(name: Any, place: Path, *, observer: Any, trust_task: bool = False, offline: bool = False, **how: Any) -> dict[str, Any]:
+    def write(name: Any, place: Path, *, observer: Any, trust_task: bool = False, offline: bool = False) -> dict[str, Any]:
+        if "late" in told:
+            raise ModelError("Its tokenizer is of a kind of its own.")
         (place / "index.html").write_text("<p>Hello")
         return {"form": "onnx", "headers": {"cross-origin-opener-policy": "same-origin"}, "examples": []}
 
-    def try_out(place: Path, **how: Any) -> dict[str, Any]:
+    def try_out(place: Path, name: Any, *, trust_task: bool = False) -> dict[str, Any]:
         assert (place / "index.html").is_file()
         if "fail" in told:
             raise GateError("It says nothing.")
         return {"asked": 3, "equal": 3}
 
-    for name, value in {"refusal": lambda task, record: "".join(told[:1]) if "fail" not in told else "", "write": write}.items():
+    for name, value in {
+        "refusal": lambda task, record: "".join(one for one in told if one not in ("fail", "late")),
+        "write": write,
+    }.items():
         setattr(folder, name, value)
     trial.try_out = try_out  # type: ignore[attr-defined]
     for module in (package, folder, trial):
@@ -367,12 +372,22 @@ def test_the_first_kind_that_fits_is_taken_and_it_is_said_why(
     assert told["app_file"] == "index.html" and told["custom_headers"] == {"cross-origin-opener-policy": "same-origin"}
     stand_in.append("It has no vocabulary.")
     task, record = run.task, run.record
-    assert chosen("", "huggingface", task, record) == (KINDS["gradio"], "It does not become a static Space: It has no vocabulary.")
+    kinds = [KINDS["gradio"], KINDS["docker"]]
+    assert possible("", "huggingface", task, record) == (kinds, "It does not become a static Space: It has no vocabulary.")
     with pytest.raises(UsageError, match="does not become a static Space: It has no vocabulary"):
-        chosen("static", "huggingface", task, record)
+        possible("static", "huggingface", task, record)
     done = command("space", str(exported), "--out", str(tmp_path / "page"))
     assert done.code == 0 and "It has no vocabulary." in done.err and "--push OWNER/NAME" in done.err and "weitiao demo" in done.err
     assert "gradio" in done.out and "6" in done.out
+
+
+def test_what_shows_in_the_weights_alone_leads_to_the_next_kind(stand_in: list[str], exported: Path, tmp_path: Path) -> None:
+    stand_in.append("late")
+    made = write_space(exported, tmp_path / "space")
+    assert made["sdk"] == "gradio" and made["why"] == "It does not become a static Space: Its tokenizer is of a kind of its own."
+    with pytest.raises(ModelError, match="of a kind of its own"):
+        write_space(exported, tmp_path / "other", sdk="static")
+    assert not (tmp_path / "other").exists()
 
 
 def test_it_is_tried_out_before_it_is_sent(stand_in: list[str], run: weitiao.Run, tmp_path: Path) -> None:
@@ -451,7 +466,7 @@ def test_a_task_of_somebodys_own_goes_along(tmp_path: Path, elsewhere: Callable[
     write_space(own, tmp_path / "space", sdk="gradio", trust_task=True)
     assert "trust_task=True" in (tmp_path / "space" / "app.py").read_text(encoding="utf-8")
     assert list((tmp_path / "space" / "run" / "task").glob("*.py"))
-    assert KINDS["gradio"].try_out(tmp_path / "space", make=present, trust_task=True)["equal"] > 0
+    assert KINDS["gradio"].try_out(tmp_path / "space", "", make=present, trust_task=True)["equal"] > 0
 
 
 def test_an_export_that_was_changed_becomes_no_space(exported: Path, tmp_path: Path) -> None:

@@ -175,8 +175,8 @@ def space_of(made: Mapping[str, Any]) -> dict[str, str]:
         lines[_("examples")] = str(made["examples"])
     if "tried" in made:
         tried = made["tried"]
-        words = _("{equal} of {asked} examples answered as the run does") if {"equal", "asked"} <= tried.keys() else _("it answers")
-        lines[_("tried out")] = words.format(**tried)
+        rows = _("{labels_equal:.1%} of the answers to {rows} rows are the same")
+        lines[_("tried out")] = (rows if "rows" in tried else _("{equal} of {asked} examples answered as the run does")).format(**tried)
     if made.get("address"):
         lines[_("address")] = made["address"]
     return lines

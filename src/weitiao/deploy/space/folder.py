@@ -3,6 +3,7 @@ told of large files, and what the Space says of itself. It knows the kinds by th
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from weitiao import __version__, tasks
 from weitiao.deploy.container.pinned import ourselves
 from weitiao.deploy.container.wheel import licenses
 from weitiao.deploy.space import metadata, studio
-from weitiao.deploy.space.kinds import HUGGINGFACE, MODELSCOPE, chosen
+from weitiao.deploy.space.kinds import HUGGINGFACE, MODELSCOPE, Kind, possible, unfit
 from weitiao.deploy.space.large_files import attributes
-from weitiao.errors import RunError
+from weitiao.errors import ModelError, RunError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
@@ -61,20 +62,21 @@ def write_space(
     if record.get("status") != "finished":
         raise RunError(_("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name))
     task = tasks.of_run(record, source.task, trust_task=trust_task)
-    kind, why = chosen(sdk, target, task, record, zero_gpu=zero_gpu)
+    kinds, why = possible(sdk, target, task, record, zero_gpu=zero_gpu)
     if any(place.path.resolve().is_relative_to(part.resolve()) for part in (source.model, source.task)):
         raise RunError(_("{out} lies in the folder that is put into it. Choose another --out.").format(out=out))
     place.check_free(overwrite=overwrite, mark=TOLD)
+    called = metadata.title_of(title, record, place.path.name)
     if why:
         observer.note(why)
-    called = metadata.title_of(title, record, place.path.name)
     with atomic(place.path) as temporary:
-        temporary.mkdir(parents=True)
-        how = {"title": called, "target": target, "zero_gpu": zero_gpu}
-        found = kind.write(name, temporary, observer=observer, trust_task=trust_task, offline=offline, **how)
-        examples = found.pop("examples", [])
+        how = {"observer": observer, "trust_task": trust_task, "offline": offline, "target": target, "zero_gpu": zero_gpu}
+        kind, found, reasons = _written(kinds, name, temporary, how)
+        why = " ".join(filter(None, (why, *reasons)))
+        shown = found.pop("examples", [])
+        examples = [one for one in shown if {"record", "answer"} <= one.keys()]
         told: dict[str, Any] = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called}
-        told |= {"drawn": bool(found.pop("drawn", False)), "examples": examples if isinstance(examples, list) else []}
+        told |= {"drawn": bool(found.pop("drawn", False)), "examples": examples}
         (temporary / TOLD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         for file, content in licenses(ourselves()).items():
             (temporary / file).write_bytes(content)
@@ -91,11 +93,27 @@ def write_space(
         (temporary / ".gitattributes").write_text(attributes(temporary), encoding="utf-8")
         files = [file for file in temporary.rglob("*") if file.is_file()]
         counted = {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
-    if told["examples"]:
+    if shown:
         message = _(
-            "Anybody will see {count} examples with the run's answers, rows that it was tested on where it kept some: {file}. Look at them "
-            "before you publish."
+            "Anybody will see {count} examples, rows that the run was tested on where it kept some. Look at them in {out} before you "
+            "publish."
         )
-        observer.note(message.format(count=len(told["examples"]), file=Path(out) / TOLD))
-    shown = {"out": str(out), "sdk": kind.name, "target": target, "title": called, "free": kind.free, "why": why}
-    return {**found, **shown, "examples": len(told["examples"]), **counted}
+        observer.note(message.format(count=len(shown), out=out))
+    about = {"out": str(out), "sdk": kind.name, "target": target, "title": called, "free": kind.free, "why": why}
+    return {**found, **about, "examples": len(shown), **counted}
+
+
+def _written(kinds: list[Kind], name: str | Path, place: Path, how: dict[str, Any]) -> tuple[Kind, dict[str, Any], list[str]]:
+    """The first of the kinds that can be written, what it found, and why it was no earlier one: some of it shows in the weights alone."""
+    reasons: list[str] = []
+    for kind in kinds:
+        place.mkdir(parents=True)
+        try:
+            return kind, kind.write(name, place, **how), reasons
+        except ModelError as error:
+            if kind is kinds[-1]:
+                raise
+            reasons.append(unfit(kind.name, error))
+            how["observer"].note(reasons[-1])
+            shutil.rmtree(place)
+    raise AssertionError

@@ -1,9 +1,9 @@
 """The kinds of Spaces. A table: a new kind is one entry here, and a package with ``folder`` and ``trial``.
 
 Each package's ``folder`` has ``refusal(task, record) -> str``, "" where a run can become one, else why not; and ``write(name, place, *,
-observer, trust_task, offline, **how) -> dict``, which fills an empty folder. Its ``trial`` has ``try_out(place, **how) -> dict``, which
-raises GateError where what stands in the folder does not answer as the run does. They are imported when they are used: each needs packages
-of its own.
+observer, trust_task, offline) -> dict``, which fills an empty folder. Its ``trial`` has ``try_out(place, name, *, trust_task) -> dict``,
+which raises GateError where what stands in the folder does not answer as the run does. They are imported when they are used: each needs
+packages of its own.
 """
 
 from collections.abc import Mapping
@@ -33,6 +33,8 @@ class Kind:
         targets: the hubs that have it, as far as is known here.
         free: whether an account that pays nothing may open one on Hugging Face.
         lends: whether that hub lends it graphics cards (ZeroGPU).
+        writes_by: what its ``write`` takes beside.
+        tries_by: what its ``try_out`` takes beside.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Kind:
     targets: tuple[str, ...] = (HUGGINGFACE,)
     free: bool = False
     lends: bool = False
+    writes_by: tuple[str, ...] = ()
+    tries_by: tuple[str, ...] = ()
 
     def refusal(self, task: Task, record: Mapping[str, Any]) -> str:
         """Why a run cannot become one; "" where it can."""
@@ -48,21 +52,32 @@ class Kind:
 
     def write(self, name: str | Path, place: Path, *, observer: Observer, trust_task: bool, offline: bool, **how: Any) -> dict[str, Any]:
         """Fill an empty folder; what is to be known of it."""
-        ways: dict[str, Any] = {"observer": observer, "trust_task": trust_task, "offline": offline, **how}
+        ways: dict[str, Any] = {"observer": observer, "trust_task": trust_task, "offline": offline}
+        ways |= {key: value for key, value in how.items() if key in self.writes_by}
         return dict(import_module(f"{self.package}.folder").write(name, place, **ways))
 
-    def try_out(self, place: Path, **how: Any) -> dict[str, Any]:
-        """Start what stands in the folder and ask it. Raises GateError where it does not answer as the run does."""
-        return dict(import_module(f"{self.package}.trial").try_out(place, **how))
+    def try_out(self, place: Path, name: str | Path, *, trust_task: bool = False, **how: Any) -> dict[str, Any]:
+        """Start what stands in the folder and ask it. Raises GateError where it does not answer as the run of that name does."""
+        ways = {key: value for key, value in how.items() if key in self.tries_by}
+        return dict(import_module(f"{self.package}.trial").try_out(place, name, trust_task=trust_task, **ways))
 
 
+_PROCESS = ("observer", "make")
 # The first that a run can become is taken where none is named.
 KINDS = {
     kind.name: kind
     for kind in (
         Kind("static", "weitiao.deploy.space.static", {"app_file": "index.html"}, free=True),
-        Kind("gradio", "weitiao.deploy.space.gradio", {"app_file": "app.py"}, targets=TARGETS, lends=True),
-        Kind("docker", "weitiao.deploy.space.docker", {"app_port": 8000, "base_path": "/docs"}),
+        Kind(
+            "gradio",
+            "weitiao.deploy.space.gradio",
+            {"app_file": "app.py"},
+            targets=TARGETS,
+            lends=True,
+            writes_by=("target", "zero_gpu"),
+            tries_by=_PROCESS,
+        ),
+        Kind("docker", "weitiao.deploy.space.docker", {"app_port": 8000, "base_path": "/docs"}, tries_by=_PROCESS),
     )
 }
 
@@ -82,8 +97,9 @@ def check_target(name: str) -> None:
         raise UsageError(message + nearest(name, list(TARGETS)))
 
 
-def chosen(sdk: str, target: str, task: Task, record: Mapping[str, Any], *, zero_gpu: bool = False) -> tuple[Kind, str]:
-    """The kind that a run becomes, and why where nobody named it: what is to have a graphics card can have one, else the first that fits.
+def possible(sdk: str, target: str, task: Task, record: Mapping[str, Any], *, zero_gpu: bool = False) -> tuple[list[Kind], str]:
+    """The kinds that a run can become as far as its record says: the one that was named, else all of them, the first of the table first;
+    and why it is not an earlier one.
 
     Raises:
         UsageError: there is no such kind, not on that hub, or this run cannot become one.
@@ -99,13 +115,15 @@ def chosen(sdk: str, target: str, task: Task, record: Mapping[str, Any], *, zero
             raise UsageError(_("ZeroGPU lends graphics cards to gradio alone. Leave out --zero-gpu, or take --sdk gradio."))
         if reason := kind.refusal(task, record):
             raise UsageError(_("This run does not become a {kind} Space: {reason}").format(kind=kind.name, reason=reason))
-        return kind, ""
-    why = ""
-    for kind in KINDS.values():
-        if target not in kind.targets or (zero_gpu and not kind.lends):
-            continue
-        reason = kind.refusal(task, record)
-        if not reason:
-            return kind, why
-        why = why or _("It does not become a {kind} Space: {reason}").format(kind=kind.name, reason=reason)
-    raise UsageError(_("This run becomes no Space. {reason}").format(reason=why))
+        return [kind], ""
+    offered = [kind for kind in KINDS.values() if target in kind.targets and (kind.lends or not zero_gpu)]
+    refused = {kind.name: kind.refusal(task, record) for kind in offered}
+    why = " ".join(unfit(name, reason) for name, reason in refused.items() if reason)
+    if all(refused.values()):
+        raise UsageError(_("This run becomes no Space. {reason}").format(reason=why))
+    return [kind for kind in offered if not refused[kind.name]], why
+
+
+def unfit(kind: str, reason: object) -> str:
+    """What is said of a kind that a run does not become."""
+    return _("It does not become a {kind} Space: {reason}").format(kind=kind, reason=reason)

@@ -102,7 +102,7 @@ def publish_space(
     place, kind = Path(out), KINDS[made["sdk"]]
     if tried or sending.repo:
         try:
-            made["tried"] = kind.try_out(place, observer=observer, trust_task=trust_task, **(how or {}))
+            made["tried"] = kind.try_out(place, name, observer=observer, trust_task=trust_task, **(how or {}))
         except GateError as error:
             unsent = " " + _("Nothing was sent; what was written is in {out}.").format(out=out)
             raise GateError(error.message + unsent) from error

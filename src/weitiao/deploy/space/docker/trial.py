@@ -21,11 +21,12 @@ from weitiao.tasks.base import Task
 ASKED = 3  # examples
 
 
-def try_out(place: Path, *, make: Make = fresh, observer: Observer = SILENT, trust_task: bool = False) -> dict[str, Any]:
-    """Start a Space and ask it.
+def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Observer = SILENT, trust_task: bool = False) -> dict[str, Any]:
+    """Start a Space and ask it what the run was asked when it was written: it keeps the run's answers.
 
     Args:
         place: its folder.
+        name: the run.
         make: makes the environment that it runs in.
         trust_task: its own task file may run.
 

@@ -8,7 +8,7 @@ BIN := .venv/bin
 # takes to work on weitiao also has what it takes to use it.
 USE := .venv/.ready-to-use
 READY := .venv/.ready
-$(USE): EXTRAS := train,offline,demo
+$(USE): EXTRAS := train,offline,demo,export
 $(READY): EXTRAS := train,serve,demo,offline,dev,export,hub-data,zh,text,quant
 
 .DEFAULT_GOAL := help
@@ -41,6 +41,7 @@ demo: $(USE)
 	@echo
 	@echo 'The report: runs/demo/report.html (open it in a browser).'
 	@echo 'A page to try it on: $(BIN)/weitiao demo runs/demo'
+	@echo 'A page to publish: $(BIN)/weitiao space runs/demo'
 	@echo 'To type weitiao yourself: source .venv/bin/activate'
 
 test: $(READY)

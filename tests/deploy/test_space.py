@@ -35,7 +35,7 @@ from weitiao.deploy.space.gradio.folder import requirements
 from weitiao.deploy.space.kinds import KINDS, Kind, possible
 from weitiao.deploy.space.large_files import attributes
 from weitiao.deploy.space.sending import Sending, publish_space
-from weitiao.deploy.space.starting import fresh, present, started, without_secrets
+from weitiao.deploy.space.starting import fresh, started, without_secrets
 from weitiao.errors import GateError, ModelError, RunError, UsageError
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder
@@ -44,6 +44,12 @@ pytest.importorskip("onnx")
 pytest.importorskip("gradio", reason="the package gradio is not installed")
 
 STEEP = "<script>window.hit = 1</script>"
+
+
+def present(place: Path, space: Path, installs: Sequence[Sequence[str]]) -> Path:
+    """No new environment: the one that tests run in has all that is needed."""
+    assert any("requirements.txt" in words for words in installs) or not installs
+    return Path(sys.executable)
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +170,13 @@ def test_a_space_that_answers_otherwise_is_not_sent(space: Path, tmp_path: Path)
 def test_a_space_that_does_not_start_is_not_sent(space: Path, tmp_path: Path) -> None:
     copy = changed(space, tmp_path / "copy", app__py=lambda text: text.replace('HERE / "run"', 'HERE / "gone"'))
     with pytest.raises(GateError, match=r"does not start: .*gone"):
+        KINDS["gradio"].try_out(copy, "", make=present)
+
+
+def test_a_space_that_goes_away_when_it_is_asked_is_not_sent(space: Path, tmp_path: Path) -> None:
+    dying = "import os\n\nmodel.predict = lambda records: os._exit(3)\n\nif __name__"
+    copy = changed(space, tmp_path / "copy", app__py=lambda text: text.replace("if __name__", dying))
+    with pytest.raises(GateError, match="fails when it is asked"):
         KINDS["gradio"].try_out(copy, "", make=present)
 
 

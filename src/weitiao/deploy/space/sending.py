@@ -109,7 +109,7 @@ def publish_space(
     if sending.repo:
         if not kind.free:
             observer.note(
-                _("Since 2026 a new {kind} Space needs a plan that is paid for; a static one costs nothing.").format(kind=kind.name)
+                _("Since summer 2026 a new {kind} Space needs a plan that is paid for; a static one costs nothing.").format(kind=kind.name)
             )
         made["address"] = (send or _upload())(
             place,

@@ -72,7 +72,7 @@ def started(
         variables: of its environment beside; "{port}" in a value is the port.
 
     Raises:
-        GateError: it cannot be installed, or does not start.
+        GateError: it cannot be installed, does not start, or goes away while it is asked.
     """
     with tempfile.TemporaryDirectory(prefix="weitiao-space-") as folder:
         room = Path(folder)
@@ -94,7 +94,11 @@ def started(
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STARTS, trust_env=False) as client:
                 _await(client, ready, process, log)
-                yield client
+                try:
+                    yield client
+                except (httpx.HTTPError, ValueError) as error:  # it went away, or said what is no answer
+                    reason = f"{type(error).__name__}: {error}. {_last(log.read_text(encoding='utf-8', errors='replace'))}"
+                    raise GateError(_("The Space fails when it is asked: {reason}").format(reason=reason)) from error
         finally:
             process.terminate()
             try:
@@ -102,11 +106,6 @@ def started(
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def present(place: Path, space: Path, installs: Sequence[Sequence[str]]) -> Path:
-    """No new environment: this process's own, for who knows that it has all that is needed."""
-    return Path(sys.executable)
 
 
 def _await(client: httpx.Client, ready: str, process: "subprocess.Popen[bytes]", log: Path) -> None:

@@ -8,7 +8,7 @@ BIN := .venv/bin
 # takes to work on weitiao also has what it takes to use it.
 USE := .venv/.ready-to-use
 READY := .venv/.ready
-$(USE): EXTRAS := train,offline,demo
+$(USE): EXTRAS := train,offline,demo,export,space
 $(READY): EXTRAS := train,serve,demo,space,offline,dev,export,hub-data,zh,text,quant
 
 .DEFAULT_GOAL := help
@@ -46,6 +46,7 @@ demo: $(USE)
 	@echo
 	@echo 'The reports: runs/demo/report.html and runs/demo-zh/report.html (open them in a browser).'
 	@echo 'A page to try it on: $(BIN)/weitiao demo runs/demo'
+	@echo 'A page to publish: $(BIN)/weitiao space runs/demo'
 	@echo 'To type weitiao yourself: source .venv/bin/activate'
 
 test: $(READY)

@@ -239,7 +239,7 @@ def test_a_model_that_ctranslate2_does_not_write_takes_torch_along(tmp_path: Pat
     said: list[str] = []
     made = export(writer, "docker", tmp_path / "out", observer=Told(said))
     assert (made["form"], made["torch"]) == ("merged", True)
-    assert any("The container will need torch: bart models are not exported" in note for note in said)
+    assert any("PyTorch has to go along: bart models are not exported" in note for note in said)
     lines = (tmp_path / "out" / "requirements.txt").read_text().split()
     assert any(line.startswith("torch==") for line in lines) and not any("+" in line or line.startswith("nvidia") for line in lines)
     text = (tmp_path / "out" / "Dockerfile").read_text()

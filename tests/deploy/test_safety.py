@@ -20,6 +20,7 @@ from tests.conftest import make_model, sentences, write_csv
 from tests.deploy.servers import running
 from tests.own_tasks import QUICK
 from weitiao.deploy.export import export
+from weitiao.deploy.space.folder import write_space
 
 pytest.importorskip("onnx")
 # What a machine's environment holds that is nobody else's business.
@@ -43,6 +44,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         run = weitiao.train(str(data), model=str(make_model(folder / "base")), out=str(folder / "run"), offline=True, **QUICK)
         export(run.path, "onnx", folder / "onnx", offline=True)
         export(folder / "onnx", "docker", folder / "container")
+        for kind in ("gradio", "docker"):
+            write_space(folder / "onnx", folder / f"{kind}-space", sdk=kind)
         run.write_report()
         words = ["-m", "weitiao", "serve", str(folder / "onnx"), "--port", "0", "--api-key-env", "SERVICE_KEY", "--log-texts"]
         with running(words, folder / "server.log") as server, server.client() as client:
@@ -57,7 +60,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_no_secret_is_in_any_written_file(place: Path) -> None:
     files = [file for file in place.rglob("*") if file.is_file()]
-    assert {"run.json", "README.md", "report.html", "compose.yaml", "server.log", "log.jsonl"} <= {file.name for file in files}
+    assert {"run.json", "README.md", "report.html", "compose.yaml", "server.log", "log.jsonl", "app.py", "space.json"} <= {
+        file.name for file in files
+    }
     for file in files:
         content = file.read_bytes()
         assert b"never-to-be-seen" not in content and b"never_to_be_seen" not in content, file

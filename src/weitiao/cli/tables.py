@@ -163,6 +163,25 @@ def exported(made: Mapping[str, Any]) -> RenderableType:
     return pairs(lines)
 
 
+def space_of(made: Mapping[str, Any]) -> dict[str, str]:
+    """What a Space is, and where."""
+    lines = {_("folder"): made["out"], _("kind"): made["sdk"], _("size"): size(made["bytes"]), _("files"): str(made["files"])}
+    if made.get("form"):
+        needs = "" if "torch" not in made else _(", ") + (_("with PyTorch") if made["torch"] else _("without PyTorch"))
+        lines[_("the run in it")] = f"{made['form']}{needs}"
+    if "difference" in made:
+        lines[_("difference")] = _("at most {difference:.1e} on {rows} records").format(**made)
+    if made["examples"]:
+        lines[_("examples")] = str(made["examples"])
+    if "tried" in made:
+        tried = made["tried"]
+        rows = _("{labels_equal:.1%} of the answers to {rows} rows are the same")
+        lines[_("tried out")] = (rows if "rows" in tried else _("{equal} of {asked} examples answered as the run does")).format(**tried)
+    if made.get("address"):
+        lines[_("address")] = made["address"]
+    return lines
+
+
 def _rows(check: Mapping[str, Any]) -> RenderableType:
     """Rows of each label in each split, in the labels' fixed order, and all of them: a row may have several labels or none."""
     return _counted(check.get("labels", []), _splits(check), check["rows"].get("train", 0), check["rows"])

@@ -136,7 +136,7 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any], *, hub_tag: st
     language = check.get("language")
     data = ModelCardData(
         language=language if re.fullmatch(r"[a-z]{2,3}", str(language)) else None,
-        license=_license(record),
+        license=license_of(record),
         library_name=form_of(record).reader or ("peft" if is_adapter(record) else "transformers"),
         pipeline_tag=hub_tag or None,
         base_model=base_model(record) or None,
@@ -166,7 +166,7 @@ def base_model(record: Mapping[str, Any]) -> str:
     return name if named else packaged.hub_id if packaged else ""
 
 
-def _license(record: Mapping[str, Any]) -> str | None:
+def license_of(record: Mapping[str, Any]) -> str | None:
     """The base model's license, which what is made from it inherits, if it is a plain identifier."""
     name = str((record.get("base_model") or {}).get("license") or "").lower()
     return name if re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", name) else None

@@ -1,6 +1,6 @@
 """Which packages an installation needs, followed through what they say of themselves, and their versions here. It installs nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 from packaging.requirements import Requirement
@@ -15,11 +15,12 @@ LINUX = {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix"
 NO_GPU = ("nvidia-", "cuda-", "triton")  # packages that only torch's builds for graphics cards bring
 
 
-def closure(requirements: Iterable[str], system: Mapping[str, str] | None = None) -> dict[str, Distribution]:
+def closure(requirements: Iterable[str], system: Mapping[str, str] | None = None, without: Collection[str] = ()) -> dict[str, Distribution]:
     """Every distribution that requirements bring, by its normalised name.
 
     Args:
         system: markers of another system than this one; what only that one needs and nobody has here is left out.
+        without: normalised names of what is not followed, since somebody else brings it.
 
     Raises:
         PackageNotFoundError: a requirement, or what weitiao itself asks for, is not installed; without ``system``, anything is not.
@@ -33,7 +34,7 @@ def closure(requirements: Iterable[str], system: Mapping[str, str] | None = None
     while waiting:
         one, asked = waiting.pop()
         name = canonicalize_name(one.name)
-        if (name, frozenset(one.extras)) in seen:
+        if name in without or (name, frozenset(one.extras)) in seen:
             continue
         try:
             found[name] = distribution(name)
@@ -47,15 +48,18 @@ def closure(requirements: Iterable[str], system: Mapping[str, str] | None = None
     return found
 
 
-def pinned(requirements: Iterable[str]) -> list[str]:
+def pinned(requirements: Iterable[str], without: Collection[str] = ()) -> list[str]:
     """Lines of a requirements file for Linux without a graphics card: everything that requirements bring, as it is installed here, but
     weitiao itself.
+
+    Args:
+        without: normalised names of what is left out with all that it brings, since somebody else installs it.
 
     Raises:
         MissingPackage: one of the requirements is not installed here, so nobody knows which version works.
     """
     try:
-        brought = closure(requirements, LINUX)
+        brought = closure(requirements, LINUX, without)
     except PackageNotFoundError as error:
         text = _("The container needs {package}, which is not installed here, so no version of it is known to work. Type: {command}")
         raise MissingPackage(text.format(package=error.name, command='pip install "weitiao[serve]"')) from error

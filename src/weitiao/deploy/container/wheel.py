@@ -40,10 +40,18 @@ def _files(package: Path, said: Distribution, info: str) -> Iterator[tuple[str, 
         if file.is_file() and "__pycache__" not in file.parts:
             yield file.relative_to(package.parent).as_posix(), file.read_bytes()
     yield f"{info}/METADATA", (said.read_text("METADATA") or "").encode()
+    for name, content in licenses(said).items():
+        yield f"{info}/licenses/{name}", content
     yield f"{info}/WHEEL", f"Wheel-Version: 1.0\nGenerator: weitiao\nRoot-Is-Purelib: true\nTag: {TAG}\n".encode()
     commands = [entry for entry in said.entry_points if entry.group == "console_scripts"]
     if commands:
         yield f"{info}/entry_points.txt", "\n".join(["[console_scripts]", *(f"{c.name} = {c.value}" for c in commands), ""]).encode()
+
+
+def licenses(said: Distribution) -> dict[str, bytes]:
+    """The license files of an installed package, by their names."""
+    files = [file for file in said.files or () if "licenses" in file.parts and file.parts[0].endswith(".dist-info")]
+    return {file.name: Path(str(file.locate())).read_bytes() for file in files}
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: bytes) -> None:

@@ -18,17 +18,18 @@ LABELS = 12
 ACCURACY = "accuracy"  # what people ask for first, beside the figure that decides
 
 
-def about_html(name: str, task: Task, spec: Spec, record: Mapping[str, Any]) -> str:
+def about_html(name: str, task: Task, spec: Spec, record: Mapping[str, Any], title: str = "") -> str:
     """The head of the page, in the language in force.
 
     Args:
         record: the run's; {} for a pretrained model as it came.
+        title: what the model is called; "" for its name.
     """
     labels = [str(label) for label in spec.get("labels") or ()]
     return render(
         "about.html.j2",
         package="weitiao.deploy.demo",
-        name=shown_name(name),
+        name=title or shown_name(name),
         summary=_(task.summary),
         facts=facts(task, record),
         labels=labels[:LABELS],

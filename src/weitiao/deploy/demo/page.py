@@ -10,10 +10,12 @@ import gradio
 from weitiao import asking
 from weitiao.deploy.demo.about import about_html, next_html, shown_name
 from weitiao.deploy.demo.answering import Answering
+from weitiao.deploy.demo.answers import answer_html
 from weitiao.deploy.demo.batch import Batch
 from weitiao.deploy.demo.conversation import Conversation
 from weitiao.deploy.demo.examples import examples
 from weitiao.deploy.demo.inputs import Form
+from weitiao.deploy.demo.manner import Manner
 from weitiao.deploy.demo.words import Words, asked_in
 from weitiao.forms import form_of
 from weitiao.messages import N_
@@ -50,26 +52,29 @@ class Page:
         pictures: paths of the examples' pictures, which gradio may show wherever they lie.
     """
 
-    def __init__(self, model: "Model", flags: tuple[str, ...] = ()) -> None:
-        self._model, self.words = model, Words()
+    def __init__(self, model: "Model", flags: tuple[str, ...] = (), manner: Manner = Manner()) -> None:  # noqa: B008 - frozen
+        self._model, self._manner, self.words = model, manner, Words()
         self.pictures: list[str] = []
         self._answering = Answering(model)
         record = getattr(model, "record", None) or {}
         # Its title says which of many tabs of a browser it is.
-        with gradio.Blocks(title=f"{shown_name(model.name)} · weitiao", analytics_enabled=False, delete_cache=(KEPT, KEPT)) as self.blocks:
-            gradio.HTML(self.words.made(lambda: about_html(model.name, model.task, model.spec, record)))
+        title = f"{manner.title or shown_name(model.name)} · weitiao"
+        with gradio.Blocks(title=title, analytics_enabled=False, delete_cache=(KEPT, KEPT)) as self.blocks:
+            gradio.HTML(self.words.made(lambda: about_html(model.name, model.task, model.spec, record, manner.title)))
             with gradio.Tabs():
                 ask = self._conversation if asking.talks(model.task) else self._question
                 with gradio.Tab(self.words(N_("Try it")), id="ask"):
                     inputs = ask()
                 # A file that names pictures would have this machine open files for strangers.
-                if all(field.type not in ("image", "messages") for field in self._answering.form.fields):
+                alone = all(field.type not in ("image", "messages") for field in self._answering.form.fields)
+                if alone and manner.whole_files:
                     with gradio.Tab(self.words(N_("A whole file")), id="file"):
                         Batch(self._answering, self.words).build()
                 if form_of(record).reader != "ctranslate2":  # which shows only what it writes
                     with gradio.Tab(self.words(N_("How it works")), id="stages"):
                         self._stages(inputs)
-            gradio.HTML(self.words.made(lambda: next_html(model.name, model.task, model.spec, flags)))
+            if manner.commands:
+                gradio.HTML(self.words.made(lambda: next_html(model.name, model.task, model.spec, flags)))
 
     @property
     def css(self) -> str:
@@ -85,7 +90,8 @@ class Page:
                 button = gradio.Button(say(N_("Ask")), variant="primary", elem_id="ask")
             with gradio.Column(scale=1, min_width=300):
                 answer = gradio.HTML(say.made(lambda: _waiting()), elem_id="answer")
-        records = examples(self._model.task, self._model.spec, self._model.folder)
+        answers = self._manner.answers
+        records = [dict(one) for one in self._manner.examples] or examples(self._model.task, self._model.spec, self._model.folder)
         pictured = [field.name for field in form.fields if field.type == "image"]
         self.pictures = [os.path.abspath(record[name]) for record in records for name in pictured if record.get(name)]
         # Each as one text, whatever it is made of: a table of gradio's has heads in one language.
@@ -99,10 +105,14 @@ class Page:
             values = form.values(records[at])
             return values if len(values) > 1 else values[0]
 
+        def recall(at: int, request: gradio.Request) -> str:
+            return self._answering.said(asked_in(request), lambda: answer_html(records[at], answers[at]))
+
         quiet: dict[str, Any] = {"api_visibility": "private"}
         asked = {"fn": ask, "inputs": inputs, "outputs": [answer], "concurrency_limit": 4, **quiet}
         button.click(**asked)
-        shown.click(fill, [shown], inputs, queue=False, show_progress="hidden", **quiet).then(**asked)
+        filled = shown.click(fill, [shown], inputs, queue=False, show_progress="hidden", **quiet)
+        filled.then(**({"fn": recall, "inputs": [shown], "outputs": [answer], "queue": False, **quiet} if answers else asked))
         return inputs
 
     def _conversation(self) -> list[Any]:

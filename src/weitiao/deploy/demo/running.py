@@ -80,25 +80,27 @@ def serve(
 def application(page: Page) -> FastAPI:
     """The page as an ASGI application."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(_Guarded)
+    app.add_middleware(Guarded)
     page.blocks.queue(default_concurrency_limit=1, api_open=False, max_size=WAITING)
     # As after gradio's own launch(): before it, gradio copies any file that a request names to where it can be fetched.
     page.blocks.has_launched = page.blocks.is_running = True
-    return gradio.mount_gradio_app(
-        app,
-        page.blocks,
-        path="",
-        theme=_theme(),
-        css=page.css,
-        i18n=page.words.catalogue,
-        footer_links=[],
-        run_history=False,
-        show_error=False,
-        max_file_size=LARGEST,
-        allowed_paths=page.pictures,
-        ssr_mode=False,
-        pwa=False,
-    )
+    return gradio.mount_gradio_app(app, page.blocks, path="", **appearance(page))
+
+
+def appearance(page: Page) -> dict[str, Any]:
+    """What gradio is told of a page, whoever serves it: how it looks, what it keeps, and that nothing of it comes from elsewhere."""
+    return {
+        "theme": _theme(),
+        "css": page.css,
+        "i18n": page.words.catalogue,
+        "footer_links": [],
+        "run_history": False,
+        "show_error": False,
+        "max_file_size": LARGEST,
+        "allowed_paths": page.pictures,
+        "ssr_mode": False,
+        "pwa": False,
+    }
 
 
 def _theme() -> Any:
@@ -201,7 +203,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-class _Guarded:
+class Guarded:
     """Tells browsers with every answer to load nothing from anywhere else, and with every file to run nothing that is in it; writes down
     why the page did not start.
     """

@@ -1,0 +1,1 @@
+"""The kind with a process behind it: the page of ``weitiao demo`` in a hub's container."""

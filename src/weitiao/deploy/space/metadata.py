@@ -1,0 +1,89 @@
+"""What a Space tells its hub of itself, as YAML above its README, and what the README tells people. It knows the hub's rules for both
+(huggingface.co/docs/hub/spaces-config-reference) and no kind of Space.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from weitiao.messages import _
+from weitiao.metrics import title as metric_title
+from weitiao.quantities import one_line
+from weitiao.report.card import base_model, license_of
+from weitiao.report.formats import count, figure
+from weitiao.tasks.base import Task
+
+COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the hub knows
+EMOJI, COLOUR_FROM, COLOUR_TO = "📝", "blue", "gray"
+SHORT = 60  # characters of a short description
+TITLE = 80  # characters
+
+
+def title_of(given: str, record: Mapping[str, Any], fallback: str) -> str:
+    """What a Space is called: on one line, whatever the run is called.
+
+    >>> title_of("", {"name": "my\\n---\\nrun"}, "x")
+    'my --- run'
+    """
+    name = given or str(record.get("name") or "") or fallback
+    return one_line("".join(letter for letter in name.replace("\n", " ") if letter.isprintable()), TITLE) or fallback
+
+
+def short_description(task: Task) -> str:
+    """One line, no longer than the hub takes."""
+    return one_line(_(task.summary), SHORT)
+
+
+def front_matter(title: str, sdk: str, task: Task, record: Mapping[str, Any], more: Mapping[str, Any]) -> str:
+    """The YAML, between its lines of dashes.
+
+    Args:
+        more: what this kind and this folder say beside: "sdk_version", "python_version", "app_file", "app_port", "custom_headers", ...
+    """
+    from huggingface_hub import SpaceCardData
+
+    base = base_model(record)
+    told: dict[str, Any] = {"title": title, "emoji": EMOJI, "colorFrom": COLOUR_FROM, "colorTo": COLOUR_TO, "sdk": sdk, **more}
+    told |= {
+        "pinned": False,
+        "short_description": short_description(task),
+        "license": license_of(record),
+        "models": [base] if re.fullmatch(r"[\w.-]+/[\w.-]+", base) else None,
+        "tags": list(dict.fromkeys(("weitiao", re.sub(r"[^\w-]+", "-", task.name)))),
+    }
+    return f"---\n{SpaceCardData(**told).to_yaml().strip()}\n---\n"
+
+
+def body(title: str, task: Task, record: Mapping[str, Any], *, told: list[str], commands: list[str]) -> str:
+    """What people read below it.
+
+    Args:
+        told: sentences about this kind of Space.
+        commands: how it is started elsewhere.
+    """
+    lines = [f"# {_plain(title)}", "", _(task.summary), "", *(f"- {line}" for line in (*_facts(record), *told)), ""]
+    if commands:
+        lines += [_("Start it anywhere:"), "", "```bash", *commands, "```", ""]
+    license_line = _("The code in this folder is under the Apache License 2.0 (LICENSE).")
+    if known := license_of(record):
+        license_line += " " + _("The model keeps the licence of what it was made from: {licence}.").format(licence=known)
+    else:
+        license_line += " " + _("Nothing is known here of the licence of what the model was made from.")
+    return "\n".join([*lines, license_line]) + "\n"
+
+
+def _facts(record: Mapping[str, Any]) -> list[str]:
+    """What it was made from, and how good it is."""
+    facts, evaluation = [], record.get("evaluation") or {}
+    if base := base_model(record):
+        facts.append(_("Made from {base} with weitiao.").format(base=base))
+    value = (evaluation.get("metrics") or {}).get(evaluation.get("headline"))
+    if isinstance(value, (int, float)) and evaluation.get("rows"):
+        text = _("{metric}: {value} on {count} rows.")
+        facts.append(text.format(metric=metric_title(str(evaluation["headline"])), value=figure(value), count=count(evaluation["rows"])))
+    return facts
+
+
+def _plain(text: str) -> str:
+    """A text that Markdown and HTML leave as it is."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>&~$])", r"\\\1", text)

@@ -1,0 +1,130 @@
+"""From a run to a Space that people can open: the folder is written, tried out, and only then sent. Where it is to go is judged before
+anything is written; how it gets there is ``deploy.publishing``'s.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weitiao.config import nearest
+from weitiao.deploy.space.folder import write_space
+from weitiao.deploy.space.kinds import HUGGINGFACE, KINDS
+from weitiao.errors import GateError, UsageError
+from weitiao.messages import _
+from weitiao.observer import SILENT, Observer
+
+ZERO = "zero-a10g"  # what the hub calls a graphics card that it lends
+Send = Callable[..., str]
+
+
+@dataclass(frozen=True)
+class Sending:
+    """Where a Space goes.
+
+    Attributes:
+        repo: OWNER/NAME on the hub; "" for nowhere.
+        private: nobody else may see it.
+        hardware: what it runs on, by the hub's name; "" for what costs nothing, if anything does.
+        endpoint: the hub's address; "" for the official one.
+    """
+
+    repo: str = ""
+    private: bool = False
+    hardware: str = ""
+    endpoint: str = ""
+
+    def check(self, target: str) -> None:
+        """Raises UsageError for a name that the hub would not take, hardware that it does not have, or what means nothing here."""
+        if not self.repo:
+            given = {"--private": self.private, "--hardware": self.hardware, "--endpoint": self.endpoint}
+            if stray := [flag for flag, value in given.items() if value]:
+                raise UsageError(
+                    _("{flags} says how a Space is published, so it needs --push OWNER/NAME.").format(flags=_(", ").join(stray))
+                )
+            return
+        if target != HUGGINGFACE:
+            message = _("--push goes to Hugging Face's hub. Upload the folder on {target}'s own pages, and leave out --push.")
+            raise UsageError(message.format(target=target))
+        from huggingface_hub import SpaceHardware
+        from huggingface_hub.utils import HFValidationError, validate_repo_id
+
+        try:
+            if self.repo.count("/") != 1:
+                raise HFValidationError
+            validate_repo_id(self.repo)
+        except HFValidationError as error:
+            message = _('"{repo}" is no name for a Space: OWNER/NAME, of letters, digits, ".", "_" and "-", such as ann/reviews.')
+            raise UsageError(message.format(repo=self.repo)) from error
+        known = [str(one.value) for one in SpaceHardware]
+        if self.hardware and self.hardware not in known:
+            message = _('The hub has no hardware "{name}".').format(name=self.hardware) + nearest(self.hardware, known)
+            raise UsageError(message + " " + _("There are: {names}.").format(names=_(", ").join(known)))
+
+
+NOWHERE = Sending()
+
+
+def publish_space(
+    name: str | Path,
+    out: str | Path,
+    *,
+    sending: Sending = NOWHERE,
+    tried: bool = False,
+    sdk: str = "",
+    target: str = HUGGINGFACE,
+    zero_gpu: bool = False,
+    observer: Observer = SILENT,
+    trust_task: bool = False,
+    how: dict[str, Any] | None = None,
+    send: Send | None = None,
+    **ways: Any,
+) -> dict[str, Any]:
+    """Write a run as a Space, try it out, and send it.
+
+    Args:
+        name, out, sdk, target, zero_gpu, observer, trust_task, ways: see ``folder.write_space``.
+        sending: where it goes. What is sent is tried out first, always.
+        tried: try it out although it goes nowhere.
+        how: what the kind's trial is told beside.
+        send: sends a folder and gives its address; None for ``publishing.upload.upload``.
+
+    Returns:
+        What ``write_space`` gives, "tried": what the trial found, and "address".
+
+    Raises:
+        UsageError: it cannot go there.
+        GateError: it does not answer as the run does. Nothing is sent, and the folder stays to be looked at.
+        WeitiaoError: as ``write_space`` and the upload raise.
+    """
+    sending.check(target)
+    made = write_space(name, out, sdk=sdk, target=target, zero_gpu=zero_gpu, observer=observer, trust_task=trust_task, **ways)
+    place, kind = Path(out), KINDS[made["sdk"]]
+    if tried or sending.repo:
+        try:
+            made["tried"] = kind.try_out(place, name, observer=observer, trust_task=trust_task, **(how or {}))
+        except GateError as error:
+            unsent = " " + _("Nothing was sent; what was written is in {out}.").format(out=out)
+            raise GateError(error.message + unsent) from error
+    if sending.repo:
+        if not kind.free:
+            observer.note(
+                _("Since summer 2026 a new {kind} Space needs a plan that is paid for; a static one costs nothing.").format(kind=kind.name)
+            )
+        made["address"] = (send or _upload())(
+            place,
+            sending.repo,
+            kind="space",
+            sdk=kind.name,
+            private=sending.private,
+            hardware=sending.hardware or (ZERO if zero_gpu else ""),
+            endpoint=sending.endpoint,
+            observer=observer,
+        )
+    return made
+
+
+def _upload() -> Send:
+    from weitiao.deploy.publishing.upload import upload
+
+    return upload

@@ -1,8 +1,6 @@
 """Publishing a folder to a hub, against a stand-in on 127.0.0.1: what arrives, what is refused, what is retried, and who sees the token."""
 
 import hashlib
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,35 +12,9 @@ from weitiao.deploy.publishing import upload as uploading
 from weitiao.deploy.publishing.upload import upload
 from weitiao.errors import ModelError, NetworkError, RunError, UsageError, WeitiaoError
 
+pytestmark = pytest.mark.usefixtures("ann")
 CARD = b"---\ntags:\n- weitiao\nlicense: apache-2.0\n---\n# A model\n"
 SPACE = b"---\nsdk: static\ntags:\n- weitiao\n---\n# A page\n"
-
-
-@pytest.fixture
-def hub() -> Iterator[HubStandIn]:
-    with hub_stand_in() as running:
-        yield running
-
-
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses between tries, none of which is waited for."""
-    waited: list[float] = []
-    real = time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: waited.append(seconds) or real(0.001))
-    return waited
-
-
-@pytest.fixture(autouse=True)
-def ann(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Ann's token in the environment, and no login of whoever runs the tests."""
-    from huggingface_hub import constants
-
-    for name in ("HF_ENDPOINT", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HUGGING_FACE_HUB_TOKEN", "HF_OIDC_RESOURCE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HF_TOKEN", TOKEN)
-    monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "login" / "token"))
-    monkeypatch.setattr(constants, "HF_STORED_TOKENS_PATH", str(tmp_path / "login" / "stored_tokens"))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from weitiao.deploy.publishing.refused import in_words, pause_before_next, status_of
 from weitiao.deploy.publishing.target import Kind, Target, files_in, target_of
@@ -107,7 +107,7 @@ class _Conversation:
 
     def create(self, private: bool, hardware: str) -> None:
         """Make it. Raises WeitiaoError."""
-        of_a_space = {"space_sdk": self._sdk, "space_hardware": hardware or None} if self._target.kind == "space" else {}
+        of_a_space: dict[str, Any] = {"space_sdk": self._sdk, "space_hardware": hardware or None} if self._target.kind == "space" else {}
         try:
             self._asked(
                 lambda: self._api.create_repo(self._target.repo, repo_type=self._target.kind, private=private or None, **of_a_space),
@@ -130,7 +130,7 @@ class _Conversation:
         total = sum(file.stat().st_size for file in files.values())
         words = {"count": len(files), "size": size(total), "address": self._target.address}
         self._observer.note(_("Sending {count} files ({size}) to {address}.").format(**words))
-        where = {"repo_id": self._target.repo, "repo_type": self._target.kind}
+        where: dict[str, Any] = {"repo_id": self._target.repo, "repo_type": self._target.kind}
         # Large files first; huggingface_hub asks again by itself while they are sent.
         watched(
             lambda: self._api.preupload_lfs_files(additions=additions, free_memory=False, **where), meter, total, self._observer, "upload"
@@ -166,7 +166,7 @@ class _Conversation:
     def ask_for(self, hardware: str) -> None:
         """Other hardware for a Space that was there before. It stands, whatever the hub says to that."""
         try:
-            self._asked(lambda: self._api.request_space_hardware(self._target.repo, hardware))  # type: ignore[arg-type]
+            self._asked(lambda: self._api.request_space_hardware(self._target.repo, cast(Any, hardware)))
         except WeitiaoError as error:
             message = _("The Space is published; its hardware stays what it was: {problem}")
             self._observer.warn(message.format(problem=error))

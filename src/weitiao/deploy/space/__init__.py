@@ -1,0 +1,1 @@
+"""A finished run as a Space: a page of its own on a hub."""

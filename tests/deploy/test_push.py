@@ -139,14 +139,14 @@ def test_an_export_without_torch_is_pushed_as_it_is(
 def test_a_task_file_goes_along_and_needs_trust_elsewhere(
     train_tiny: Train, hub: HubStandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "this machine"))
     run = train_tiny(task=written(tmp_path / "code", PLAIN), epochs=1)
     ear = Ear()
     made = push(run.path, "ann/own", endpoint=hub.url, observer=ear)
     assert "task/mine.py" in made["files"] and any("task/mine.py" in note for note in ear.notes)
     assert str(tmp_path).encode() not in hub.repositories["ann/own"].files["run.json"]
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
-    monkeypatch.setenv("WEITIAO_HOME", str(tmp_path / "another machine"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "another machine"))
     for module in [module for module in sys.modules if module.startswith("weitiao_task_")]:
         monkeypatch.delitem(sys.modules, module)  # as in another process
     with pytest.raises(RunError, match="--trust-task"):

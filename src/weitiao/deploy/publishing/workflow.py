@@ -176,8 +176,8 @@ def _quoted(value: str) -> Any:
 
 def _refuse_expressions(value: str) -> None:
     if "${{" in value:
-        message = _('"{value}" holds ${{, which GitHub would replace by something else. Rename it.')
-        raise UsageError(message.replace("${{", "$\0").format(value=value).replace("$\0", "${{"))
+        message = _('"{value}" holds {mark}, which GitHub would replace by something else. Rename it.')
+        raise UsageError(message.format(value=value, mark="${{"))
 
 
 def _plainly(text: str) -> Any:

@@ -23,6 +23,7 @@ from weitiao.messages import _
 from weitiao.metrics import parse_demands, smaller_is_better
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text, writing
+from weitiao.tasks.base import Task
 
 PACKAGE = Path(__file__).parents[2]
 SETUP = ".github/weitiao"
@@ -46,6 +47,7 @@ def write(
     endpoint: str = "",
     title: str = "publish",
     overwrite: bool = False,
+    trust_task: bool = False,
 ) -> dict[str, Any]:
     """Write the workflow into a repository, with the settings of a run, weitiao as a wheel, and the versions that are installed here.
 
@@ -61,6 +63,7 @@ def write(
         endpoint: the hub; "" for the official one.
         title: of the workflow, and of its file.
         overwrite: replace the workflow that stands there.
+        trust_task: see ``api.load``.
 
     Returns:
         {"workflow": its file, "files": all that was written, from ``place``}.
@@ -82,7 +85,7 @@ def write(
     workflow = root / ".github" / "workflows" / f"{title}.yml"
     if workflow.exists() and not overwrite:
         raise RunError(_("{path} exists already. Replace it with --overwrite.").format(path=workflow))
-    settings = _settings(record, root, run)
+    settings = _settings(record, root, tasks.of_run(record, run.task, trust_task=trust_task))
     measured = _inside(test or str(record["settings"].get("test", "")), root, "--test")
     trained = data if data.startswith(("hub:", "sample:")) else _inside(data, root, "--data", folder=True)
     settings["test"] = measured
@@ -130,9 +133,8 @@ def _flags_of(gate: Sequence[str], evaluation: Mapping[str, Any]) -> list[str]:
     return flags
 
 
-def _settings(record: Mapping[str, Any], root: Path, run: RunFolder) -> dict[str, Any]:
+def _settings(record: Mapping[str, Any], root: Path, task: Task) -> dict[str, Any]:
     """What the run was trained with, as far as it differs from what is usual, by names that mean something elsewhere."""
-    task = tasks.of_run(record, run.task, trust_task=True)
     usual = tasks.recipe({}, task).flat()
     given = {name: value for name, value in record["settings"].items() if name not in _NOT_KEPT and value != usual.get(name)}
     given["task"] = f"{SETUP}/task/{record['task_file']['name']}" if record.get("task_file") else record["task"]

@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 import weitiao
+from tests.cli.conftest import Outcome
+from tests.cli.conftest import command as command
 from tests.conftest import make_model, sentences, write_csv
 from tests.engine.hub_stand_in import HubStandIn
 from tests.engine.hub_uploads import TOKEN
@@ -154,6 +156,17 @@ def test_what_a_workflow_could_not_find_or_say_is_refused(repository: Path, tmp_
     with pytest.raises(RunError, match="--overwrite"):
         made(repository)
     made(repository, overwrite=True)
+
+
+def test_the_command_writes_it_and_publishes_nothing(repository: Path, hub: HubStandIn, command: Callable[..., Outcome]) -> None:
+    asked = ("space", "runs/reviews", "--ci", "github", "--data", "data/train.csv", "--gate", "accuracy=0.5", "--sdk", "gradio")
+    done = command(*asked, "--push", "ann/reviews", "--json")
+    assert done.code == 0 and ".github/workflows/publish.yml" in done.json["files"], done.err
+    assert hub.requests == [] and not (repository / "spaces").exists()
+    assert command(*asked, "--push", "ann/reviews").code == 7  # it stands there
+    assert command(*asked).code == 2
+    for wrong in (("--ci", "gitlab"), ("--gate", "accuracy=0.5")):
+        assert command("space", "runs/reviews", *wrong).code == 2
 
 
 def test_rows_that_are_drawn_from_the_training_data_are_no_gate(repository: Path) -> None:

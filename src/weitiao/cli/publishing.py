@@ -4,13 +4,16 @@ from typing import Annotated, Any
 
 from typer import Argument, Option
 
+from weitiao import tasks
 from weitiao.cli.application import MAIN, command
 from weitiao.cli.options import verb
 from weitiao.cli.parameters import Offline, Run
 from weitiao.cli.screen import Screen
 from weitiao.cli.subject import question
+from weitiao.errors import UsageError
 from weitiao.messages import N_, _
 from weitiao.quantities import size
+from weitiao.runs import RunFolder
 
 HUB = N_("The hub")
 Repo = Annotated[str, Argument(metavar="OWNER/NAME", help=N_("The repository: your name on the hub, or an organisation's, and a name."))]
@@ -59,3 +62,42 @@ def push(
     if not endpoint:
         training = () if made["adapter"] or "config.json" not in made["files"] else (("weitiao", "train", "DATA", "--model", repo),)
         screen.next(("weitiao", "predict", repo, *question(run)), *training)
+
+
+def workflow(
+    screen: Screen,
+    run: str,
+    ci: str,
+    out: str | None,
+    *,
+    sdk: str,
+    data: str | None,
+    test: str | None,
+    gate: list[str] | None,
+    push: str,
+    trust_task: bool,
+    **how: Any,
+) -> None:
+    """``weitiao space --ci github``: write what publishes by itself; nothing is published now."""
+    if not ci:
+        raise UsageError(_("{flags} is for a workflow, so it needs --ci github.").format(flags="--data, --test, --gate"))
+    if ci != "github":
+        raise UsageError(_('There is no --ci "{name}"; there is: github.').format(name=ci))
+    if not data or not push:
+        missing = "--data train.csv" if not data else "--push OWNER/NAME"
+        raise UsageError(_("A workflow must be told everything. Add {missing}").format(missing=missing))
+    from weitiao.cli.tables import pairs
+    from weitiao.deploy.publishing.workflow import write
+    from weitiao.deploy.space.kinds import HUGGINGFACE, chosen
+
+    folder = RunFolder.open(run)
+    record = folder.record()
+    kind, why = chosen(sdk, HUGGINGFACE, tasks.of_run(record, folder.task, trust_task=trust_task), record)
+    if why:
+        screen.note(why)
+    asked: dict[str, Any] = {"data": data, "test": test or "", "gate": gate or (), "push": push, "sdk": kind.name, "trust_task": trust_task}
+    made = write(run, out or ".", **asked, **how)
+    files = _(", ").join(made["files"][1:])
+    screen.result(made, pairs({_("workflow"): made["workflow"], _("beside it"): files}), bare=made["workflow"])
+    screen.note(_("Add the secret HF_TOKEN on GitHub (Settings, Secrets and variables), then commit these files and push."))
+    screen.next(("git", "add", *made["files"]))

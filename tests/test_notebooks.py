@@ -1,5 +1,5 @@
-"""The notebooks: whole, with outputs of a real run that name no place of a machine; and, asked for with -m slow, run from their first cell to
-their last.
+"""The notebooks: whole, with outputs of a real run that name no place of a machine; and, asked for with -m slow, run from their first cell
+to their last.
 """
 
 import ast

@@ -126,8 +126,7 @@ def train(
     MAIN,
     N_("Evaluate a run, or a pretrained model, on labelled data: figures with intervals, beside simple baselines."),
     "weitiao evaluate runs/reviews test.csv",
-    "weitiao evaluate runs/reviews test.csv --label stars --json",
-    "weitiao evaluate runs/reviews test.csv --at-least accuracy=0.8",
+    "weitiao evaluate runs/reviews test.csv --label stars --at-least accuracy=0.8",
     "weitiao evaluate deepset/roberta-base-squad2 dev.json --task question-answering",
 )
 @verb(reading_settings)

@@ -93,7 +93,7 @@ CiGate = Annotated[
     list[str] | None,
     Option(
         "--gate",
-        metavar="<figure=value>",
+        metavar="<figure>",
         help=N_("What must be reached, or nothing is published, as in accuracy=0.8. Can be repeated."),
         rich_help_panel=WORKFLOW,
     ),
@@ -104,7 +104,6 @@ CiGate = Annotated[
     MAIN,
     N_("Write a run as a page for a hub (a Space): everything that it needs is in the folder. With --push it is tried out and published."),
     "weitiao space runs/reviews",
-    "weitiao space runs/reviews --sdk gradio --try",
     "weitiao space runs/reviews --push ann/reviews",
     "weitiao space runs/reviews --ci github --data train.csv --test test.csv --gate accuracy=0.8 --push ann/reviews",
 )

@@ -73,8 +73,10 @@ Ci = Annotated[
     str,
     Option(
         "--ci",
-        metavar="|".join(CIS),
-        help=N_("Write a workflow into the repository (--out, or here) that checks, trains, measures and publishes on every push to main."),
+        metavar="<host>",
+        help=N_(
+            "github: write a workflow into the repository (--out, or here) that checks, trains, measures and publishes on a push to main."
+        ),
         autocompletion=_completing(CIS),
         rich_help_panel=WORKFLOW,
     ),

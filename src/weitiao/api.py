@@ -185,11 +185,12 @@ def load(
 def _finished_run(name: str | Path, settings: Mapping[str, Any], shared: dict[str, Any] | None, trust_task: bool) -> "Run":
     from weitiao.engine.fitting import open_run
 
-    folder = open_run(name)
+    folder = open_run(name, offline=bool(settings.get("offline")))
     if folder.record().get("status") != "finished":
         message = _("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name)
         raise RunError(message)
     run = Run(folder, shared, trust_task=trust_task)
+    run.name = str(name)  # one from a hub stands in a cache, under a name that says nothing
     recipe = tasks.recipe(settings, run.task)
     check_loading(settings, run.task, pretrained=False)
     given = {name: getattr(recipe.task, name) for name in settings if hasattr(recipe.task, name)}

@@ -20,7 +20,8 @@ class Observer:
         """Training is about to start: device, precision, parameters, steps, truncation, estimated time and memory."""
 
     def progress(self, stage: str, done: int, total: int | None, figures: Mapping[str, float]) -> None:
-        """``done`` of ``total`` units of a stage ("train" in steps; "prepare", "evaluate", "predict", "read" in rows; "fetch" in bytes).
+        """``done`` of ``total`` units of a stage ("train" in steps; "prepare", "evaluate", "predict", "read" in rows; "fetch" and "upload"
+        in bytes).
 
         ``figures`` may hold "loss", "epoch", "lr", "tokens_per_s", "rows_per_s", "eta_seconds".
         """

@@ -23,6 +23,7 @@ STAGES = {
     "predict": N_("Predicting"),
     "read": N_("Reading"),
     "fetch": N_("Fetching"),
+    "upload": N_("Sending"),
 }
 PAUSE = 0.2  # seconds between two states of the line
 
@@ -42,7 +43,7 @@ def stage_line(stage: str, done: int, total: int | None, figures: Mapping[str, f
 
 def amount(stage: str, done: int, total: int | None) -> str:
     """How much of how much, in the stage's unit."""
-    if stage == "fetch":
+    if stage in ("fetch", "upload"):
         return size(done) + (f" / {size(total)}" if total else "")
     return f"{done:,}" + (f"/{total:,}" if total else "")
 

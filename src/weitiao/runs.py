@@ -18,6 +18,7 @@ from weitiao.errors import ResourceError, RunError
 from weitiao.messages import _
 
 SCHEMA = 1
+AT_TOP = "."  # where a published run's model stands in its folder, as its record says it
 _BESIDE_A_RECORD = frozenset({"row", "source", "record", "prediction"})  # what a line of the predictions says itself
 
 
@@ -26,7 +27,7 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        model, checkpoints: folders inside it.
+        model, checkpoints: folders inside it; the model of a run that was published stands beside its record, where others look for it.
         graph, ctranslate2, tokenizer: in the model folder of an export that needs no torch, what answers (a file of ONNX, a folder of
             CTranslate2) and what reads texts.
         task: a folder with the task file, and those beside it that it imports, where the task is of somebody's own.
@@ -38,10 +39,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.model = self.path / "model"
-        self.graph = self.model / "model.onnx"
-        self.ctranslate2 = self.model / "ctranslate2"
-        self.tokenizer = self.model / "tokenizer.json"
+        self._place_model(self.path / "model")
         self.checkpoints = self.path / "checkpoints"
         self.task = self.path / "task"
         self.blank = self.checkpoints / "blank"
@@ -54,6 +52,12 @@ class RunFolder:
         self.predictions_file = self.path / "predictions.jsonl"
         self.ledger_file = self.path / "ledger.jsonl"
         self.int8_file = self.path / "int8.json"
+
+    def _place_model(self, model: Path) -> None:
+        self.model = model
+        self.graph = model / "model.onnx"
+        self.ctranslate2 = model / "ctranslate2"
+        self.tokenizer = model / "tokenizer.json"
 
     def check_free(self, *, overwrite: bool = False, mark: str = "run.json") -> None:
         """Make sure that a new run can go here, before hours are spent on it. Nothing that stands there is touched.
@@ -98,7 +102,10 @@ class RunFolder:
                 raise RunError(_("{path} is no run: it has no run.json.").format(path=path) + there)
             message = _("{path} is no run: there is nothing. Make one with: weitiao train DATA --out {path}.").format(path=path)
             raise RunError(message + there)
-        schema = run.record().get("schema")
+        record = run.record()
+        if (record.get("published") or {}).get("model") == AT_TOP:
+            run._place_model(run.path)
+        schema = record.get("schema")
         if not isinstance(schema, int) or schema > SCHEMA:
             message = _("{path} was written by a newer weitiao (schema {schema}; this one reads {known}). Update: pip install -U weitiao")
             raise RunError(message.format(path=path, schema=schema, known=SCHEMA))
@@ -159,6 +166,11 @@ class RunFolder:
     def ledger(self) -> Iterator[dict[str, Any]]:
         """The row ledger, one dict a line."""
         return read_lines(self.ledger_file)
+
+    @property
+    def card_and_record(self) -> tuple[str, ...]:
+        """The names beside which a published model stands in its folder."""
+        return (self.record_file.name, self.card.name, self.task.name)
 
     def kept_files(self) -> list[Path]:
         """What an export takes along beside the model and the record."""

@@ -73,6 +73,15 @@ def test_evaluate_passes_on_how_to_read_the_file_as_values(command: Command, api
     assert command("evaluate", "runs/a", "test.csv", "--quiet").out == "0.89\n"
 
 
+def test_evaluate_as_a_gate(command: Command, api: SimpleNamespace) -> None:
+    assert command("evaluate", "runs/a", "test.csv", "--at-least", "accuracy=0.5").code == 0
+    outcome = command("evaluate", "runs/a", "test.csv", "--at-least", "accuracy=0.95", "--json")
+    assert outcome.code == 8 and outcome.json["error"]["type"] == "GateError"  # one object
+    outcome = command("evaluate", "runs/a", "test.csv", "--at-least", "accuracy=0.95")
+    assert outcome.code == 8 and "Better than the simple methods." in outcome.out and "0.95 at least" in outcome.err
+    assert command("evaluate", "runs/a", "test.csv", "--at-least", "much").code == 2
+
+
 def test_predict_texts(command: Command, api: SimpleNamespace) -> None:
     outcome = command("predict", "runs/a", "a lovely day", "never again")
     assert api.calls == [("predict", ["a lovely day", "never again"])]

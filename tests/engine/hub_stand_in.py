@@ -1,4 +1,5 @@
-"""A model hub on 127.0.0.1, in a thread: as much of the hub's HTTP API as huggingface_hub needs to list and fetch a repository.
+"""A model hub on 127.0.0.1, in a thread: as much of the hub's HTTP API as huggingface_hub needs to list and fetch a repository; what it
+needs to publish one stands in ``hub_uploads``.
 
 It can also misbehave as real ones do: break a connection half-way, hand out other bytes than it announced, demand a login, or answer
 with something that is no hub at all.
@@ -22,8 +23,9 @@ import pytest
 from weitiao.engine import offline_base
 from weitiao.observer import Observer
 
+from .hub_uploads import LARGE, Uploads, git_id, tags_of, unchunked
+
 NAME = "somebody/tiny-bert"  # the model that a stand-in of the fixtures holds
-LARGE = (".safetensors", ".bin", ".parquet")  # kept as Git LFS, with a sha256, as on the hub
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Repository:
         breaks: path -> after how many bytes its connection breaks, once.
         resets: path -> how many times its connection is reset rather than ended.
         forged: path -> what is sent in place of the announced content.
+        private, sdk, hardware: as it was made; an sdk for a Space alone.
+        history: (commit, its summary), oldest first, of what was published to it.
     """
 
     files: dict[str, bytes]
@@ -46,16 +50,23 @@ class Repository:
     breaks: dict[str, int] = field(default_factory=dict)
     resets: dict[str, int] = field(default_factory=dict)
     forged: dict[str, bytes] = field(default_factory=dict)
+    private: bool = False
+    sdk: str = ""
+    hardware: str = ""
+    history: list[tuple[str, str]] = field(default_factory=list)
 
 
 class HubStandIn:
-    """A running stand-in: ``url``, the ``repositories`` by name, and the ``requests`` it got as "METHOD path"."""
+    """A running stand-in: ``url``, the ``repositories`` by name (Spaces as "spaces/OWNER/NAME"), the ``requests`` it got as "METHOD path",
+    and what it is asked to publish by, see ``hub_uploads``.
+    """
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
         self.requests: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.landing_page = False  # answer everything as a hotel's network does
+        self.uploads = Uploads()
         stand_in = self
 
         class Handler(_Handler):
@@ -84,6 +95,36 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._answer(body=True)
 
+    def do_POST(self) -> None:
+        self._take()
+
+    def do_PUT(self) -> None:
+        self._take()
+
+    def _take(self) -> None:
+        path = unquote(urlsplit(self.path).path).strip("/")
+        self.hub.requests.append(f"{self.command} {path}")
+        self.hub.headers.append(dict(self.headers))
+        fault, length = self.hub.uploads.fault(self.command, path), int(self.headers.get("Content-Length") or 0)
+        if fault and fault.breaks == "half-way":
+            self.rfile.read(length // 2)
+            return self._reset()
+        sent = self.rfile.read(length) if length else unchunked(self.rfile, self.headers)
+        if fault and fault.status:
+            return self._say(fault.status, {"error": fault.said}, fault.headers)
+        answer = self.hub.uploads.answer(self.hub, self.command, path, sent, dict(self.headers))
+        if fault and fault.breaks == "afterwards":  # it is done, and the answer is lost
+            return self._reset()
+        return self._say(answer.status, answer.body, answer.headers)
+
+    def _say(self, status: int, said: object, headers: dict[str, str]) -> None:
+        self._send(status, json.dumps(said).encode(), {"Content-Type": "application/json", **headers}, body=True)
+
+    def _reset(self) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() now sends a reset
+        self.close_connection = True
+        self.connection.close()
+
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
 
@@ -93,16 +134,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.headers.append(dict(self.headers))
         if self.hub.landing_page:
             return self._send(200, b"<html>Please log in to the hotel network</html>", {"Content-Type": "text/html"}, body)
-        if path.startswith(("api/models/", "api/datasets/")):
+        if fault := self.hub.uploads.fault(self.command, path):
+            return self._say(fault.status, {"error": fault.said}, fault.headers) if fault.status else self._reset()
+        if path == "api/whoami-v2":
+            answer = self.hub.uploads.answer(self.hub, self.command, path, b"", dict(self.headers))
+            return self._say(answer.status, answer.body, answer.headers)
+        if path.startswith(("api/models/", "api/datasets/", "api/spaces/")):
             name, _revision, revision = path.split("/", 2)[2].partition("/revision/")
-            return self._describe(name, revision or "main", body)
+            return self._describe(f"spaces/{name}" if path.startswith("api/spaces/") else name, revision or "main", body)
         name, _resolve, rest = path.partition("/resolve/")
         revision, _slash, file = rest.partition("/")
         return self._file(name.removeprefix("datasets/"), revision, file, body)
 
     def _repository(self, name: str, revision: str, body: bool) -> tuple[Repository, str] | None:
         repository = self.hub.repositories.get(name)
-        if repository is None:
+        if self.hub.uploads.strange(dict(self.headers)):
+            self._send(401, b'{"error":"Invalid username or password."}', {}, body)
+        elif repository is None or (repository.private and not self.hub.uploads.may_see(name, dict(self.headers))):
             self._send(404, b'{"error":"Repository not found"}', {"X-Error-Code": "RepoNotFound"}, body)
         elif repository.status:
             self._send(repository.status, b"{}", {"X-Error-Code": repository.code} if repository.code else {}, body)
@@ -118,17 +166,17 @@ class _Handler(BaseHTTPRequestHandler):
             repository, commit = found
             siblings = []
             for path, content in repository.files.items():
-                entry: dict[str, object] = {"rfilename": path, "size": len(content), "blobId": hashlib.sha1(content).hexdigest()}
+                entry: dict[str, object] = {"rfilename": path, "size": len(content), "blobId": git_id(content)}
                 if path.endswith(LARGE):
                     entry["lfs"] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest(), "pointerSize": 130}
                 siblings.append(entry)
-            answer = {
-                "id": name,
+            answer: dict[str, object] = {
+                "id": name.removeprefix("spaces/"),
                 "modelId": name,
                 "sha": commit,
                 "siblings": siblings,
-                "private": False,
-                "tags": [],
+                "private": repository.private,
+                "tags": tags_of(repository.files.get("README.md", b"")),
                 "downloads": 0,
                 "likes": 0,
             }
@@ -152,9 +200,7 @@ class _Handler(BaseHTTPRequestHandler):
             content, status = content[start:], 206
         if body and repository.resets.get(path, 0) > 0:
             repository.resets[path] -= 1
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() now sends a reset
-            self.close_connection = True
-            self.connection.close()
+            self._reset()
             return
         breaks = repository.breaks.pop(path, None) if body else None
         self._send(status, content, headers, body, stop_after=breaks)
@@ -235,7 +281,7 @@ class Ear(Observer):
         self.warnings.append(text)
 
     def progress(self, stage: str, done: int, total: int | None, figures: Any) -> None:
-        assert stage == "fetch"
+        assert stage in ("fetch", "upload")
         self.bytes.append((done, total))
 
 

@@ -51,7 +51,7 @@ def command(panel: str, help: str, *examples: str) -> Callable[[Callback], Callb
 
 def group() -> Any:
     """The command line, ready to parse."""
-    from weitiao.cli import pretraining, spaces, verbs, verbs_inside  # noqa: F401 - they join by being imported
+    from weitiao.cli import pretraining, publishing, spaces, verbs, verbs_inside  # noqa: F401 - they join by being imported
 
     made: Any = typer.main.get_command(app)
     # On the help page the main job comes first, whichever file a verb stands in.

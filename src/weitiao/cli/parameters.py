@@ -36,6 +36,20 @@ UseAs = Annotated[
     ),
 ]
 
+GATE = N_("The gate")
+AtLeast = Annotated[
+    list[str] | None,
+    Option(
+        metavar="<figure>",
+        help=N_("A figure that must be reached, as in accuracy=0.8; if it is not, the exit code is 8. Can be repeated."),
+        rich_help_panel=GATE,
+    ),
+]
+AtMost = Annotated[
+    list[str] | None,
+    Option(metavar="<figure>", help=N_("The same for a figure of which less is better, as in mae=0.5."), rich_help_panel=GATE),
+]
+
 NewFile = Annotated[str, Argument(metavar="FILE", help=N_("The file to write, such as my_task.py."))]
 Like = Annotated[
     str,

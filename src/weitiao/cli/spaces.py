@@ -13,6 +13,7 @@ from weitiao.cli.subject import typed
 from weitiao.messages import N_, _
 
 SDKS, HUBS = ("static", "gradio", "docker"), ("huggingface", "modelscope")  # as on the help page; a test holds them to the table
+CIS = ("github",)
 PAGE, HUB = N_("The page"), N_("The hub")
 
 
@@ -67,13 +68,46 @@ Endpoint = Annotated[
     Option("--endpoint", metavar="<url>", help=N_("Another hub's address; a mirror for downloads is never used."), rich_help_panel=HUB),
 ]
 
+WORKFLOW = N_("A workflow that publishes by itself")
+Ci = Annotated[
+    str,
+    Option(
+        "--ci",
+        metavar="<host>",
+        help=N_(
+            "github: write a workflow into the repository (--out, or here) that checks, trains, measures and publishes on a push to main."
+        ),
+        autocompletion=_completing(CIS),
+        rich_help_panel=WORKFLOW,
+    ),
+]
+CiData = Annotated[
+    str | None,
+    Option("--data", metavar="<file>", help=N_("What it trains on: a file there, or hub:NAME."), rich_help_panel=WORKFLOW),
+]
+CiTest = Annotated[
+    str | None,
+    Option(
+        "--test", metavar="<file>", help=N_("Labelled rows that the gate decides by (the run's own test file)."), rich_help_panel=WORKFLOW
+    ),
+]
+CiGate = Annotated[
+    list[str] | None,
+    Option(
+        "--gate",
+        metavar="<figure>",
+        help=N_("What must be reached, or nothing is published, as in accuracy=0.8. Can be repeated."),
+        rich_help_panel=WORKFLOW,
+    ),
+]
+
 
 @command(
     MAIN,
     N_("Write a run as a page for a hub (a Space): everything that it needs is in the folder. With --push it is tried out and published."),
     "weitiao space runs/reviews",
-    "weitiao space runs/reviews --sdk gradio --try",
     "weitiao space runs/reviews --push ann/reviews",
+    "weitiao space runs/reviews --ci github --data train.csv --test test.csv --gate accuracy=0.8 --push ann/reviews",
 )
 @verb(lambda: ("offline",))
 def space(
@@ -90,9 +124,19 @@ def space(
     private: Private = False,
     hardware: Hardware = "",
     endpoint: Endpoint = "",
+    ci: Ci = "",
+    data: CiData = None,
+    test: CiTest = None,
+    gate: CiGate = None,
     trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
+    if ci or data or test or gate:
+        from weitiao.cli.publishing import workflow
+
+        asked: dict[str, Any] = {"push": push, "endpoint": endpoint, "overwrite": overwrite, "trust_task": trust_task}
+        workflow(screen, run, ci, out, sdk=sdk, data=data, test=test, gate=gate, **asked)
+        return
     from weitiao.cli.progress import LOADING, working
     from weitiao.cli.tables import pairs, space_of
 

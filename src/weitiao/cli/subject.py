@@ -112,7 +112,7 @@ def subject_of(
 
     if precision is not None:
         check_precision(precision)
-    run = open_run(name) if use_as is None else None
+    run = open_run(name, offline=settings.get("offline") is True) if use_as is None else None
     task = tasks.get(str(use_as)) if run is None else tasks.of_run(run.record(), run.task, trust_task=trust_task)
     values = typed(settings, task)
     columns = {setting: str(settings[setting]) for setting in settings if _names_column(task, setting)}

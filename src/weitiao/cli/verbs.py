@@ -15,6 +15,8 @@ from weitiao.cli.options import answering_settings, reading_settings, settings_o
 from weitiao.cli.parameters import (
     AllowLossy,
     ApiKeyEnv,
+    AtLeast,
+    AtMost,
     Config,
     Data,
     DataOrConfig,
@@ -124,7 +126,7 @@ def train(
     MAIN,
     N_("Evaluate a run, or a pretrained model, on labelled data: figures with intervals, beside simple baselines."),
     "weitiao evaluate runs/reviews test.csv",
-    "weitiao evaluate runs/reviews test.csv --label stars --json",
+    "weitiao evaluate runs/reviews test.csv --label stars --at-least accuracy=0.8",
     "weitiao evaluate deepset/roberta-base-squad2 dev.json --task question-answering",
 )
 @verb(reading_settings)
@@ -134,9 +136,14 @@ def evaluate(
     data: Data,
     use_as: UseAs = None,
     precision: Precision = None,
+    at_least: AtLeast = None,
+    at_most: AtMost = None,
     trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
+    from weitiao.metrics import check_demands, parse_demands
+
+    least, most = parse_demands(at_least or (), "--at-least"), parse_demands(at_most or (), "--at-most")
     subject = subject_of(run, use_as, settings, precision=precision, trust_task=trust_task)
     reading = subject.of_file()
     from weitiao.cli import figures
@@ -145,7 +152,10 @@ def evaluate(
     with working(screen, results=True, first=_(LOADING)) as (api, observer):
         evaluation = api.load(run, **subject.loading).evaluate(data, observer=observer, **reading)
     deciding = evaluation.get("metrics", {}).get(evaluation.get("headline"))
+    if screen.json:  # one object is printed, and what a gate stopped is an error
+        check_demands(evaluation, least, most)
     screen.result(evaluation, *figures.evaluated(evaluation), bare="" if deciding is None else str(deciding))
+    check_demands(evaluation, least, most)
     report = () if use_as else (("weitiao", "report", run),)
     again = (*subject.flags, "--file", data, *subject.reading_flags, "--out", "predictions.csv")
     screen.next(*report, ("weitiao", "predict", run, *again))

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from weitiao.engine.model_folder import file_sha256
 from weitiao.engine.refusals import CONNECT_SECONDS, ask, because, in_background, kinds_of
@@ -99,7 +99,7 @@ def download(repository: Repository, names: list[str], *, observer: Observer = S
     if fresh:
         meter = _Meter()
         with on_our_terms(repository.endpoint), _cache_errors(cache):
-            _watched(lambda: _fetch(repository, fresh, cache, meter), meter, needed, observer)
+            watched(lambda: _fetch(repository, fresh, cache, meter), meter, needed, observer)
     for name in fresh:
         _check_hash(folder / name, wanted[name], repository)
     return folder
@@ -194,13 +194,24 @@ def _fetch(repository: Repository, names: list[str], cache: Path, meter: _Meter)
         meter.current = 0
 
 
-def _watched(work: Callable[[], None], meter: _Meter, total: int, observer: Observer) -> None:
+class Meter(Protocol):
+    """Counts the bytes of work that runs in another thread, and stops it."""
+
+    finished: int
+    stopped: bool
+
+    @property
+    def current(self) -> float:
+        """Bytes beside those of what is finished."""
+
+
+def watched(work: Callable[[], object], meter: Meter, total: int, observer: Observer, stage: str = "fetch") -> None:
     """``work`` in a thread, its meter shown from this one: an observer is called from one thread only, and Ctrl-C ends it at once."""
     thread, outcome = in_background(work)
     try:
         while not outcome:
             thread.join(0.1)
-            observer.progress("fetch", min(total, meter.finished + int(meter.current)), total, {})
+            observer.progress(stage, min(total, meter.finished + int(meter.current)), total, {})
     except BaseException:
         meter.stopped = True
         thread.join(2)

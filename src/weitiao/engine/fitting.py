@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
+from weitiao.data.hub_cache import is_hub_name
 from weitiao.engine.heads import kind_of, kind_of_config, made_for
 from weitiao.errors import RunError, WeitiaoError
 from weitiao.messages import _
@@ -16,18 +17,40 @@ if TYPE_CHECKING:
     from weitiao.engine.base_models import Choice
 
 
-def open_run(path: str | Path) -> RunFolder:
-    """A run's folder. Raises RunError where there is none; one for a pretrained model says how to use that."""
+def open_run(path: str | Path, *, offline: bool = False) -> RunFolder:
+    """A run's folder; a run that was published is fetched by its name on the hub, OWNER/NAME, unless ``offline``.
+
+    Raises:
+        RunError: there is none; the message for a pretrained model says how to use that.
+    """
     folder = RunFolder(path)
     if folder.record_file.is_file():
         return RunFolder.open(path)
     if (folder.path / "config.json").is_file():
         raise RunError(_explained(folder.path))
+    hints = []
+    if _could_be_published(str(path)):
+        from weitiao.engine.endpoint import endpoint_shown  # with all that fetches models
+        from weitiao.engine.published import published_run
+        from weitiao.engine.refusals import Refused
+
+        try:
+            return published_run(str(path), offline=offline)
+        except Refused as refused:
+            if refused.cause:
+                message = _("Nor is there a run of that name on {hub}: {cause}.")
+                hints.append(message.format(hub=endpoint_shown(), cause=refused.cause))
     try:
         return RunFolder.open(path)
     except RunError as error:
-        hint = _("For a pretrained model say what it is to do, for example: --task {task}").format(task="fill-mask")
-        raise RunError(f"{error} {hint}" if not folder.path.exists() else str(error)) from error
+        hints.append(_("For a pretrained model say what it is to do, for example: --task {task}").format(task="fill-mask"))
+        raise RunError(" ".join([str(error), *hints]) if not folder.path.exists() else str(error)) from error
+
+
+def _could_be_published(name: str) -> bool:
+    """Whether a name could be of a run on a hub: OWNER/NAME, where no folder OWNER is here, for then a path is meant."""
+    path = Path(name)
+    return "/" in name and is_hub_name(name) and not path.exists() and not path.parent.is_dir()
 
 
 def fitting_tasks(config: Mapping[str, Any]) -> list[str]:

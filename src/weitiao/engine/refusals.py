@@ -94,7 +94,7 @@ def kinds_of(error: BaseException) -> set[str]:
     >>> sorted(kinds_of(TimeoutError()) - {"object", "BaseException"})
     ['Exception', 'OSError', 'TimeoutError']
     """
-    return {kind.__name__ for link in _chain(error) for kind in type(link).__mro__}
+    return {kind.__name__ for link in chain_of(error) for kind in type(link).__mro__}
 
 
 def because(error: BaseException) -> Refused:
@@ -103,7 +103,7 @@ def because(error: BaseException) -> Refused:
     >>> because(ConnectionRefusedError(111, "Connection refused")).cause
     'connection refused'
     """
-    chain, kinds = _chain(error), kinds_of(error)
+    chain, kinds = chain_of(error), kinds_of(error)
     for link in chain:
         if isinstance(link, Refused):
             return link
@@ -145,7 +145,8 @@ def _by_status(status: int) -> Refused:
     return Refused(*known.get(status, ("failed", _("it answers with an error ({status})").format(status=status))))
 
 
-def _chain(error: BaseException) -> list[BaseException]:
+def chain_of(error: BaseException) -> list[BaseException]:
+    """An error and what it came from, each once."""
     chain: list[BaseException] = []
     link: BaseException | None = error
     while link is not None and link not in chain:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "classification": ("classification_scores",),
     "comparing": ("compare", "standing"),
+    "demands": ("Demand", "check_demands", "parse_demands"),
     "multi_label": ("multi_label_scores",),
     "regression": ("regression_scores",),
     "resampling": ("interval", "mean_scores", "ratio_scores", "resamples"),
@@ -31,11 +32,14 @@ _PLACES = {
 __all__ = [
     "SMALLER_IS_BETTER",
     "TITLES",
+    "Demand",
+    "check_demands",
     "classification_scores",
     "compare",
     "interval",
     "mean_scores",
     "multi_label_scores",
+    "parse_demands",
     "ratio_scores",
     "regression_scores",
     "resamples",

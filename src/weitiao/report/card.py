@@ -40,16 +40,20 @@ _LEARNED = {
 }
 
 
-def write_card(run: RunFolder) -> Path:
+def write_card(run: RunFolder, *, check: Mapping[str, Any] | None = None, published: str = "") -> Path:
     """Write the run's README.md, in the language in force (metadata is the hub's), and return its path.
+
+    Args:
+        check: the data check's findings, where they do not stand in the folder.
+        published: OWNER/NAME on a hub, whose page the card will be.
 
     Raises:
         RunError: run.json cannot be read.
         ResourceError: the file cannot be written.
     """
-    record, check = run.record(), run.check()
+    record, check = run.record(), run.check() if check is None else check
     if "pretraining" in record:
-        return _pretraining_card(run, record)
+        return _pretraining_card(run, record, published)
     evaluation = record.get("evaluation") or {}
     labels = (record.get("spec") or {}).get("labels") or []
     task = describe(record, run.task)
@@ -68,12 +72,13 @@ def write_card(run: RunFolder) -> Path:
         pipeline=task["hub_tag"] if task["pipeline"] and not is_adapter(record) and not form.reader else "",
         form=form,
         adapter=is_adapter(record),
+        published=published,
     )
     write_text(run.card, f"---\n{metadata(record, check, hub_tag=task['hub_tag'])}\n---\n\n{text.strip()}\n")
     return run.card
 
 
-def _pretraining_card(run: RunFolder, record: Mapping[str, Any]) -> Path:
+def _pretraining_card(run: RunFolder, record: Mapping[str, Any], published: str) -> Path:
     """The card of a model that was trained on running text: which corpora, how much of them, and what was measured."""
     pretraining, training = record["pretraining"], record.get("training") or {}
     base = record.get("base_model") or {}
@@ -87,6 +92,7 @@ def _pretraining_card(run: RunFolder, record: Mapping[str, Any]) -> Path:
         figures={name: value for name, value in (record.get("held_out") or {}).items() if value is not None},
         before=pretraining.get("before") or {},
         training=training,
+        published=published,
     )
     language = {"language": (record.get("data") or {}).get("language")}
     write_text(run.card, f"---\n{metadata(record, language)}\n---\n\n{text.strip()}\n")

@@ -1,0 +1,103 @@
+"""The verbs that publish: parse, call ``deploy.publishing``, print."""
+
+from typing import Annotated, Any
+
+from typer import Argument, Option
+
+from weitiao import tasks
+from weitiao.cli.application import MAIN, command
+from weitiao.cli.options import verb
+from weitiao.cli.parameters import Offline, Run
+from weitiao.cli.screen import Screen
+from weitiao.cli.subject import question
+from weitiao.errors import UsageError
+from weitiao.messages import N_, _
+from weitiao.quantities import size
+from weitiao.runs import RunFolder
+
+HUB = N_("The hub")
+Repo = Annotated[str, Argument(metavar="OWNER/NAME", help=N_("The repository: your name on the hub, or an organisation's, and a name."))]
+Private = Annotated[bool, Option("--private", help=N_("Only you see it."), rich_help_panel=HUB)]
+Endpoint = Annotated[
+    str | None,
+    Option(
+        "--endpoint",
+        metavar="<address>",
+        help=N_("Another hub than huggingface.co. HF_ENDPOINT, a mirror for downloads, is never sent a token."),
+        rich_help_panel=HUB,
+    ),
+]
+Message = Annotated[str | None, Option("--message", "-m", metavar="<text>", help=N_("What the commit says."), rich_help_panel=HUB)]
+Replaced = Annotated[
+    bool, Option("--overwrite", help=N_("Replace what a repository holds that weitiao did not make."), rich_help_panel=HUB)
+]
+
+
+@command(
+    MAIN,
+    N_("Publish a run's model on the hub, with its card: others train from it and predict with it by its name."),
+    "weitiao push runs/reviews ann/reviews",
+    "weitiao push exports/reviews ann/reviews-onnx --private",
+)
+@verb()
+def push(
+    screen: Screen,
+    run: Run,
+    repo: Repo,
+    private: Private = False,
+    endpoint: Endpoint = None,
+    message: Message = None,
+    overwrite: Replaced = False,
+    offline: Offline = False,
+) -> None:
+    from weitiao.cli.progress import observer_for
+    from weitiao.cli.tables import pairs
+    from weitiao.deploy.publishing.pushed import push as publish
+
+    with observer_for(screen) as observer:
+        given: dict[str, Any] = {"private": private, "endpoint": endpoint or "", "message": message or "", "overwrite": overwrite}
+        made = publish(run, repo, offline=offline, observer=observer, **given)
+    files = _("{count} ({size})").format(count=len(made["files"]), size=size(made["bytes"]))
+    screen.result(made, pairs({_("address"): made["address"], _("files"): files}), bare=made["address"])
+    if not endpoint:
+        training = () if made["adapter"] or "config.json" not in made["files"] else (("weitiao", "train", "DATA", "--model", repo),)
+        screen.next(("weitiao", "predict", repo, *question(run)), *training)
+
+
+def workflow(
+    screen: Screen,
+    run: str,
+    ci: str,
+    out: str | None,
+    *,
+    sdk: str,
+    data: str | None,
+    test: str | None,
+    gate: list[str] | None,
+    push: str,
+    trust_task: bool,
+    **how: Any,
+) -> None:
+    """``weitiao space --ci github``: write what publishes by itself; nothing is published now."""
+    if not ci:
+        raise UsageError(_("{flags} is for a workflow, so it needs --ci github.").format(flags="--data, --test, --gate"))
+    if ci != "github":
+        raise UsageError(_('There is no --ci "{name}"; there is: github.').format(name=ci))
+    if not data or not push:
+        missing = "--data train.csv" if not data else "--push OWNER/NAME"
+        raise UsageError(_("A workflow must be told everything. Add {missing}").format(missing=missing))
+    from weitiao.cli.tables import pairs
+    from weitiao.deploy.publishing.workflow import write
+    from weitiao.deploy.space.kinds import HUGGINGFACE, chosen
+
+    folder = RunFolder.open(run)
+    record = folder.record()
+    kind, why = chosen(sdk, HUGGINGFACE, tasks.of_run(record, folder.task, trust_task=trust_task), record)
+    if why:
+        screen.note(why)
+    asked: dict[str, Any] = {"data": data, "test": test or "", "gate": gate or (), "push": push, "sdk": kind.name, "trust_task": trust_task}
+    made = write(run, out or ".", **asked, **how)
+    files = _(", ").join(made["files"][1:])
+    screen.result(made, pairs({_("workflow"): made["workflow"], _("beside it"): files}), bare=made["workflow"])
+    screen.note(_("Add the secret HF_TOKEN on GitHub (Settings, Secrets and variables), then commit these files and push."))
+    screen.next(("git", "add", *made["files"]))

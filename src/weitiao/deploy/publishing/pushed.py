@@ -1,0 +1,143 @@
+"""``weitiao push``: a run as a repository of models. Its model stands at the top, where transformers and PEFT look for it, and beside it
+what weitiao needs to answer as the run did: its record and a task file of somebody's own. Rows, logs and reports stay at home.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from weitiao.deploy.publishing.target import target_of
+from weitiao.deploy.publishing.upload import upload
+from weitiao.deploy.space.public import public
+from weitiao.engine.model_folder import is_adapter
+from weitiao.errors import ModelError, RunError
+from weitiao.forms import form_of
+from weitiao.messages import _
+from weitiao.observer import SILENT, Observer
+from weitiao.report.card import write_card
+from weitiao.report.formats import file_name
+from weitiao.runs import AT_TOP, RunFolder, write_text
+
+# Of an evaluation: figures. Beside them stand texts of the rows that it was measured on.
+_FIGURES = (
+    *("split", "rows", "source", "metrics", "intervals", "baselines", "verdict", "headline", "direction"),
+    *("per_class", "confusion_matrix", "calibration", "log_loss_rows"),
+)
+_CORPUS = ("documents", "characters", "segmenter", "language")
+
+
+def push(
+    name: str | Path,
+    repo: str,
+    *,
+    private: bool = False,
+    endpoint: str = "",
+    message: str = "",
+    overwrite: bool = False,
+    offline: bool = False,
+    observer: Observer = SILENT,
+) -> dict[str, Any]:
+    """Publish the model of a run, or an export, with its card.
+
+    Args:
+        name: a finished run's folder, or an export's.
+        repo: OWNER/NAME.
+        private, endpoint, message, overwrite, offline: see ``upload``.
+
+    Returns:
+        {"repo", "address", "kind": "model", "adapter", "files": their names, "bytes"}.
+
+    Raises:
+        RunError: the run is not finished.
+        ModelError: nobody else could use it: an adapter whose base stands on this machine alone.
+        UsageError, NetworkError, RunError: see ``upload``.
+    """
+    run = RunFolder.open(name)
+    record = run.record()
+    if record.get("status") != "finished":
+        raise RunError(_("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name))
+    adapter = is_adapter(run.model)
+    if adapter and (record.get("base_model") or {}).get("source") in ("folder", "blank"):
+        text = _(
+            "{path} is an adapter on a base model that stands in a folder of this machine, so nobody else could use it. Make one model of "
+            "the two and push that: weitiao export {path} --to merged --out {path}-merged"
+        )
+        raise ModelError(text.format(path=name))
+    target_of(repo, "model", endpoint=endpoint, offline=offline)  # what is wrong with it is said before anything is copied
+    with _beside(run.path) as place:
+        assemble(run, repo, place)
+        files = sorted(file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file())
+        size = sum((place / file).stat().st_size for file in files)
+        observer.note(_("The rows, their predictions, the logs and the report stay here: they hold your texts."))
+        if run.task.is_dir():
+            observer.note(_("The task file goes along: {files}").format(files=", ".join(f for f in files if f.startswith(run.task.name))))
+        how: dict[str, Any] = {"private": private, "endpoint": endpoint, "message": message, "overwrite": overwrite, "offline": offline}
+        address = upload(place, repo, kind="model", observer=observer, **how)
+    return {"repo": repo, "address": address, "kind": "model", "adapter": adapter, "files": files, "bytes": size}
+
+
+def assemble(run: RunFolder, repo: str, place: Path) -> None:
+    """Write into an empty folder what of a run is published under OWNER/NAME."""
+    record = run.record()
+    at_top = not form_of(record).reader  # what answers without torch is found by weitiao alone, by its hashes
+    left = run.card_and_record if run.model == run.path else (run.card.name,)  # PEFT writes a card of its own into its folder
+    ignored = shutil.ignore_patterns(*left, ".*")
+    shutil.copytree(run.model, place if at_top else place / run.model.name, dirs_exist_ok=True, copy_function=_linked, ignore=ignored)
+    if record.get("task_file"):
+        shutil.copytree(run.task, place / run.task.name, copy_function=_linked, ignore=shutil.ignore_patterns("__pycache__"))
+    made = RunFolder(place)
+    told = published_record(record, repo, at_top=at_top)
+    write_text(made.record_file, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+    write_card(made, check=run.check(), published=repo)
+
+
+def published_record(record: Mapping[str, Any], repo: str, *, at_top: bool) -> dict[str, Any]:
+    """A run's record as anybody may read it: no place of this machine, no row of the data.
+
+    >>> evaluation = {"rows": 5, "metrics": {"bleu": 0.3}, "side_by_side": [{"input": "a secret"}]}
+    >>> published_record({"name": "run", "evaluation": evaluation, "command": ["weitiao"]}, "ann/mt", at_top=True)["evaluation"]
+    {'rows': 5, 'metrics': {'bleu': 0.3}}
+    """
+    told = public(record)
+    for name in ("evaluation", "held_out"):
+        if told.get(name):
+            told[name] = {what: value for what, value in told[name].items() if what in _FIGURES or isinstance(value, (int, float))}
+    if corpus := (told.get("pretraining") or {}).get("corpus"):
+        sources: dict[str, dict[str, int]] = {}
+        for source, counts in (corpus.get("sources") or {}).items():
+            sums = sources.setdefault(file_name(source), {})
+            for what, count in counts.items():
+                sums[what] = sums.get(what, 0) + count
+        told["pretraining"]["corpus"] = {**{name: corpus[name] for name in _CORPUS if name in corpus}, "sources": sources}
+    (told.get("base_model") or {}).pop("folder", None)
+    settings = told.get("settings") or {}
+    if settings and (record.get("base_model") or {}).get("source") == "folder":
+        settings["model"] = told["base_model"]["id"]
+    if "task_file" in record and "task" in settings:
+        settings["task"] = file_name(settings["task"])
+    for mine in ("out", "overwrite"):
+        settings.pop(mine, None)
+    name = repo.partition("/")[2]
+    return {**told, "name": name, "published": {"repo": repo, **({"model": AT_TOP} if at_top else {})}}
+
+
+@contextmanager
+def _beside(run: Path) -> Iterator[Path]:
+    """An empty folder on the run's own disk, so that large files need no copy; elsewhere where that disk cannot be written."""
+    there = run.resolve().parent
+    with tempfile.TemporaryDirectory(prefix=".push-", dir=there if os.access(there, os.W_OK) else None) as place:
+        yield Path(place)
+
+
+def _linked(source: str, target: str) -> str:
+    """The same file under another name, or a copy where the disk has no such names."""
+    try:
+        os.link(os.path.realpath(source), target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target

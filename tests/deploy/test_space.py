@@ -24,6 +24,8 @@ from tests.conftest import make_model, sentences, write_csv
 from tests.deploy.test_container import paired, pictured
 from tests.deploy.test_container import talk as talk
 from tests.deploy.test_serve import trained
+from tests.engine.hub_stand_in import HubStandIn
+from tests.engine.hub_uploads import Fault
 from tests.own_tasks import PLAIN, QUICK, written
 from tests.test_own_tasks import elsewhere as elsewhere
 from weitiao import tasks
@@ -403,6 +405,7 @@ def test_what_shows_in_the_weights_alone_leads_to_the_next_kind(stand_in: list[s
     assert not (tmp_path / "other").exists()
 
 
+@pytest.mark.usefixtures("ann")
 def test_it_is_tried_out_before_it_is_sent(stand_in: list[str], run: weitiao.Run, tmp_path: Path) -> None:
     sent: list[Any] = []
 
@@ -423,6 +426,7 @@ def test_it_is_tried_out_before_it_is_sent(stand_in: list[str], run: weitiao.Run
     assert len(sent) == 1 and (tmp_path / "space" / "index.html").is_file()
 
 
+@pytest.mark.usefixtures("ann")
 def test_a_trial_that_fails_ends_the_command(
     stand_in: list[str], run: weitiao.Run, tmp_path: Path, command: Callable[..., Outcome]
 ) -> None:
@@ -431,15 +435,37 @@ def test_a_trial_that_fails_ends_the_command(
     assert done.code == 8 and "Nothing was sent" in done.err and not done.out.strip()
 
 
+@pytest.mark.usefixtures("ann")
+def test_it_reaches_a_hub(stand_in: list[str], hub: HubStandIn, run: weitiao.Run, tmp_path: Path, command: Callable[..., Outcome]) -> None:
+    words = ["space", str(run.path), "--out", str(tmp_path / "space"), "--push", "ann/reviews", "--endpoint", hub.url]
+    done = command(*words)
+    assert done.code == 0 and f"{hub.url}/spaces/ann/reviews" in done.out, done.err
+    there = hub.repositories["spaces/ann/reviews"]
+    written = {file.relative_to(tmp_path / "space").as_posix() for file in (tmp_path / "space").rglob("*") if file.is_file()}
+    assert there.sdk == "static" and set(there.files) == written and "README.md" in written
+    hub.uploads.faults = [Fault("POST", "repos/create", 402)]
+    hub.repositories.clear()
+    paid = command(*words, "--overwrite")
+    assert paid.code == 2 and "payment" in paid.err and not hub.repositories
+
+
+def test_a_token_is_asked_for_before_anything_is_written(
+    ann: None, run: weitiao.Run, tmp_path: Path, command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    done = command("space", str(run.path), "--out", str(tmp_path / "space"), "--push", "ann/reviews")
+    assert done.code == 2 and "hf auth login" in done.err and not (tmp_path / "space").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
         (["--sdk", "gradoi"], 2, 'Did you mean "gradio"?'),
         (["--target", "modelscop"], 2, 'Did you mean "modelscope"?'),
-        (["--push", "reviews"], 2, '"reviews" is no name for a Space'),
-        (["--push", "../reviews"], 2, "is no name for a Space"),
-        (["--push", "ann/a b"], 2, "is no name for a Space"),
-        (["--push", "datasets/ann/reviews"], 2, "is no name for a Space"),
+        (["--push", "reviews"], 2, '"reviews" is no name of a repository'),
+        (["--push", "../reviews"], 2, "is no name of a repository"),
+        (["--push", "ann/a b"], 2, "is no name of a repository"),
+        (["--push", "datasets/ann/reviews"], 2, "is no name of a repository"),
         (["--push", "ann/reviews", "--hardware", "cpu-upgrad"], 2, 'Did you mean "cpu-upgrade"?'),
         (["--push", "ann/reviews", "--target", "modelscope"], 2, "leave out --push"),
         (["--private", "--endpoint", "https://a.example"], 2, "--private, --endpoint says how a Space is published"),

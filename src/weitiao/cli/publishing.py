@@ -88,11 +88,11 @@ def workflow(
         raise UsageError(_("A workflow must be told everything. Add {missing}").format(missing=missing))
     from weitiao.cli.tables import pairs
     from weitiao.deploy.publishing.workflow import write
-    from weitiao.deploy.space.kinds import HUGGINGFACE, chosen
+    from weitiao.deploy.space.kinds import HUGGINGFACE, possible
 
     folder = RunFolder.open(run)
     record = folder.record()
-    kind, why = chosen(sdk, HUGGINGFACE, tasks.of_run(record, folder.task, trust_task=trust_task), record)
+    (kind, *_others), why = possible(sdk, HUGGINGFACE, tasks.of_run(record, folder.task, trust_task=trust_task), record)
     if why:
         screen.note(why)
     asked: dict[str, Any] = {"data": data, "test": test or "", "gate": gate or (), "push": push, "sdk": kind.name, "trust_task": trust_task}

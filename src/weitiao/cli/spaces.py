@@ -146,7 +146,9 @@ def space(
 
         ways: dict[str, Any] = {**typed(settings), "sdk": sdk, "target": target, "zero_gpu": zero_gpu, "title": title}
         ways |= {"overwrite": overwrite, "trust_task": trust_task, "tried": try_out}
-        made = publish_space(run, place, sending=Sending(push, private, hardware, endpoint), observer=observer, **ways)
+        made = publish_space(
+            run, place, sending=Sending(push, private, hardware, endpoint, bool(ways.get("offline"))), observer=observer, **ways
+        )
     screen.result(made, pairs(space_of(made)), bare=made.get("address") or place)
     again = ("weitiao", "space", run, "--sdk", made["sdk"], *(("--trust-task",) if trust_task else ()), "--out", place, "--overwrite")
     publish = () if push or target != HUBS[0] else ((*again, "--push", "OWNER/NAME"),)

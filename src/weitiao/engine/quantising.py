@@ -71,6 +71,7 @@ def place(network: nn.Module, device: str) -> None:
     if _quantised_in(network) is None:
         network.to(device)
         return
+    module: Any
     for module in network.modules():
         # On processors with AVX-512 for bf16 its layers of 4 bits would lay their weights out otherwise, for good, when they first answer:
         # they are rounded once more by that, and nothing can be learned through them any more.

@@ -23,13 +23,6 @@ from weitiao.report.card import write_card
 from weitiao.report.formats import file_name
 from weitiao.runs import AT_TOP, RunFolder, write_text
 
-# Of an evaluation: figures. Beside them stand texts of the rows that it was measured on.
-_FIGURES = (
-    *("split", "rows", "source", "metrics", "intervals", "baselines", "verdict", "headline", "direction"),
-    *("per_class", "confusion_matrix", "calibration", "log_loss_rows"),
-)
-_CORPUS = ("documents", "characters", "segmenter", "language")
-
 
 def push(
     name: str | Path,
@@ -99,21 +92,10 @@ def assemble(run: RunFolder, repo: str, place: Path) -> None:
 def published_record(record: Mapping[str, Any], repo: str, *, at_top: bool) -> dict[str, Any]:
     """A run's record as anybody may read it: no place of this machine, no row of the data.
 
-    >>> evaluation = {"rows": 5, "metrics": {"bleu": 0.3}, "side_by_side": [{"input": "a secret"}]}
-    >>> published_record({"name": "run", "evaluation": evaluation, "command": ["weitiao"]}, "ann/mt", at_top=True)["evaluation"]
-    {'rows': 5, 'metrics': {'bleu': 0.3}}
+    >>> published_record({"name": "run", "command": ["weitiao"]}, "ann/mt", at_top=True)["name"]
+    'mt'
     """
     told = public(record)
-    for name in ("evaluation", "held_out"):
-        if told.get(name):
-            told[name] = {what: value for what, value in told[name].items() if what in _FIGURES or isinstance(value, (int, float))}
-    if corpus := (told.get("pretraining") or {}).get("corpus"):
-        sources: dict[str, dict[str, int]] = {}
-        for source, counts in (corpus.get("sources") or {}).items():
-            sums = sources.setdefault(file_name(source), {})
-            for what, count in counts.items():
-                sums[what] = sums.get(what, 0) + count
-        told["pretraining"]["corpus"] = {**{name: corpus[name] for name in _CORPUS if name in corpus}, "sources": sources}
     (told.get("base_model") or {}).pop("folder", None)
     settings = told.get("settings") or {}
     if settings and (record.get("base_model") or {}).get("source") == "folder":

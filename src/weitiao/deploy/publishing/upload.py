@@ -297,11 +297,10 @@ def _check_ours(target: Target, there: Any, private: bool, overwrite: bool) -> N
     ours = MADE_BY in (there.tags or ())
     empty = {sibling.rfilename for sibling in there.siblings or []} <= set(_THE_HUBS_OWN)
     if not (ours or empty or overwrite):
-        message = _(
-            "{address} is there already and was not made by weitiao, so it is left alone. Choose another name, or let this take its place "
-            "with --overwrite; its history keeps what it held."
-        )
-        raise RunError(message.format(**_words(target)))
+        message = _("{address} is there already and was not made by weitiao, so it is left alone. Choose another name.")
+        # A Space is written with --overwrite where its folder stands there; nobody's repository is replaced by that.
+        more = " " + _("Or let this take its place with --overwrite; its history keeps what it held.") if target.kind == "model" else ""
+        raise RunError(message.format(**_words(target)) + more)
     if private and not there.private:
         message = _(
             "{address} is there already, and everybody can see it: --private is for a new one. Make it private at {address}/settings "

@@ -27,15 +27,17 @@ class Sending:
         private: nobody else may see it.
         hardware: what it runs on, by the hub's name; "" for what costs nothing, if anything does.
         endpoint: the hub's address; "" for the official one.
+        offline: no network may be used.
     """
 
     repo: str = ""
     private: bool = False
     hardware: str = ""
     endpoint: str = ""
+    offline: bool = False
 
     def check(self, target: str) -> None:
-        """Raises UsageError for a name that the hub would not take, hardware that it does not have, or what means nothing here."""
+        """Raises UsageError for a name that the hub would not take, hardware that it has not, no token, or what means nothing here."""
         if not self.repo:
             given = {"--private": self.private, "--hardware": self.hardware, "--endpoint": self.endpoint}
             if stray := [flag for flag, value in given.items() if value]:
@@ -47,19 +49,14 @@ class Sending:
             message = _("--push goes to Hugging Face's hub. Upload the folder on {target}'s own pages, and leave out --push.")
             raise UsageError(message.format(target=target))
         from huggingface_hub import SpaceHardware
-        from huggingface_hub.utils import HFValidationError, validate_repo_id
 
-        try:
-            if self.repo.count("/") != 1:
-                raise HFValidationError
-            validate_repo_id(self.repo)
-        except HFValidationError as error:
-            message = _('"{repo}" is no name for a Space: OWNER/NAME, of letters, digits, ".", "_" and "-", such as ann/reviews.')
-            raise UsageError(message.format(repo=self.repo)) from error
+        from weitiao.deploy.publishing.target import target_of
+
         known = [str(one.value) for one in SpaceHardware]
         if self.hardware and self.hardware not in known:
             message = _('The hub has no hardware "{name}".').format(name=self.hardware) + nearest(self.hardware, known)
             raise UsageError(message + " " + _("There are: {names}.").format(names=_(", ").join(known)))
+        target_of(self.repo, "space", endpoint=self.endpoint, offline=self.offline)
 
 
 NOWHERE = Sending()

@@ -1,6 +1,6 @@
 """`weitiao serve` beside a plain FastAPI server and LitServe: the same model and the same mix of texts of 10 to 400 tokens, in turn.
 
-    python benchmarks/serve.py [RUN] [--workers 1] [--rounds 3] [--seconds 30] [--litserve PYTHON]
+    python benchmarks/serve.py [RUN] [--workers N] [--rounds 3] [--seconds 30] [--litserve PYTHON]
     python benchmarks/serve.py [RUN] --overload 60 --stop
 
 The first form prints for each server what it answers a second with 64 requests at a time, and at 80% of that (each of its own) how long
@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", nargs="?", help="a finished run or an export of text-classification, with --max-length 512")
     parser.add_argument("--peer-model", help="the model folder that the peers serve (RUN/model)")
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0, help="as weitiao serve has it; 0 = its own choice")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--litserve", metavar="PYTHON")

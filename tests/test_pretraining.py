@@ -21,7 +21,7 @@ from weitiao.engine import tokenizer_of_corpus
 from weitiao.engine.architectures import SIZES, size_named
 from weitiao.engine.models import load_tokenizer
 from weitiao.engine.pretraining import session
-from weitiao.engine.pretraining.base import base_for
+from weitiao.engine.pretraining.base import base_for, check_code_known
 from weitiao.engine.pretraining.objectives import kind_for
 from weitiao.errors import DataError, ModelError, RunError, UsageError
 from weitiao.observer import SILENT
@@ -271,6 +271,19 @@ def test_a_config_with_code_of_its_own(head: bool, corpus: Path, tokenizer: Path
     with pytest.raises(RunError, match=r"\.py \(sha256 .*--trust-task"):
         weitiao.resume(tmp_path / "killed", quiet=True)
     assert digest(weitiao.resume(tmp_path / "killed", quiet=True, trust_task=True)) == digest(whole)
+
+
+def test_code_elsewhere_does_not_run_by_resuming(tmp_path: Path) -> None:
+    for name, mapped in (("beside", "../sub--evil.Config"), ("hub", "ann/evil--evil.Config")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(json.dumps({"auto_map": {"AutoConfig": mapped}}), encoding="utf-8")
+        with pytest.raises(RunError, match="outside its folder"):
+            check_code_known(tmp_path / name)
+    (tmp_path / "beside" / "config.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "beside" / "deep").mkdir()
+    (tmp_path / "beside" / "deep" / "odd.py").write_text("x = 1", encoding="utf-8")
+    with pytest.raises(RunError, match=r"deep/odd\.py"):
+        check_code_known(tmp_path / "beside")
 
 
 def test_what_a_killed_run_left_is_no_beginning_of_another(corpus: Path, tokenizer: Path, tmp_path: Path) -> None:

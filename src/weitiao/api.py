@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
-from weitiao import tasks
+from weitiao import tasks, trust
 from weitiao.config import Recipe, nearest
 from weitiao.data.column_plan import ColumnPlan
 from weitiao.data.records import Records
@@ -121,7 +121,14 @@ def _session_again(record: Mapping[str, Any], folder: RunFolder, observer: Obser
     from weitiao.engine.session import Session
 
     settings = record["settings"]
-    if record["base_model"]["source"] == "blank":
+    blank, trusted = record["base_model"]["source"] == "blank", settings.get("trust_remote_code")
+    if trusted and not blank and not trust_task and trust.unknown(trust.repository(trusted)):
+        message = _(
+            "This run was trained with Python code of {repository}, which was never let run on this machine. Read that code; if you trust "
+            "it, add --trust-task (in Python: trust_task=True)."
+        )
+        raise RunError(message.format(repository=trusted))
+    if blank:
         found = {"model": str(folder.blank), "revision": ""}
     else:
         where = {"offline": settings["offline"], "trust_remote_code": settings["trust_remote_code"], "observer": observer}
@@ -131,7 +138,6 @@ def _session_again(record: Mapping[str, Any], folder: RunFolder, observer: Obser
         from weitiao.engine.pretraining.session import PretrainingSession
         from weitiao.pretraining_settings import PretrainingSettings
 
-        blank = record["base_model"]["source"] == "blank"
         recipe = Recipe.of({**settings, **({} if blank else found)}, PretrainingSettings)
         return PretrainingSession(recipe, observer, folder, again=True, trust_code=trust_task)
     task = tasks.of_run(record, folder.task, trust_task=trust_task)

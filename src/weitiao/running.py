@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from weitiao import __version__
+from weitiao import __version__, trust
 from weitiao.config import Recipe
 from weitiao.errors import INTERRUPTED, WeitiaoError
 from weitiao.messages import _
@@ -46,6 +46,8 @@ def carry_out(session: Any, folder: RunFolder, observer: Observer, command: Sequ
         command: the command line to record; the running process's where it is empty.
     """
     folder.create(overwrite=session.recipe.output.overwrite)
+    if name := session.recipe.model.trust_remote_code:
+        trust.remember(trust.repository(name))  # so that the run can be resumed here without being asked again
     session.begin({"weitiao": __version__, "name": folder.path.name, "started": _now(), "command": list(command or sys.argv)})
     finish(session, folder, observer)
 

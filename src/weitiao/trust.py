@@ -1,9 +1,10 @@
-"""Which task files this machine's user has let run: their checksums, in the user's own state folder. A task file inside a run is code, so
-one that came from elsewhere must not run by itself.
+"""Which task files, and which repositories' code, this machine's user has let run: their checksums, in the user's own state folder. A task
+file inside a run is code, and so is what a run's record says may run: what came from elsewhere must not run by itself.
 
 It knows checksums and no Python; nothing here runs anything. To take back trust in a file, delete its line.
 """
 
+import hashlib
 import os
 import sys
 from collections.abc import Mapping
@@ -40,6 +41,15 @@ def remember(sums: Mapping[str, str]) -> None:
         state_folder().mkdir(parents=True, exist_ok=True)
         with (state_folder() / NAME).open("a", encoding="utf-8") as file:
             file.writelines(f"{sums[name]}  {name}\n" for name in new)  # as sha256sum writes
+
+
+def repository(name: str) -> dict[str, str]:
+    """A repository whose Python code may run, as one of these files: by its name, since the code itself is fetched later.
+
+    >>> [*repository("ann/odd-model")]
+    ['ann/odd-model']
+    """
+    return {name: hashlib.sha256(f"trust_remote_code {name}".encode()).hexdigest()}
 
 
 def _known() -> set[str]:

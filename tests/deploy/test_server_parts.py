@@ -13,7 +13,7 @@ from tests.deploy.servers import Writer
 from weitiao import tasks
 from weitiao.asking import needed
 from weitiao.deploy.server.answering import Answerer, before_stops
-from weitiao.deploy.server.batcher import AGEING, MOST, Batcher, Job
+from weitiao.deploy.server.batcher import AGEING, MOST, PASSED, Batcher, Job
 from weitiao.deploy.server.crew import workers_for
 from weitiao.deploy.server.reading import NotJson, read_json
 from weitiao.deploy.server.schemas import example_record, record_model
@@ -52,6 +52,14 @@ def test_what_has_waited_is_not_passed_for_ever() -> None:
         if 500 in order:
             break
     assert order.index(500) * 0.02 == pytest.approx((500 - 50) / AGEING, abs=0.05)
+
+
+def test_however_long_a_record_is_it_is_passed_for_some_seconds_only() -> None:
+    queue = Batcher(1000)
+    queue.offer([job(100_000, arrived=0.0), job(10, arrived=PASSED + 1)])
+    assert taken(queue) == [[100_000], [10]]
+    queue.offer([job(100_000, arrived=0.0), job(10, arrived=PASSED - 1)])
+    assert taken(queue) == [[10], [100_000]]
 
 
 def test_a_batch_stays_within_its_budget_unless_one_record_is_over_it() -> None:

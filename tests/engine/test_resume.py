@@ -11,6 +11,7 @@ import pytest
 
 import weitiao
 from tests.conftest import make_model, sentences, write_csv
+from weitiao import trust
 from weitiao.errors import RunError
 from weitiao.observer import Observer
 
@@ -115,3 +116,19 @@ def test_changed_data_is_refused(setting: tuple, tmp_path: Path) -> None:
     write_csv(data, list(sentences(80, seed=1)))
     with pytest.raises(RunError, match=r"d\.csv has changed"):
         weitiao.resume(tmp_path / "run")
+
+
+def test_code_that_a_record_names_runs_where_it_was_let_run_before(setting: tuple, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    data, settings, whole = setting
+    child = [sys.executable, "-c", CHILD, data, json.dumps({**settings, "out": str(tmp_path / "run")}), "weights", "3"]
+    assert subprocess.run(child, capture_output=True, check=False, timeout=240).returncode == -9
+    file = tmp_path / "run" / "run.json"
+    record = json.loads(file.read_text(encoding="utf-8"))
+    record["settings"]["trust_remote_code"] = "ann/odd-model"
+    file.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(RunError, match=r"Python code of ann/odd-model.*--trust-task"):
+        weitiao.resume(tmp_path / "run")
+    trust.remember(trust.repository("ann/odd-model"))
+    weitiao.resume(tmp_path / "run")
+    assert digest(tmp_path / "run") == whole

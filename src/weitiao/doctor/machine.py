@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from weitiao.engine import container_limits
+
 # One question to torch in a process of its own: a broken build may crash, and its import takes seconds.
 ASK_TORCH = """
 import json, torch
@@ -143,9 +145,8 @@ def _memory_bytes() -> int | None:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError, AttributeError):
         return None
-    limit = Path("/sys/fs/cgroup/memory.max")
-    allowed = limit.read_text().strip() if limit.is_file() else ""
-    return min(total, int(allowed)) if allowed.isdigit() else total
+    allowed = container_limits.memory()
+    return total if allowed is None else min(total, allowed)
 
 
 def _on_bus() -> bool:

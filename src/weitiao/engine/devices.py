@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weitiao.config import TrainingSettings
+from weitiao.engine import container_limits
 from weitiao.errors import ResourceError, UsageError
 from weitiao.messages import _
 
@@ -122,7 +123,7 @@ def physical_cores() -> int:
         return int(said)
 
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed, container_limits.cores() or allowed))
 
 
 def memory_in_use(device: str) -> int:
@@ -144,7 +145,8 @@ def free_memory(device: str) -> int:
         return int(torch.cuda.mem_get_info()[0])
     import psutil
 
-    return int(psutil.virtual_memory().available)
+    available, left = int(psutil.virtual_memory().available), container_limits.memory_left()
+    return available if left is None else min(available, left)
 
 
 def peak_memory(device: str) -> int:

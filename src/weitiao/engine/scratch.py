@@ -63,6 +63,9 @@ class Scratch:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def _unlock(self) -> None:
+        # Where a file in use can be removed it goes first: without it nobody takes the folder for left behind, locked or not.
+        with suppress(OSError):
+            (self.path / LOCK).unlink(missing_ok=True)
         self._lock.release()
         (self.path / LOCK).unlink(missing_ok=True)
 
@@ -80,6 +83,7 @@ def _sweep(prefix: str, place: Path) -> None:
                 continue
             shutil.rmtree(left, ignore_errors=True)
             lock.release()
+            shutil.rmtree(left, ignore_errors=True)  # what of it could not be removed while it was in use
 
 
 def _ours(folder: Path) -> bool:

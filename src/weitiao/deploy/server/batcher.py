@@ -12,6 +12,7 @@ from typing import Any
 # Tokens that a second of waiting is worth: a record of 500 tokens lets shorter ones pass that come within ten seconds after it. Short ones
 # are a small part of the work, so that long ones lose little by it.
 AGEING = 50.0
+PASSED = 10.0  # seconds after which no later record is answered first, however long the earlier one is
 SHORT = 64  # tokens up to which all records are of one size
 MOST = 128  # records in a batch
 
@@ -41,7 +42,7 @@ class Job:
     @property
     def due(self) -> float:
         """Its place in the queue: the smaller, the sooner."""
-        return self.arrived * AGEING + self.cost
+        return self.arrived * AGEING + min(self.cost, AGEING * PASSED)
 
 
 class Batcher:

@@ -9,7 +9,7 @@ from weitiao import trust
 from weitiao.config import Recipe, TokenizerSettings
 from weitiao.engine import blank, hub
 from weitiao.engine.architectures import PREFIX, Architecture, Size, architecture, size_named
-from weitiao.engine.model_folder import check_own_code, file_sha256, weights_sha256
+from weitiao.engine.model_folder import check_own_code, file_sha256, remote_code, weights_sha256
 from weitiao.engine.tokenizer_of_corpus import of_corpus
 from weitiao.errors import ModelError, RunError, UsageError
 from weitiao.messages import _
@@ -95,11 +95,16 @@ def kept_blank(place: Path, config: str) -> hub.BaseModel:
 
 def code_of(place: Path) -> dict[str, str]:
     """The Python files of a blank model's folder, each with its sha256: code that runs when the model is loaded."""
-    return {file.name: file_sha256(file) for file in sorted(place.glob("*.py"))}
+    return {file.relative_to(place).as_posix(): file_sha256(file) for file in sorted(place.rglob("*.py"))}
 
 
 def check_code_known(place: Path) -> None:
-    """Insist that the code in a run's blank model was let run on this machine before: a run may be anybody's. Raises RunError."""
+    """Insist that the code in a run's blank model was let run on this machine before, and that it asks for no other. Raises RunError: a run
+    may be anybody's.
+    """
+    if others := set(remote_code(place, place.name)) - {place.name}:
+        message = _("This run's model asks for Python code outside its folder: {places}. Such code does not run by resuming.")
+        raise RunError(message.format(places=_(", ").join(sorted(others))))
     sums = code_of(place)
     if strange := trust.unknown(sums):
         message = _(

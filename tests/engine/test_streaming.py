@@ -49,3 +49,11 @@ def test_two_streams_at_a_time_and_a_prediction_between_them(writer: Model) -> N
     begun = [next(stream) for stream in streams]
     assert [answer["text"] for answer in writer.predict(asked)] == wanted
     assert [first + "".join(stream) for first, stream in zip(begun, streams, strict=True)] == wanted
+
+
+def test_tokens_are_counted_as_they_are_written(writer: Model) -> None:
+    record = {"messages": [{"role": "user", "content": "the day was"}]}
+    (features,), heard = writer.predictor().encode(record), list[int]()
+    writer.predictor().backend.stream(features, {}, heard.append)  # type: ignore[attr-defined]  # nothing is written before it is read
+    list(writer.predictor().backend.stream(features, {}, heard.append))  # type: ignore[attr-defined]
+    assert heard == list(range(13))

@@ -76,8 +76,11 @@ class WritingBackend:
                 placed[at] = {"sequences": np.array(ids, dtype=np.int64)}
         return placed
 
-    def stream(self, features: Features, arguments: Mapping[str, Any]) -> Iterator[str]:
+    def stream(self, features: Features, arguments: Mapping[str, Any], wrote: Callable[[int], None] = lambda tokens: None) -> Iterator[str]:
         """The answer to one features, piece by piece as it is written, without white space around it. The writing ends with the reader.
+
+        Args:
+            wrote: hears how many tokens are written so far, one that ends the answer not counted.
 
         Raises:
             UsageError: an argument of ``generate`` that CTranslate2 does not know in this way.
@@ -85,7 +88,7 @@ class WritingBackend:
         # Beams are only told apart at the end.
         settings = self._options({**arguments, "num_beams": 1})
         with closing(self._numbers(features, settings)) as numbers:
-            yield from trimmed(spelled(numbers, self.processor.written))
+            yield from trimmed(spelled(_counted(numbers, wrote), self.processor.written))
 
     def likeliest(self) -> "WritingBackend":
         """The same, writing what is likeliest where it would draw."""
@@ -252,3 +255,10 @@ def require_ctranslate2() -> None:
 
 def _several(ends: Any) -> list[int]:
     return [] if ends is None else list(ends) if isinstance(ends, (list, tuple)) else [ends]
+
+
+def _counted(numbers: Iterator[int], wrote: Callable[[int], None]) -> Iterator[int]:
+    """The same numbers, each counted before it is handed on."""
+    for count, number in enumerate(numbers, 1):
+        wrote(count)
+        yield number

@@ -1,7 +1,7 @@
 """The torch backends: features in, arrays out. They know a loaded model and an objective's way of answering, and no task by name."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from inspect import signature
@@ -170,15 +170,31 @@ class TorchBackend:
         logits: np.ndarray = outputs.logits[0, -new:].float().cpu().numpy()
         return logits
 
-    def stream(self, features: Features, arguments: Mapping[str, Any]) -> Iterator[str]:
+    def stream(self, features: Features, arguments: Mapping[str, Any], wrote: Callable[[int], None] = lambda tokens: None) -> Iterator[str]:
         """The answer to one features, piece by piece as it is written, without white space around it. The writing ends with the reader: a
         stream that is closed early stops it after the token in hand, and returns once it has stopped.
+
+        Args:
+            wrote: hears how many tokens are written so far, one that ends the answer not counted.
         """
         from transformers import StoppingCriteriaList, TextIteratorStreamer
 
         # The same text as ``decode`` makes of the ids: nothing is tidied up.
         said = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
-        streamer: Any = TextIteratorStreamer(self.loaded.tokenizer, skip_prompt=not self._two_parts, **said)
+        ends = self._ends(arguments)
+
+        class Counted(TextIteratorStreamer):
+            """Counts what is put in, after what the writing begins with."""
+
+            tokens = -1
+
+            def put(self, value: torch.Tensor) -> None:
+                own = sum(number not in ends for number in value.flatten().tolist())
+                self.tokens = self.tokens + own if self.tokens >= 0 else 0
+                wrote(self.tokens)
+                super().put(value)
+
+        streamer: Any = Counted(self.loaded.tokenizer, skip_prompt=not self._two_parts, **said)
         # Beams are only told apart at the end, so there is nothing to show of them while they are written.
         written = {**(self.generation or {}), **arguments, "num_beams": 1, "streamer": streamer}
         unread = Event()

@@ -6,7 +6,7 @@ import json
 import tempfile
 import threading
 import traceback
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -90,23 +90,25 @@ class Answerer:
             stop: texts before which the answer ends.
         """
         read, (features,) = self._read(Asked(record), Path())
-        text = ""
-        with closing(before_stops(self._pieces(read, features, arguments), stop)) as pieces:
-            for piece in pieces:
-                text += piece
-                yield piece
-        with self._reading:
-            written = len(self.predictor.processor.ids(text))
+        written = 0
+
+        def wrote(tokens: int) -> None:
+            nonlocal written
+            written = tokens
+
+        with closing(before_stops(self._pieces(read, features, arguments, wrote), stop)) as pieces:
+            yield from pieces
         most = arguments.get("max_new_tokens") or self.predictor.spec.get("max_new_tokens") or 0
-        # Pieces are texts, so the tokens are those of the whole text, read again: as a rule as many as were written.
-        written, full = min(written, most or written), bool(most) and written >= most
+        full = bool(most) and written >= most
         yield {"prompt_tokens": len(features), "completion_tokens": written, "finish_reason": "length" if full else "stop"}
 
-    def _pieces(self, record: Mapping[str, Any], features: "Features", arguments: Mapping[str, Any]) -> Iterator[str]:
+    def _pieces(
+        self, record: Mapping[str, Any], features: "Features", arguments: Mapping[str, Any], wrote: Callable[[int], None]
+    ) -> Iterator[str]:
         """What the backend writes, as it writes it; all at once where it can only write whole answers."""
         backend: Any = self.predictor.backend
         if hasattr(backend, "stream"):
-            yield from backend.stream(features, arguments)
+            yield from backend.stream(features, arguments, wrote)
             return
         if arguments:
             message = _("This model writes as it was set up when it was exported; leave out {settings}.")
@@ -114,7 +116,10 @@ class Answerer:
         (answer,) = self._decoded([Asked(record)], {0: (dict(record), [features])}).values()
         if answer.state != "done":
             raise ModelError(answer.text)
-        yield json.loads(answer.text)["text"]
+        text = json.loads(answer.text)["text"]
+        with self._reading:
+            wrote(len(self.predictor.processor.ids(text)))  # as a rule as many as were written
+        yield text
 
     def _read(self, one: Asked, pictures: Path) -> "tuple[dict[str, Any], list[Features]]":
         task, spec = self.predictor.task, self.predictor.spec

@@ -20,7 +20,7 @@ from weitiao.errors import GateError, MissingPackage, ModelError
 
 pytest.importorskip("onnx")
 pytest.importorskip("weitiao_web", reason="the package weitiao-web is not installed (pip install weitiao[space])")
-from tests.deploy.static_pages import CASES, STEEP, exported, table
+from tests.deploy.static_pages import CASES, SPORTS, STEEP, exported, table
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (on Debian: apt-get install chromium)")
 
@@ -176,6 +176,25 @@ def test_a_visitor_types_and_reads(window: Browser, shown: Served) -> None:
     assert window.text("#ask") == "提问" and "不会离开" in window.text("#private")
     assert {name for name, bytes in shown.sent.items() if name.endswith(".gz") and bytes != first[name]} == set()
     clean(window, shown)
+
+
+def test_labels_are_read_as_they_were_declared(window: Browser, tmp_path: Path) -> None:
+    made, page = exported(CASES["nearness"], tmp_path), tmp_path / "page"
+    page.mkdir()
+    folder.write(made, page)
+    with served({"/": page}) as server:
+        window.open(server.url)
+        ready(window)
+        assert "one a line" in window.text("#fields")
+        window.type("#input-text", "the day was sunny")
+        window.click("#ask")
+        window.one("#answer .bars")
+        assert {one.text for one in window.all("#answer .bars li span:first-child")} == set(SPORTS)
+        window.paste("#input-labels", "rain, and wind\n\n 雪；冰 \nrain, and wind")
+        window.click("#ask")
+        window.until(lambda: "雪" in window.text("#answer"), "new labels")
+        assert {one.text for one in window.all("#answer .bars li span:first-child")} == {"rain, and wind", "雪；冰"}
+        window.complaints()
 
 
 def test_ten_megabytes_are_refused_in_words(window: Browser, shown: Served) -> None:

@@ -60,9 +60,9 @@ def _inputs(task: Task, spec: Spec, steps: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in (steps.get("asked") or {}).items():
         inputs[key] = {
             "type": "choices",
-            "title": in_both(lambda: _("Labels")),
+            "title": in_both(lambda: _("{field} ({hint})").format(field=_("Labels"), hint=_("one a line"))),
             "optional": False,
-            "lines": 1,
+            "lines": 4,
             "longest": LONGEST,
             "value": value,
         }

@@ -18,7 +18,7 @@ async function read(page, record) {
   const { document } = page;
   for (const [name, value] of Object.entries(record)) {
     const box = document.getElementById(`input-${name}`);
-    if (box) box.value = Array.isArray(value) ? value.join(", ") : value ?? "";
+    if (box) box.value = Array.isArray(value) ? value.join("\n") : value ?? "";
   }
   document.getElementById("form").requestSubmit();
   const answer = document.getElementById("answer");

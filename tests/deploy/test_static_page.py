@@ -109,6 +109,8 @@ def test_labels_that_changed_places_are_caught(plain: tuple[Path, Path], copied:
         ("decode.js", "Math.exp(value - most)", "Math.exp(0.9 * (value - most))", "answers differ"),
         ("tokenizer.js", "const room = maxLength -", "const room = -1 + maxLength -", "answers differ"),
         ("page.js", "let latest = 0;", "let latest = 0; fetch('https://example.org/');", "asks other hosts, or complains: connect-src"),
+        ("answers.js", "export function drawn(prediction, record, say) {", "export function drawn() { return x;", "x is not defined"),
+        ("answers.js", "headed(label, score)", "headed(label)", "does not show the answer"),
         ("files.js", "export async function large", "export async function small", "does not open"),
     ],
 )

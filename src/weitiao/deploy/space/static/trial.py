@@ -216,5 +216,10 @@ def _judge(found: _Found, told: Mapping[str, Any], count: int) -> None:
     if strange:
         message = _("The page asks other hosts, or complains: {what}. Nothing was published.")
         raise GateError(message.format(what="; ".join(strange)[:500]))
-    if not told["seen"] or "prediction" not in told["first"]:
-        raise GateError(_("The page shows no answer to its own example. Nothing was published."))
+    if "prediction" not in told["first"]:
+        message = _("The page has no answer to its own example: {reason}. Nothing was published.")
+        raise GateError(message.format(reason=told["first"]["told"]))
+    seen = told["seen"]
+    if seen["problem"] is not None or seen["missing"] or not seen["text"].strip():
+        message = _('The page does not show the answer to its own example; what can be read there is "{text}". Nothing was published.')
+        raise GateError(message.format(text=seen["text"][:200]))

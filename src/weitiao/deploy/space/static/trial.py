@@ -42,6 +42,10 @@ HARD = (
     "[CLS] what [SEP] is [MASK] <s> </s> <pad> [PAD] [UNK] <mask>",
     "a\u0000b\u0001c\u007fd\u009fe\ufffdf\u00adg\r\nh\u2028i\u0085j",
     "x" * 500,
+    "antidisestablishmentarianism" * 100,
+    "\nhello",
+    "\thello ",
+    "\u3000hello\u3000",
     "The river rose above the old bridge, and the whole town stood on the hill and watched. " * 60,
     "这条河漫过了老桥，全镇的人都站在山上看着。" * 60,
 )

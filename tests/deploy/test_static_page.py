@@ -222,6 +222,32 @@ def test_a_wrong_model_file_is_said(window: Browser, copied: Path) -> None:
         window.complaints()
 
 
+def test_what_a_browser_keeps_may_be_damaged_and_is_a_pages_own(window: Browser, plain: tuple[Path, Path]) -> None:
+    names = "const told = arguments[arguments.length - 1]; caches.keys().then((names) => told(names.sort()));"
+    spoil = """
+      const told = arguments[arguments.length - 1];
+      (async () => {
+        const cache = await caches.open((await caches.keys())[0]);
+        for (const request of await cache.keys()) await cache.put(request, new Response(new Uint8Array([0x1f, 0x8b, 8, 0, 1, 2, 3])));
+      })().then(told);"""
+    with served({"/one/": plain[1], "/one@two/": plain[1]}) as server:
+        window.open(f"{server.url}one/index.html")
+        ready(window)
+        window.driver.execute_async_script(spoil)
+        before = dict(server.sent)
+        window.open(f"{server.url}one/index.html")
+        ready(window)
+        assert server.sent["/one/model.onnx.gz"] == 2 * before["/one/model.onnx.gz"]
+        window.driver.execute_async_script("const told = arguments[0]; caches.open('weitiao /one/ older').then(() => told());")
+        for path in ("one@two", "one"):
+            window.open(f"{server.url}{path}/index.html")
+            ready(window)
+        assert server.sent["/one/model.onnx.gz"] == 2 * before["/one/model.onnx.gz"]
+        version = table(plain[1])["version"]
+        assert window.driver.execute_async_script(names) == [f"weitiao /one/ {version}", f"weitiao /one@two/ {version}"]
+        clean(window, server)
+
+
 def test_the_model_reaches_no_other_host(window: Browser, copied: Path) -> None:
     """A worker of a file would not be bound by the page's policy."""
     script = (copied / "worker.js").read_text(encoding="utf-8")

@@ -37,7 +37,7 @@ def table_of(
     mark = hashlib.sha256("".join(str(file["sha256"]) for file in files.values()).encode()).hexdigest()[:12]
     return {
         "name": called,
-        "kept": f"{called}@{mark}",
+        "version": mark,
         "files": files,
         "encode": steps["encode"],
         "decode": steps["decode"],

@@ -96,8 +96,8 @@ const HEARD = {
     // Half of what the system names as cores are cores; a browser that is not isolated from other pages allows one thread.
     const cores = navigator.hardwareConcurrency || 1;
     const threads = window.crossOriginIsolated && cores > 1 ? Math.max(2, Math.min(4, Math.floor(cores / 2))) : 1;
-    const { files, kept, encode, decode, inputs, max_length } = settings;
-    worker.postMessage({ kind: "load", settings: { files, kept, encode, decode, inputs, max_length }, base: location.href, threads });
+    const { files, version, encode, decode, inputs, max_length } = settings;
+    worker.postMessage({ kind: "load", settings: { files, version, encode, decode, inputs, max_length }, base: location.href, threads });
   },
   progress({ done, total }) {
     at("bar").value = done / total;

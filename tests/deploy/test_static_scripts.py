@@ -9,6 +9,8 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers, processors
 
 from tests.browser import Browser
 from tests.browser import window as window
+from weitiao.data.candidates import candidates, rule
+from weitiao.data.language import SCRIPT_RANGES, language_of
 from weitiao.deploy.space.static import folder, trial
 from weitiao.deploy.space.static.serving import served
 from weitiao.processing import FastProcessor
@@ -26,8 +28,7 @@ PIECES = [
     " ",
     "\u3000",
     "\x1c",
-    "\x85",
-    "é",
+    "\x85é",
     "한국 ",
     "好",
     " <mask> ",
@@ -121,3 +122,23 @@ def test_a_vocabulary_may_be_large_and_a_word_long(scripts: Scripts) -> None:
     large, long = scripts.run(script, tokenizer.to_str(), word)
     assert large == [299_999, 0]
     assert long == tokenizer.encode(word, add_special_tokens=False).ids
+
+
+def test_candidates_are_those_of_python(scripts: Scripts) -> None:
+    drawn = random.Random(11)
+    parts = ["solar ", "panels ", "\ufeff", "\x1c", "\u3000", "A1 ", "Ǆ", "ǅ", "US ", "NASA ", "ªb", "ʰA ", "Ⓐ"]
+    parts += ["it's ", "fine-tuning ", "é", "of ", "한국 ", "ΟΔΟΣ "]
+    texts = ["".join(drawn.choices(parts, k=drawn.randint(1, 9))) for _ in range(300)]
+    script = 'const { candidates } = await import("/page/candidates.js"); return given[0].map((text) => candidates(text, given[1]));'
+    for text, said in zip(texts, scripts.run(script, texts, rule()), strict=True):
+        assert said == [one.text for one in candidates(text)], repr(text)
+
+
+def test_a_text_is_chinese_where_python_says_so(scripts: Scripts) -> None:
+    drawn = random.Random(13)
+    mixed = ["".join(drawn.choices("好a한국ひкжα", k=drawn.randint(0, 14))) for _ in range(600)]
+    texts = ["к好bк好кжaж", "국ж한국b국국好好", "好好ккккк", "好好abcde", "好好한국한국한", "", "123", *mixed]
+    script = (
+        'const { isMostlyChinese } = await import("/page/language.js"); return given[0].map((text) => isMostlyChinese(text, given[1]));'
+    )
+    assert scripts.run(script, texts, SCRIPT_RANGES) == [language_of([text]) == "zh" for text in texts]

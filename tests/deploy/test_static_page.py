@@ -17,10 +17,11 @@ from weitiao.deploy.space.static import chromium, folder, runtime, trial
 from weitiao.deploy.space.static.serving import Served, served
 from weitiao.deploy.space.static.weights import small
 from weitiao.errors import GateError, MissingPackage, ModelError
+from weitiao.runs import RunFolder, prediction_line, write_lines
 
 pytest.importorskip("onnx")
 pytest.importorskip("weitiao_web", reason="the package weitiao-web is not installed (pip install weitiao[space])")
-from tests.deploy.static_pages import CASES, SPORTS, STEEP, exported, table
+from tests.deploy.static_pages import CASES, SPORTS, STEEP, TEXTS, exported, table
 
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (on Debian: apt-get install chromium)")
 
@@ -58,6 +59,24 @@ def test_the_page_answers_as_python_does(name: str, tmp_path: Path) -> None:
     assert found["labels_equal"] == 1.0 and found["difference"] <= trial.TOLERANCE
     assert found["hard"] >= len(trial.HARD) and found["isolated"] and found["transferred"] > 3_000_000
     assert str(tmp_path) not in "".join(file.read_text(errors="replace") for file in page.glob("*.js*"))
+
+
+@needs_chromium
+def test_rows_that_no_page_reads_are_counted_apart(tmp_path: Path) -> None:
+    pytest.importorskip("jieba")
+    case, chinese = CASES["keywords"]._replace(latin=False), ["微调一个模型，很简单。", "这家酒店很好。"]
+    made = exported(case, tmp_path, [*chinese[:1], *(text for text in TEXTS if "微" not in text), "a sunny day " * 9000])
+    (tmp_path / "page").mkdir()
+    folder.write(made, tmp_path / "page")
+    found = trial.try_out(tmp_path / "page", made)
+    assert (found["rows"], found["refused"], found["too_long"]) == (5, 1, 1)
+    RunFolder(made).predictions_file.unlink()
+    lines = [
+        prediction_line(number, "made.jsonl", {"text": text, "keywords": ["a"]}, {}) for number, text in enumerate([*chinese, TEXTS[0]])
+    ]
+    write_lines(RunFolder(made).predictions_file, lines)
+    with pytest.raises(GateError, match=r"2 of 3 held-out rows have Chinese.*--sdk gradio"):
+        trial.try_out(tmp_path / "page", made)
 
 
 def test_every_kind_that_a_task_declares_is_one_that_the_page_has() -> None:

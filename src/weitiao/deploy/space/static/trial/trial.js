@@ -41,7 +41,7 @@ async function looked(page, record, { prediction }) {
 }
 
 async function main() {
-  const { records, shown } = await (await fetch("work.json")).json();
+  const { records, shown: examples } = await (await fetch("work.json")).json();
   const began = performance.now();
   const frame = document.createElement("iframe");
   frame.style.cssText = "width:100%;height:90vh;border:0";
@@ -57,8 +57,12 @@ async function main() {
     await pause(20);
   }
   const ready = await page.weitiao.ready;
-  const first = await asked(page, shown);
-  const opening = performance.now() - began;
+  let [first, shown, opening] = [];
+  for (shown of examples) {
+    first = await asked(page, shown);
+    opening ??= performance.now() - began;
+    if (first.problem !== "no_chinese") break; // a page may say that a text is not for it
+  }
   const seen = await looked(page, shown, first);
   const answers = [];
   for (const record of records) {

@@ -2,8 +2,12 @@
 
 import gzip
 import json
+import os
 import re
+import select
 import shutil
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -146,6 +150,33 @@ def test_without_chromium_the_package_is_named(plain: tuple[Path, Path], monkeyp
     monkeypatch.setattr(chromium, "PLACES", ())
     monkeypatch.delenv(chromium.NAMED, raising=False)
     with pytest.raises(MissingPackage, match=r"apt-get install chromium.*--sdk gradio"):
+        trial.try_out(plain[1], plain[0])
+
+
+def script(place: Path, text: str) -> str:
+    place.write_text(f"#!/bin/sh\n{text}\n")
+    place.chmod(0o755)
+    return str(place)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="groups of processes are of POSIX")
+def test_what_a_browser_started_ends_with_it(tmp_path: Path) -> None:
+    pipe, there = tmp_path / "pipe", tmp_path / "there"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    program = script(tmp_path / "chromium", f"exec 3>{pipe}\n(trap '' TERM; sleep 60) &\ntouch {there}\nwait")
+    with chromium.opened("about:blank", program) as browser:
+        while not there.exists():
+            assert browser.process.poll() is None
+            time.sleep(0.01)
+    assert select.select([end], [], [], 20)[0] and os.read(end, 1) == b""  # nobody holds the other end any more
+    os.close(end)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the script is one of sh")
+def test_the_browsers_own_reason_is_told(plain: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(chromium.NAMED, script(tmp_path / "chromium", "echo 'libnss3.so: no such file' >&2\necho >&2\nexit 127"))
+    with pytest.raises(GateError, match=r"exit 127\): libnss3\.so: no such file\."):
         trial.try_out(plain[1], plain[0])
 
 

@@ -160,8 +160,8 @@ def _opened(
     """What the page answered, and how many bytes it fetched for that."""
     work = json.dumps({"records": records, "shown": shown}).encode()
     with served({"/": place, "/.trial/": TRIAL}, {"/.trial/work.json": work}, headers) as server:
-        with chromium.opened(f"{server.url}.trial/index.html", program) as process:
-            told = _heard(server, process)
+        with chromium.opened(f"{server.url}.trial/index.html", program) as browser:
+            told = _heard(server, browser)
         sent = sum(bytes for path, bytes in server.sent.items() if not path.startswith("/.trial/"))
     if "failed" in told:
         message = _("The page does not open in Chromium: {reason}. Nothing was published.")
@@ -169,19 +169,21 @@ def _opened(
     return told, sent
 
 
-def _heard(server: Served, process: Any) -> dict[str, Any]:
+def _heard(server: Served, browser: chromium.Opened) -> dict[str, Any]:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
             path, content = server.heard.get(timeout=0.2)
         except queue.Empty:
-            if process.poll() is not None:
-                raise GateError(_("Chromium ended before the page had answered (exit {code}).").format(code=process.returncode)) from None
+            if (code := browser.process.poll()) is not None:
+                message = _("Chromium ended before the page had answered (exit {code}): {said}. Nothing was published.")
+                raise GateError(message.format(code=code, said=browser.last_words() or "-")) from None
             continue
         if path.endswith("/done"):
             return dict(json.loads(content))
         end = time.monotonic() + PATIENCE
-    raise GateError(_("The page said nothing for {seconds:.0f} s in Chromium. Nothing was published.").format(seconds=PATIENCE))
+    message = _("The page said nothing for {seconds:.0f} s in Chromium, whose own last words are: {said}. Nothing was published.")
+    raise GateError(message.format(seconds=PATIENCE, said=browser.last_words() or "-"))
 
 
 def _compared(predictor: "Predictor", records: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]], held: int) -> _Found:

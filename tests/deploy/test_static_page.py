@@ -12,11 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.browser import CHROMIUM, Browser
 from tests.browser import window as window
 from weitiao import tasks
+from weitiao.deploy.runtime import open_session
 from weitiao.deploy.space.static import chromium, folder, runtime, trial
 from weitiao.deploy.space.static.serving import Served, served
 from weitiao.deploy.space.static.weights import small
@@ -27,6 +29,7 @@ pytest.importorskip("onnx")
 pytest.importorskip("weitiao_web", reason="the package weitiao-web is not installed (pip install weitiao[space])")
 from tests.deploy.static_pages import CASES, SPORTS, STEEP, TEXTS, exported, table
 
+WHEELS = [*(Path(__file__).parents[2] / "packages").glob("*.whl")]
 needs_chromium = pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (on Debian: apt-get install chromium)")
 
 
@@ -182,10 +185,11 @@ def test_the_browsers_own_reason_is_told(plain: tuple[Path, Path], tmp_path: Pat
 
 def test_the_runtime_is_the_one_that_was_tested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(runtime.SHA256, runtime.MODULE, "0" * 64)
-    with pytest.raises(ModelError, match="not genuine"):
+    with pytest.raises(ModelError, match=r"not genuine.*--find-links packages weitiao-web"):
         runtime.files()
+    assert runtime.REQUIREMENT.replace("-", "_").replace("==", "-") in {file.name[: -len("-py3-none-any.whl")] for file in WHEELS}
     monkeypatch.setattr(runtime, "PACKAGE", "weitiao_no_such")
-    with pytest.raises(MissingPackage, match=r"weitiao\[space\]"):
+    with pytest.raises(MissingPackage, match=r"pip install --find-links packages weitiao-web==0\.1\.0"):
         runtime.files()
 
 
@@ -194,6 +198,21 @@ def test_small_weights_are_near_and_small(plain: tuple[Path, Path], tmp_path: Pa
     assert small(graph, tmp_path / "small.onnx") >= 5
     assert (tmp_path / "small.onnx").stat().st_size < 0.7 * graph.stat().st_size
     assert gzip.decompress((plain[1] / "model.onnx.gz").read_bytes()) == (tmp_path / "small.onnx").read_bytes()
+
+
+def test_a_table_that_is_read_along_both_axes_stays_one(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    table = np.random.default_rng(1).normal(size=(128, 64)).astype(np.float32)
+    at = helper.make_tensor_value_info("at", TensorProto.INT64, [3])
+    rows, columns = (helper.make_node("Gather", ["table", "at"], [name], axis=axis) for axis, name in enumerate(("rows", "columns")))
+    told = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in ("rows", "columns")]
+    graph = helper.make_graph([rows, columns], "both", [at], told, [numpy_helper.from_array(table, "table")])
+    save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(tmp_path / "both.onnx"))
+    assert small(tmp_path / "both.onnx", tmp_path / "small.onnx") == 1
+    near = open_session(tmp_path / "small.onnx").run(None, {"at": np.array([5, 0, 63])})
+    for found, right in zip(near, (table[[5, 0, 63]], table[:, [5, 0, 63]]), strict=True):
+        assert np.abs(found - right).max() < 0.02
 
 
 def clean(window: Browser, server: Served) -> None:

@@ -66,8 +66,8 @@ def find() -> str:
     if not found:
         message = _(
             "A static page is tried in Chromium before it goes anywhere, and there is none on this machine. On Debian type: apt-get "
-            "install chromium; on Ubuntu: apt-get install chromium-browser, which brings the snap. Elsewhere install Chromium or Chrome, or "
-            "name it: {variable}=/path/to/chrome. A Space that answers on a server needs none: --sdk gradio"
+            "install chromium; on Ubuntu: apt-get install chromium-browser, which brings the snap. Elsewhere install Chromium or Chrome, "
+            "or name it: {variable}=/path/to/chrome. A Space that answers on a server needs none: --sdk gradio"
         )
         raise MissingPackage(message.format(variable=NAMED))
     return found

@@ -53,7 +53,7 @@ def zero_shot(config: dict[str, Any], **settings: Any) -> dict[str, Any]:
 SINGLE = {"labels": ["bad", STEEP, "10", "9"], "pair": False}
 TAGS = {"tags": ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], "scheme": "bio"}
 VECTORS = {"pooling": "mean", "normalise": True}
-SPORTS = ("sport", "weather", "天气")
+SPORTS = ("sport", "New York, NY; or Boston", "天气、气候")  # which no mark parts
 CASES = {
     "one label": Case("text-classification", SINGLE),
     "pair": Case("text-classification", {"labels": ["no", "yes"], "pair": True}, {"pair": "the box was [MASK] lovely"}, max_length=24),

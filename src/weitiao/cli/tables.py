@@ -176,7 +176,10 @@ def space_of(made: Mapping[str, Any]) -> dict[str, str]:
     if "tried" in made:
         tried = made["tried"]
         rows = _("{labels_equal:.1%} of the answers to {rows} rows are the same")
-        lines[_("tried out")] = (rows if "rows" in tried else _("{equal} of {asked} examples answered as the run does")).format(**tried)
+        said = [(rows if "rows" in tried else _("{equal} of {asked} examples answered as the run does"))]
+        said += [_("{too_long} more are longer than a page reads")] if tried.get("too_long") else []
+        said += [_("it refuses {refused} for their Chinese, whose words a page cannot find")] if tried.get("refused") else []
+        lines[_("tried out")] = _("; ").join(said).format(**tried)
     if made.get("address"):
         lines[_("address")] = made["address"]
     return lines

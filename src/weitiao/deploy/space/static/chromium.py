@@ -2,11 +2,13 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from weitiao.errors import MissingPackage
@@ -39,36 +41,67 @@ SWITCHES = (
 PATIENCE = 10  # seconds for it to end by itself
 
 
+@dataclass(frozen=True)
+class Opened:
+    """A browser that runs, or ran.
+
+    Attributes:
+        process: the first of its processes.
+        heard: the file that it complains into, which is gone with it.
+    """
+
+    process: "subprocess.Popen[bytes]"
+    heard: Path
+
+    def last_words(self) -> str:
+        """The last line of what it has complained of, at most 300 characters."""
+        lines = self.heard.read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
+
+
 def find() -> str:
     """Where it is. Raises MissingPackage where it is not, with what to type."""
     named = os.environ.get(NAMED)
     found = next((place for place in [named, *map(shutil.which, NAMES), *PLACES] if place and Path(place).is_file()), "")
     if not found:
         message = _(
-            "A static page is tried in Chromium before it goes anywhere, and there is none on this machine. On Debian and Ubuntu type: "
-            "apt-get install chromium. Elsewhere install Chromium or Chrome, or name it: {variable}=/path/to/chrome. A Space that answers "
-            "on a server needs none: --sdk gradio"
+            "A static page is tried in Chromium before it goes anywhere, and there is none on this machine. On Debian type: apt-get "
+            "install chromium; on Ubuntu: apt-get install chromium-browser, which brings the snap. Elsewhere install Chromium or Chrome, "
+            "or name it: {variable}=/path/to/chrome. A Space that answers on a server needs none: --sdk gradio"
         )
         raise MissingPackage(message.format(variable=NAMED))
     return found
 
 
 @contextmanager
-def opened(url: str, program: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """The browser at an address, for the time of the block."""
+def opened(url: str, program: str) -> Iterator[Opened]:
+    """The browser at an address, for the time of the block. Whatever it started ends with it."""
     root = hasattr(os, "geteuid") and os.geteuid() == 0
     with tempfile.TemporaryDirectory(prefix="weitiao-chromium-", ignore_cleanup_errors=True) as profile:
         sandbox = ["--no-sandbox"] if root else []  # which Chromium refuses to start with as root
         command = [program, *SWITCHES, *sandbox, f"--user-data-dir={profile}", url]
         apart = {"start_new_session": True} if sys.platform != "win32" else {}
-        with Path(profile, "stderr.txt").open("wb") as heard:
+        file = Path(profile, "stderr.txt")
+        with file.open("wb") as heard:
             process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=heard, **apart)  # type: ignore[call-overload]
             try:
-                yield process
+                yield Opened(process, file)
             finally:
-                process.terminate()
-                try:
-                    process.wait(PATIENCE)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                _end(process)
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """It and all that it started: those outlive a first process that is ended alone."""
+    _tell(process, kill=False)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(PATIENCE)
+    _tell(process, kill=True)
+    process.wait()
+
+
+def _tell(process: "subprocess.Popen[bytes]", *, kill: bool) -> None:
+    if sys.platform == "win32":
+        (process.kill if kill else process.terminate)()
+        return
+    with suppress(ProcessLookupError, PermissionError):  # macOS says the latter of a group that has ended
+        os.killpg(process.pid, signal.SIGKILL if kill else signal.SIGTERM)  # the leader of its own session

@@ -37,7 +37,7 @@ def table_of(
     mark = hashlib.sha256("".join(str(file["sha256"]) for file in files.values()).encode()).hexdigest()[:12]
     return {
         "name": called,
-        "kept": f"{called}@{mark}",
+        "version": mark,
         "files": files,
         "encode": steps["encode"],
         "decode": steps["decode"],
@@ -60,9 +60,9 @@ def _inputs(task: Task, spec: Spec, steps: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in (steps.get("asked") or {}).items():
         inputs[key] = {
             "type": "choices",
-            "title": in_both(lambda: _("Labels")),
+            "title": in_both(lambda: _("{field} ({hint})").format(field=_("Labels"), hint=_("one a line"))),
             "optional": False,
-            "lines": 1,
+            "lines": 4,
             "longest": LONGEST,
             "value": value,
         }

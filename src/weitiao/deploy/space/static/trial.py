@@ -5,6 +5,7 @@ what it says is compared with what Python says of the same file. It knows no tas
 import gzip
 import json
 import queue
+import re
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
+from weitiao.data.language import SCRIPT_RANGES
 from weitiao.deploy import gate
 from weitiao.deploy.demo.examples import examples
 from weitiao.deploy.runtime import open_export
@@ -31,6 +33,7 @@ TOLERANCE = 1e-3  # of a score; of a number larger than 1, the share of it
 PATIENCE = 180.0  # seconds without a word from the page
 TRIAL = Path(__file__).parent / "trial"
 REFUSED = "no_chinese"  # a page may say that a text is not for it
+_CHINESE = re.compile("[" + "".join(f"{chr(first)}-{chr(last)}" for first, last, script in SCRIPT_RANGES if script == "Han") + "]")
 # Everything that a tokenizer, a window or a page has ever been known to trip over.
 HARD = (
     "",
@@ -42,6 +45,10 @@ HARD = (
     "[CLS] what [SEP] is [MASK] <s> </s> <pad> [PAD] [UNK] <mask>",
     "a\u0000b\u0001c\u007fd\u009fe\ufffdf\u00adg\r\nh\u2028i\u0085j",
     "x" * 500,
+    "antidisestablishmentarianism" * 100,
+    "\nhello",
+    "\thello ",
+    "\u3000hello\u3000",
     "The river rose above the old bridge, and the whole town stood on the hill and watched. " * 60,
     "这条河漫过了老桥，全镇的人都站在山上看着。" * 60,
 )
@@ -54,10 +61,12 @@ class _Found:
     Attributes:
         wrong: records of which the page says something else, and what.
         largest: the largest difference of a number.
+        refused: how many held-out rows the page says are not for it.
     """
 
     wrong: list[tuple[Mapping[str, Any], str]] = field(default_factory=list)
     largest: float = 0.0
+    refused: int = 0
 
 
 def try_out(
@@ -72,7 +81,8 @@ def try_out(
         headers: what the folder is served with.
 
     Returns:
-        {"rows", "hard", "labels_equal": share of the records with the same answer, "difference": the largest of a score, "opening_ms":
+        {"rows": held-out rows that it answered, "too_long", "refused": those that are longer than a page reads, and those that it says are
+        not for it, "hard", "labels_equal": share of the records with the same answer, "difference": the largest of a score, "opening_ms":
         until the first answer, "ms": median of an answer, "transferred": bytes, "threads", "isolated", "agent"}.
 
     Raises:
@@ -84,18 +94,24 @@ def try_out(
     task = tasks.of_run(run.record(), run.task, trust_task=trust_task)
     with tempfile.TemporaryDirectory() as scratch:
         predictor = _carried(place, task, Path(scratch))
-        held = list(gate.held_out(run, task, rows)[0])
-        shown = examples(task, predictor.spec, run)[0]
-        names = list(json.loads((place / TABLE).read_text(encoding="utf-8"))["inputs"])
+        every = list(gate.held_out(run, task, rows)[0])
+        shown = examples(task, predictor.spec, run)
+        inputs = json.loads((place / TABLE).read_text(encoding="utf-8"))["inputs"]
+        held = [record for record in every if all(_fits(record.get(name), about["longest"]) for name, about in inputs.items())]
+        too_long = len(every) - len(held)
+        held = held or [task.prepare({**dict.fromkeys(task.fields), **shown[0]})]
+        names = list(inputs)
         asked = [_asked(record, names) for record in held]
         hard = [] if rows == 1 else _hard(asked[0], names)
-        told, sent = _opened(place, program, [*asked, *hard], _asked(shown, names), headers)
+        told, sent = _opened(place, program, [*asked, *hard], [*(_asked(one, names) for one in shown), *asked], headers)
         found = _compared(predictor, [*held, *({**held[0], **record} for record in hard)], told["answers"], len(held))
     answers = told["answers"]
     times = sorted(answer["ms"] for answer in answers[: len(held)] if "ms" in answer)
-    _judge(found, told, len(answers))
+    _judge(found, told, len(answers), len(held))
     return {
-        "rows": len(held),
+        "rows": len(held) - found.refused,
+        "too_long": too_long,
+        "refused": found.refused,
         "hard": len(hard),
         "labels_equal": 1.0,
         "difference": found.largest,
@@ -118,6 +134,11 @@ def _carried(place: Path, task: Any, scratch: Path) -> "Predictor":
     return open_export(task, said["spec"], inner, {**said["graph"], "optimised": False})
 
 
+def _fits(value: Any, longest: int) -> bool:
+    """Whether a page reads it."""
+    return not isinstance(value, str) or len(value) <= longest
+
+
 def _asked(record: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
     return {name: record[name] for name in names if record.get(name) is not None}
 
@@ -134,13 +155,13 @@ def _hard(like: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]
 
 
 def _opened(
-    place: Path, program: str, records: Sequence[Mapping[str, Any]], shown: Mapping[str, Any], headers: Mapping[str, str]
+    place: Path, program: str, records: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], headers: Mapping[str, str]
 ) -> tuple[dict[str, Any], int]:
     """What the page answered, and how many bytes it fetched for that."""
     work = json.dumps({"records": records, "shown": shown}).encode()
     with served({"/": place, "/.trial/": TRIAL}, {"/.trial/work.json": work}, headers) as server:
-        with chromium.opened(f"{server.url}.trial/index.html", program) as process:
-            told = _heard(server, process)
+        with chromium.opened(f"{server.url}.trial/index.html", program) as browser:
+            told = _heard(server, browser)
         sent = sum(bytes for path, bytes in server.sent.items() if not path.startswith("/.trial/"))
     if "failed" in told:
         message = _("The page does not open in Chromium: {reason}. Nothing was published.")
@@ -148,27 +169,31 @@ def _opened(
     return told, sent
 
 
-def _heard(server: Served, process: Any) -> dict[str, Any]:
+def _heard(server: Served, browser: chromium.Opened) -> dict[str, Any]:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
             path, content = server.heard.get(timeout=0.2)
         except queue.Empty:
-            if process.poll() is not None:
-                raise GateError(_("Chromium ended before the page had answered (exit {code}).").format(code=process.returncode)) from None
+            if (code := browser.process.poll()) is not None:
+                message = _("Chromium ended before the page had answered (exit {code}): {said}. Nothing was published.")
+                raise GateError(message.format(code=code, said=browser.last_words() or "-")) from None
             continue
         if path.endswith("/done"):
             return dict(json.loads(content))
         end = time.monotonic() + PATIENCE
-    raise GateError(_("The page said nothing for {seconds:.0f} s in Chromium. Nothing was published.").format(seconds=PATIENCE))
+    message = _("The page said nothing for {seconds:.0f} s in Chromium, whose own last words are: {said}. Nothing was published.")
+    raise GateError(message.format(seconds=PATIENCE, said=browser.last_words() or "-"))
 
 
 def _compared(predictor: "Predictor", records: Sequence[Mapping[str, Any]], answers: Sequence[Mapping[str, Any]], held: int) -> _Found:
     found = _Found()
     for at, (record, answer) in enumerate(zip(records, answers, strict=True)):
         if "prediction" not in answer:
-            if at < held or answer["problem"] != REFUSED:
+            if answer["problem"] != REFUSED or not any(isinstance(text, str) and _CHINESE.search(text) for text in record.values()):
                 found.wrong.append((record, answer["told"]))
+            elif at < held:
+                found.refused += 1
             continue
         features = predictor.encode(record)
         if [one.inputs["input_ids"] for one in features] != answer["tokens"]:
@@ -201,8 +226,14 @@ def distance(one: Any, other: Any) -> float:
     return apart if apart == apart else float("inf")
 
 
-def _judge(found: _Found, told: Mapping[str, Any], count: int) -> None:
+def _judge(found: _Found, told: Mapping[str, Any], count: int, held: int) -> None:
     """Raises GateError where anything is not as it should be."""
+    if 2 * found.refused > held:
+        message = _(
+            "The page would answer few of the run's texts: {refused} of {held} held-out rows have Chinese in them, whose words are found "
+            "with a dictionary that no page has. Nothing was published. A Space that answers on a server has it: --sdk gradio"
+        )
+        raise GateError(message.format(refused=found.refused, held=held))
     if found.wrong:
         record, said = found.wrong[0]
         text = " ".join(str(next(value for value in record.values() if isinstance(value, str))).split())
@@ -216,5 +247,10 @@ def _judge(found: _Found, told: Mapping[str, Any], count: int) -> None:
     if strange:
         message = _("The page asks other hosts, or complains: {what}. Nothing was published.")
         raise GateError(message.format(what="; ".join(strange)[:500]))
-    if not told["seen"] or "prediction" not in told["first"]:
-        raise GateError(_("The page shows no answer to its own example. Nothing was published."))
+    if "prediction" not in told["first"]:
+        message = _("The page has no answer to its own example: {reason}. Nothing was published.")
+        raise GateError(message.format(reason=told["first"]["told"]))
+    seen = told["seen"]
+    if seen["problem"] is not None or seen["missing"] or not seen["text"].strip():
+        message = _('The page does not show the answer to its own example; what can be read there is "{text}". Nothing was published.')
+        raise GateError(message.format(text=seen["text"][:200]))

@@ -29,8 +29,10 @@ def small(graph: Path, out: Path) -> int:
 
     model = onnx.load(str(graph))
     large = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer if _is_large(tensor)}
-    looked_up = {node.input[0] for node in model.graph.node if node.op_type == "Gather" and _of_rows(node)}
-    used = {name for node in model.graph.node if node.op_type != "Gather" for name in node.input}
+    looked_up = {node.input[0] for node in model.graph.node if _finds_rows(node)}
+    # A table is read in no other way: whoever reads it otherwise needs it whole, and then so may the others.
+    used = {name for node in model.graph.node for name in (node.input[1:] if _finds_rows(node) else node.input)}
+    used |= {name for node in model.graph.node for name in _read_inside(node)} | {output.name for output in model.graph.output}
     tables = {name for name in large if name in looked_up and name not in used}
     large = {name: value for name, value in large.items() if name in used or name in tables}
     if not large:
@@ -44,7 +46,7 @@ def small(graph: Path, out: Path) -> int:
             nodes.append(helper.make_node("Cast", [f"{name}.whole"], [f"{name}.spread"], name=f"{name}.cast", to=onnx.TensorProto.FLOAT))
             nodes.append(helper.make_node("Mul", [f"{name}.spread", f"{name}.scales"], [name], name=f"{name}.scaled"))
     for node in model.graph.node:
-        nodes += _looked_up(node) if node.op_type == "Gather" and node.input[0] in tables else [node]
+        nodes += _looked_up(node) if _finds_rows(node) and node.input[0] in tables else [node]
     del model.graph.node[:], model.graph.initializer[:], model.graph.value_info[:]
     model.graph.node.extend(nodes)
     model.graph.initializer.extend(kept)
@@ -58,8 +60,17 @@ def _is_large(tensor: Any) -> bool:
     return tensor.data_type == TensorProto.FLOAT and len(tensor.dims) == 2 and int(np.prod(tensor.dims)) >= LEAST
 
 
-def _of_rows(node: Any) -> bool:
-    return all(one.name != "axis" or one.i == 0 for one in node.attribute)
+def _finds_rows(node: Any) -> bool:
+    return node.op_type == "Gather" and all(one.name != "axis" or one.i == 0 for one in node.attribute)
+
+
+def _read_inside(node: Any) -> Iterator[str]:
+    """What the branches of a node read."""
+    for attribute in node.attribute:
+        for inner in ([attribute.g] if attribute.HasField("g") else []) + list(attribute.graphs):
+            for one in inner.node:
+                yield from one.input
+                yield from _read_inside(one)
 
 
 def _rounded(weight: np.ndarray, *, rows: bool) -> tuple[np.ndarray, np.ndarray]:

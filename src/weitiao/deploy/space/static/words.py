@@ -39,7 +39,7 @@ def said() -> dict[str, str]:
         "too_long": _("The text has {given} characters; this page reads up to {most}."),
         "second_missing": _("This model compares two texts, and the second is missing."),
         "second_given": _("This model was trained on single texts, and a second text is given."),
-        "no_labels": _("There is nothing to choose from. Name some labels, with commas between them."),
+        "no_labels": _("There is nothing to choose from. Name some labels, one a line."),
         "no_chinese": _("Chinese words are found with a dictionary that this page does not have. Please give a text without Chinese."),
         "file_missing": _("{file} could not be loaded ({reason}). Reload the page; if that does not help, its files are not complete."),
         "file_damaged": _(

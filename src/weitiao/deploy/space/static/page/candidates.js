@@ -2,18 +2,24 @@
 // want a dictionary of 5 MB, so such a text is refused.
 
 import { Problem } from "./problem.js";
-import { isAlphanumeric } from "./tables.js";
+import { isAlphanumeric, isBlank } from "./tables.js";
 import { wordsIn } from "./words.js";
 
 const HAN = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{323af}]/u;
 const HELD = /[-‐'’]/u;
 const NUMBER = /^[\p{Nd}.,%]+$/u;
 
+// White space runs as one space, as Python's split() sees it: \s holds U+FEFF and lacks the separators U+001C to U+001F.
+const spaced = (text) => [...text].map((one) => (isBlank(one) ? " " : one)).join("").split(" ").filter(Boolean).join(" ");
+
+// As Python's isupper(): no letter of it is small.
+const isUpper = (text) => /\p{Uppercase}/u.test(text) && !/[\p{Lowercase}\p{Lt}]/u.test(text);
+
 // When two texts count as the same, see data/normalising.py.
 function same(text, folded) {
   const plain = /^[\x00-\x7f]*$/.test(text) ? text.toLowerCase()
     : [...text.normalize("NFKC")].map((one) => folded[one] ?? one.toLowerCase()).join("").replace(/[\u200b\ufeff]/g, "");
-  return plain.split(/\s+/).filter(Boolean).join(" ");
+  return spaced(plain);
 }
 
 // Words that a hyphen or an apostrophe holds together, as one.
@@ -59,10 +65,9 @@ export function candidates(written, { stop_words, adverb, longest_run, most, fol
       for (let last = first; last < Math.min(run.length, first + longest_run); last += 1) {
         const part = said(start, run[last][1]);
         const length = [...part].length;
-        const upper = part === part.toUpperCase() && part !== part.toLowerCase();
-        if (!(length > 2 || (upper && length > 1))) continue;
+        if (!(length > 2 || (length > 1 && isUpper(part)))) continue;
         const key = same(part, folded);
-        if (!found.has(key)) found.set(key, { text: part.split(/\s+/).filter(Boolean).join(" "), count: 0 });
+        if (!found.has(key)) found.set(key, { text: spaced(part), count: 0 });
         found.get(key).count += 1;
       }
     });

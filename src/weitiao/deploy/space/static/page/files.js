@@ -2,18 +2,20 @@
 
 import { Problem } from "./problem.js";
 
-const PREFIX = "weitiao ";
+// Pages of one host are told apart by where they are: no path has a space in it, and whatever else a page is called is no part of this.
+const prefixOf = (base) => `weitiao ${new URL(".", base).pathname} `;
 
 async function keptIn(name) {
   try {
-    return await caches.open(PREFIX + name);
+    return await caches.open(name);
   } catch {
     return null; // no such thing outside https, or in a private window: fetched each time
   }
 }
 
-// The files of the table, unpacked: {name: ArrayBuffer}. `progress` hears {done, total} in bytes; `fetched` says how many came by the network.
-export async function large(files, base, place, progress) {
+// The files of the table, unpacked: {name: ArrayBuffer}. `version` is of all of them, `progress` hears {done, total} in bytes; `fetched` says how many came by the network.
+export async function large(files, base, version, progress) {
+  const place = prefixOf(base) + version;
   const kept = await keptIn(place);
   const total = Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
   const got = Object.fromEntries(Object.keys(files).map((name) => [name, 0]));
@@ -23,13 +25,13 @@ export async function large(files, base, place, progress) {
     const url = new URL(`${file.path}?${file.sha256.slice(0, 16)}`, base).href;
     const before = await kept?.match(url).catch(() => undefined);
     if (before) {
-      const content = await unpacked(await before.arrayBuffer());
-      if (await genuine(content, file)) {
+      const content = await before.arrayBuffer().then(unpacked).catch(() => null); // a disk may damage what it keeps
+      if (content && await genuine(content, file)) {
         got[name] = file.bytes;
         tell();
         return [name, content];
       }
-      await kept.delete(url);
+      await kept.delete(url).catch(() => undefined);
     }
     const packed = await received(url, file, (bytes) => { got[name] = Math.min(bytes, file.bytes); tell(); });
     fetched += packed.byteLength;
@@ -39,7 +41,7 @@ export async function large(files, base, place, progress) {
     return [name, content];
   };
   const read_all = await Promise.all(Object.entries(files).map(read));
-  await forget(place);
+  await forget(prefixOf(base), place);
   return { contents: Object.fromEntries(read_all), fetched };
 }
 
@@ -77,9 +79,8 @@ async function genuine(content, { sha256, unpacked_bytes }) {
 }
 
 // What an earlier version of this page kept.
-async function forget(place) {
+async function forget(prefix, place) {
   try {
-    const [name] = place.split("@");
-    for (const other of await caches.keys()) if (other.startsWith(`${PREFIX}${name}@`) && other !== PREFIX + place) await caches.delete(other);
+    for (const other of await caches.keys()) if (other.startsWith(prefix) && other !== place) await caches.delete(other);
   } catch { /* nothing is kept then */ }
 }

@@ -6,6 +6,7 @@ import { drawn, element } from "./answers.js";
 const at = (id) => document.getElementById(id);
 const size = (bytes) => `${(bytes / 1e6).toFixed(bytes < 9.95e6 ? 1 : 0)} MB`;
 const waiting = new Map();
+const untouched = new Map();
 let say;
 let settings;
 let worker;
@@ -42,11 +43,12 @@ function write({ eyebrow, summary, facts, notes }) {
   at("about").append(...notes.map((text) => element("p", { text })));
 }
 
-// A box for each input; a list is typed with commas.
+// A box for each input; a list is typed one a line, as a label may hold any other mark.
 function fields(language) {
-  for (const [name, { title, type, lines }] of Object.entries(settings.inputs)) {
+  for (const [name, { title, lines, value }] of Object.entries(settings.inputs)) {
     const box = element(lines > 1 ? "textarea" : "input", { id: `input-${name}`, spellcheck: "false" });
-    if (type === "choices") box.value = (settings.inputs[name].value ?? []).join(", ");
+    fill(box, value);
+    untouched.set(name, box.value);
     box.addEventListener("keydown", (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) at("form").requestSubmit(); });
     at("fields").append(element("div", { className: "field" }, [element("label", { for: `input-${name}`, text: title[language] }), box]));
   }
@@ -56,17 +58,21 @@ function fields(language) {
   });
 }
 
+function fill(box, value) { box.value = Array.isArray(value) ? value.join("\n") : value ?? ""; }
+
 function typed(name) {
   const { value } = at(`input-${name}`);
-  if (settings.inputs[name].type !== "choices") return value;
-  return [...new Set(value.split(/[,，、;；\n]/).map((one) => one.trim()).filter(Boolean))];
+  const { type, value: declared } = settings.inputs[name];
+  if (type !== "choices") return value;
+  if (declared && value === untouched.get(name)) return declared; // whatever stands in a label
+  return [...new Set(value.split("\n").map((one) => one.trim()).filter(Boolean))];
 }
 
 function examples() {
   const shown = settings.examples.map((record) => {
     const button = element("button", { type: "button", text: shortened(Object.keys(settings.inputs).map((name) => record[name]).filter(Boolean).flat().join(" · ")) });
     button.addEventListener("click", () => {
-      for (const [name, value] of Object.entries(record)) if (name in settings.inputs) at(`input-${name}`).value = Array.isArray(value) ? value.join(", ") : value ?? "";
+      for (const [name, value] of Object.entries(record)) if (name in settings.inputs) fill(at(`input-${name}`), value);
       at("form").requestSubmit();
     });
     return button;
@@ -90,8 +96,8 @@ const HEARD = {
     // Half of what the system names as cores are cores; a browser that is not isolated from other pages allows one thread.
     const cores = navigator.hardwareConcurrency || 1;
     const threads = window.crossOriginIsolated && cores > 1 ? Math.max(2, Math.min(4, Math.floor(cores / 2))) : 1;
-    const { files, kept, encode, decode, inputs, max_length } = settings;
-    worker.postMessage({ kind: "load", settings: { files, kept, encode, decode, inputs, max_length }, base: location.href, threads });
+    const { files, version, encode, decode, inputs, max_length } = settings;
+    worker.postMessage({ kind: "load", settings: { files, version, encode, decode, inputs, max_length }, base: location.href, threads });
   },
   progress({ done, total }) {
     at("bar").value = done / total;

@@ -2,6 +2,7 @@
 // the kinds named here, no others (deploy/space/static/reading.py refuses those). Knows no task.
 
 import { aligned, isSpace, normalised, part } from "./characters.js";
+import { merged } from "./merging.js";
 import { isPunctuation } from "./tables.js";
 
 const SPLIT = /'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\p{White_Space}\p{L}\p{N}]+|\p{White_Space}+(?!\P{White_Space})|\p{White_Space}+/gu;
@@ -51,7 +52,7 @@ const BYTES = (() => { // byte -> the printable character that byte-level vocabu
 const utf8 = new TextEncoder();
 
 function byteLevel(text, { add_prefix_space, use_regex }) {
-  if (add_prefix_space && text.chars.length && !isSpace(text.chars[0])) {
+  if (add_prefix_space && text.chars.length && text.chars[0] !== " ") { // no other white space counts
     text = { chars: [" ", ...text.chars], starts: [text.starts[0], ...text.starts], ends: [text.ends[0], ...text.ends] };
   }
   const pieces = use_regex === false ? [text] : matched(text, SPLIT, true);
@@ -83,7 +84,8 @@ function preTokenized(text, settings) {
 // A word of characters becomes [id, first character, past the last].
 function wordPiece({ vocab, unk_token, continuing_subword_prefix, max_input_chars_per_word }) {
   const ids = new Map(Object.entries(vocab));
-  const longest = Math.max(...[...ids.keys()].map((token) => token.length));
+  let longest = 0; // not Math.max(...): a vocabulary is too long for a list of arguments
+  for (const token of ids.keys()) longest = Math.max(longest, token.length);
   const unknown = ids.get(unk_token);
   return (chars) => {
     if (chars.length > max_input_chars_per_word) return [[unknown, 0, chars.length]];
@@ -117,18 +119,7 @@ function bytePairs({ vocab, merges, ignore_merges }) {
   return (chars) => {
     const whole = ids.get(chars.join(""));
     if (ignore_merges && whole !== undefined) return [[whole, 0, chars.length]];
-    const pieces = chars.map((text, at) => ({ text, first: at, past: at + 1 })).filter(({ text }) => ids.has(text));
-    for (;;) {
-      let best = -1;
-      let least = Infinity;
-      for (let at = 0; at + 1 < pieces.length; at += 1) {
-        const rank = ranks.get(`${pieces[at].text} ${pieces[at + 1].text}`);
-        if (rank < least) [best, least] = [at, rank];
-      }
-      if (best < 0) return pieces.map(({ text, first, past }) => [ids.get(text), first, past]);
-      const [left, right] = pieces.splice(best, 2);
-      pieces.splice(best, 0, { text: left.text + right.text, first: left.first, past: right.past });
-    }
+    return merged(chars, ids, ranks);
   };
 }
 
@@ -138,7 +129,7 @@ const MODELS = { WordPiece: wordPiece, WordLevel: wordLevel, BPE: bytePairs };
 function template(settings) {
   const roles = { TemplateProcessing: named, BertProcessing: bertTemplate, RobertaProcessing: robertaTemplate };
   const inner = settings?.type === "Sequence" ? settings.processors.find(({ type }) => type in roles) : settings;
-  const plain = { single: [{ of: 0, type: 0 }], pair: [{ of: 0, type: 0 }, { of: 1, type: 0 }] };
+  const plain = { single: [{ of: 0, type: 0 }], pair: [{ of: 0, type: 0 }, { of: 1, type: 1 }] };
   return inner && inner.type in roles ? roles[inner.type](inner) : plain;
 }
 
@@ -159,8 +150,20 @@ function robertaTemplate({ cls: [, cls], sep: [, sep] }) {
   return { single, pair: [...single, { special: [sep], type: 0 }, { of: 1, type: 0 }, { special: [sep], type: 0 }] };
 }
 
-function trims(settings) {
-  return (settings?.processors ?? [settings]).some((one) => one?.trim_offsets);
+// What leaves white space out of the places of tokens, in turn.
+function trims(settings) { return (settings?.type === "Sequence" ? settings.processors : [settings]).filter((one) => one?.trim_offsets); }
+
+const isTrimmed = (character) => character === "Ġ" || isSpace(character);
+
+// Byte-level tokens begin with the space before their word. A single one before the first token may be the one that was added: it stays.
+function trimmed({ written, start, end }, first, { add_prefix_space }) {
+  let leading = 0;
+  while (leading < written.length && isTrimmed(written[leading])) leading += 1;
+  let trailing = 0;
+  while (trailing < written.length && isTrimmed(written[written.length - 1 - trailing])) trailing += 1;
+  if (!(leading === 1 && add_prefix_space && (first || start === 0))) start = Math.min(start + leading, end);
+  if (end >= trailing) end = Math.max(end - trailing, start);
+  return { start, end };
 }
 
 export class Tokenizer {
@@ -175,24 +178,20 @@ export class Tokenizer {
       .map((token) => ({ ...token, written: normalised(aligned(token.written), json.normalizer).chars }));
   }
 
-  // Tokens of one text: [{id, start, end, word}], without special tokens around it; those written in it are recognised.
+  // Tokens of one text: [{id, start, end, word, written: its characters}], without special tokens around it; those in it are recognised.
   tokens(text) {
     const split = this.apart(aligned([...text]), this.asWritten)
       .flatMap((piece) => (piece.token ? [piece] : this.apart(normalised(piece, this.settings.normalizer), this.asRead)))
       .flatMap((piece) => (piece.token ? [piece] : preTokenized(piece, this.settings.pre_tokenizer)));
-    return split.flatMap((piece, word) => {
-      const pieces = piece.token ? [[piece.token.id, 0, piece.chars.length]] : this.pieces(piece.chars);
-      return pieces.map(([id, first, past]) => this.placed(piece, { id, start: piece.starts[first], end: piece.ends[past - 1], word }, first, past));
-    });
+    return split.flatMap((piece, word) => (piece.token ? [[piece.token.id, 0, piece.chars.length]] : this.pieces(piece.chars))
+      .map(([id, first, past]) => {
+        return { id, word, written: piece.chars.slice(first, past), start: piece.starts[first], end: piece.ends[past - 1] };
+      }));
   }
 
-  // Byte-level tokens begin with the space before their word; some tokenizers leave it out of their place.
-  placed(piece, token, first, past) {
-    if (!this.trims || piece.token) return token;
-    const space = (at) => piece.chars[at] === "Ġ" || isSpace(piece.chars[at]);
-    while (first < past && space(first)) first += 1;
-    while (past > first && space(past - 1)) past -= 1;
-    return first < past ? { ...token, start: piece.starts[first], end: piece.ends[past - 1] } : { ...token, start: token.end };
+  // Their places without white space; each window has a first token of its own.
+  placed(tokens) {
+    return this.trims.reduce((told, settings) => told.map((token, at) => ({ ...token, ...trimmed(token, !at, settings) })), tokens);
   }
 
   // A text cut at the added tokens in it, the longest of those that begin first.
@@ -237,7 +236,7 @@ export class Tokenizer {
     };
     for (const { special, of, type } of this.template[texts.length > 1 ? "pair" : "single"]) {
       if (special) special.forEach((id) => add(id, type, [0, 0], null));
-      else texts[of].forEach(({ id, start, end, word }) => add(id, type, [start, end], word));
+      else this.placed(texts[of]).forEach(({ id, start, end, word }) => add(id, type, [start, end], word));
     }
     return made;
   }

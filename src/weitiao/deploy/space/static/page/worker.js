@@ -17,7 +17,7 @@ let tokenizer;
 async function load({ settings, base, threads }) {
   table = settings;
   const began = performance.now();
-  const { contents, fetched } = await large(table.files, base, table.kept, (progress) => postMessage({ kind: "progress", ...progress }));
+  const { contents, fetched } = await large(table.files, base, table.version, (progress) => postMessage({ kind: "progress", ...progress }));
   const here = performance.now();
   postMessage({ kind: "reading" });
   ort.env.logLevel = "error";

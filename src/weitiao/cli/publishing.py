@@ -100,4 +100,5 @@ def workflow(
     files = _(", ").join(made["files"][1:])
     screen.result(made, pairs({_("workflow"): made["workflow"], _("beside it"): files}), bare=made["workflow"])
     screen.note(_("Add the secret HF_TOKEN on GitHub (Settings, Secrets and variables), then commit these files and push."))
-    screen.next(("git", "add", *made["files"]))
+    # What an earlier workflow left is taken out of the repository as well.
+    screen.next(("git", *(("-C", out) if out else ()), "add", "--all", ".github/workflows", ".github/weitiao"))

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from importlib.metadata import distribution
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from weitiao import tasks
 from weitiao.config import DataSettings, nearest, setting_fields
@@ -27,11 +27,12 @@ from weitiao.tasks.base import Task
 
 PACKAGE = Path(__file__).parents[2]
 SETUP = ".github/weitiao"
+TITLE = "publish"  # of the workflow, and of its file
 PYTHON = "3.11"
 SECRET = "${{ secrets.HF_TOKEN }}"
 # What a machine settles for itself, or what the workflow says.
 _NOT_KEPT = ("data", "out", "overwrite", "device", "threads", "precision", "token_budget", "track", "offline", "save_every")
-_EXTRAS = {"static": ("train", "export"), "gradio": ("train", "export", "demo"), "docker": ("train", "export", "serve"), "": ("train",)}
+_EXTRAS = {"static": ("train", "export"), "gradio": ("train", "export", "demo"), "docker": ("train", "export", "serve")}
 
 
 def write(
@@ -42,10 +43,8 @@ def write(
     test: str = "",
     gate: Sequence[str],
     push: str,
-    publish: Literal["space", "model"] = "space",
     sdk: str = "static",
     endpoint: str = "",
-    title: str = "publish",
     overwrite: bool = False,
     trust_task: bool = False,
 ) -> dict[str, Any]:
@@ -58,10 +57,8 @@ def write(
         test: a labelled file in the repository that is not trained on, by which the gate decides; "" for the run's own test file.
         gate: figures that must be reached: "accuracy=0.8".
         push: OWNER/NAME on the hub.
-        publish: a page, or the model itself.
         sdk: of the page.
         endpoint: the hub; "" for the official one.
-        title: of the workflow, and of its file.
         overwrite: replace the workflow that stands there.
         trust_task: see ``api.load``.
 
@@ -80,31 +77,34 @@ def write(
     if not gate:
         raise UsageError(_("A workflow that publishes by itself needs a gate. Say what must be reached, for example --gate accuracy=0.8"))
     flags = _flags_of(gate, record.get("evaluation") or {})
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", title):
-        raise UsageError(_('"{name}" cannot be the name of a workflow: letters, digits, "_" and "-".').format(name=title))
-    workflow = root / ".github" / "workflows" / f"{title}.yml"
+    workflow = root / ".github" / "workflows" / f"{TITLE}.yml"
     if workflow.exists() and not overwrite:
         raise RunError(_("{path} exists already. Replace it with --overwrite.").format(path=workflow))
     settings = _settings(record, root, tasks.of_run(record, run.task, trust_task=trust_task))
     measured = _inside(test or str(record["settings"].get("test", "")), root, "--test")
     trained = data if data.startswith(("hub:", "sample:")) else _inside(data, root, "--data", folder=True)
     settings["test"] = measured
-    values = {"SETUP": SETUP, "DATA": trained, "TEST": measured, "RUN": f"runs/{PurePosixPath(record['name']).name}", "REPO": push}
-    values |= {"SPACE": "space"} if publish == "space" else {}
+    values = {
+        "SETUP": SETUP,
+        "DATA": trained,
+        "TEST": measured,
+        "RUN": f"runs/{PurePosixPath(record['name']).name}",
+        "REPO": push,
+        "SPACE": "space",
+    }
     values |= {"ENDPOINT": endpoint} if endpoint else {}
     values |= {f"GATE_{number}": demand for number, demand in enumerate(gate, 1)}
     text = render(
         "workflow.yml.j2",
         package="weitiao.deploy.publishing",
         said=_plainly(_("Written by weitiao; change it as you like. It needs the secret HF_TOKEN (Settings, Secrets and variables).")),
-        title=title,
+        title=TITLE,
         values={key: _quoted(value) for key, value in values.items()},
         python=PYTHON,
         gates=_plainly("".join(f' {flag} "$GATE_{number}"' for number, flag in enumerate(flags, 1))),
         trust=" --trust-task" if record.get("task_file") else "",
         endpoint=_plainly(' --endpoint "$ENDPOINT"' if endpoint else ""),
         secret=_plainly(SECRET),
-        space=publish == "space",
         sdk=sdk,
     )
     setup = root / SETUP
@@ -112,9 +112,8 @@ def write(
         setup.mkdir(parents=True, exist_ok=True)
         workflow.parent.mkdir(parents=True, exist_ok=True)
     _write_settings(setup / "settings.yaml", settings)
-    _write_requirements(setup, record, _EXTRAS[sdk if publish == "space" else ""])
-    if record.get("task_file"):
-        shutil.copytree(run.task, setup / "task", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    _write_requirements(setup, record, _EXTRAS[sdk])
+    _replace_task(setup / "task", run.task if record.get("task_file") else None)
     write_text(workflow, text.rstrip("\n") + "\n")
     files = [workflow, *sorted(file for file in setup.rglob("*") if file.is_file())]
     return {"workflow": str(workflow), "files": [file.relative_to(root).as_posix() for file in files]}
@@ -193,6 +192,13 @@ def _write_settings(file: Path, settings: Mapping[str, Any]) -> None:
 
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in settings.items()}
     write_text(file, yaml.safe_dump(plain, sort_keys=True, allow_unicode=True))
+
+
+def _replace_task(place: Path, task: Path | None) -> None:
+    """The run's own task file and those beside it, and none that an earlier workflow left."""
+    shutil.rmtree(place, ignore_errors=True)
+    if task is not None:
+        shutil.copytree(task, place, ignore=shutil.ignore_patterns("__pycache__"))
 
 
 def _write_requirements(setup: Path, record: Mapping[str, Any], extras: Sequence[str]) -> None:

@@ -250,7 +250,10 @@ def test_the_command_writes_it_and_publishes_nothing(repository: Path, hub: HubS
     for wrong in (("--target", "modelscope"), ("--try",), ("--offline",)):
         refused = command(*asked, "--push", "ann/reviews", "--overwrite", *wrong)
         assert refused.code == 2 and " ".join(wrong) in refused.err
-    done = command(*asked, "--push", "ann/reviews", "--overwrite", "--private", "--hardware", "cpu-upgrade", "--title", "My page")
+    done = command(
+        *asked, "--push", "ann/reviews", "--overwrite", "--private", "--hardware", "cpu-upgrade", "--title", "My page", "--lang", "en"
+    )
+    assert done.err.splitlines()[-1].endswith("git add --all .github/workflows .github/weitiao")  # git has no --lang
     text = Path(".github/workflows/publish.yml").read_text(encoding="utf-8")
     assert done.code == 0 and '--title "$TITLE" --hardware "$HARDWARE" --private' in text and 'TITLE: "My page"' in text
     for wrong in (("--ci", "gitlab"), ("--gate", "accuracy=0.5")):

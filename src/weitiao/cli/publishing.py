@@ -1,10 +1,10 @@
 """The verbs that publish: parse, call ``deploy.publishing``, print."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from typer import Argument, Option
 
-from weitiao import tasks
 from weitiao.cli.application import MAIN, command
 from weitiao.cli.options import verb
 from weitiao.cli.parameters import Offline, Run
@@ -13,7 +13,6 @@ from weitiao.cli.subject import question
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
 from weitiao.quantities import size
-from weitiao.runs import RunFolder
 
 HUB = N_("The hub")
 Repo = Annotated[str, Argument(metavar="OWNER/NAME", help=N_("The repository: your name on the hub, or an organisation's, and a name."))]
@@ -65,39 +64,34 @@ def push(
 
 
 def workflow(
-    screen: Screen,
-    run: str,
-    ci: str,
-    out: str | None,
-    *,
-    sdk: str,
-    data: str | None,
-    test: str | None,
-    gate: list[str] | None,
-    push: str,
-    trust_task: bool,
-    **how: Any,
+    screen: Screen, run: str, ci: str, out: str | None, *, data: str | None, push: str, refused: Sequence[str] = (), **how: Any
 ) -> None:
-    """``weitiao space --ci github``: write what publishes by itself; nothing is published now."""
+    """``weitiao space --ci github``: write what publishes by itself; nothing is published now.
+
+    Args:
+        refused: flags that were given and mean nothing to a workflow.
+    """
     if not ci:
         raise UsageError(_("{flags} is for a workflow, so it needs --ci github.").format(flags="--data, --test, --gate"))
     if ci != "github":
         raise UsageError(_('There is no --ci "{name}"; there is: github.').format(name=ci))
+    if refused:
+        message = _(
+            "{flags} cannot be written into a workflow: it runs on a machine of GitHub's that has a network, always tries the page out, "
+            "and publishes it on Hugging Face's hub. Leave it out."
+        )
+        raise UsageError(message.format(flags=_(", ").join(refused)))
     if not data or not push:
         missing = "--data train.csv" if not data else "--push OWNER/NAME"
         raise UsageError(_("A workflow must be told everything. Add {missing}").format(missing=missing))
     from weitiao.cli.tables import pairs
     from weitiao.deploy.publishing.workflow import write
-    from weitiao.deploy.space.kinds import HUGGINGFACE, possible
 
-    folder = RunFolder.open(run)
-    record = folder.record()
-    (kind, *_others), why = possible(sdk, HUGGINGFACE, tasks.of_run(record, folder.task, trust_task=trust_task), record)
-    if why:
-        screen.note(why)
-    asked: dict[str, Any] = {"data": data, "test": test or "", "gate": gate or (), "push": push, "sdk": kind.name, "trust_task": trust_task}
-    made = write(run, out or ".", **asked, **how)
+    made = write(run, out or ".", data=data, push=push, **how)
+    if made["why"]:
+        screen.note(made["why"])
     files = _(", ").join(made["files"][1:])
     screen.result(made, pairs({_("workflow"): made["workflow"], _("beside it"): files}), bare=made["workflow"])
     screen.note(_("Add the secret HF_TOKEN on GitHub (Settings, Secrets and variables), then commit these files and push."))
-    screen.next(("git", "add", *made["files"]))
+    # What an earlier workflow left is taken out of the repository as well.
+    screen.next(("git", *(("-C", out) if out else ()), "add", "--all", ".github/workflows", ".github/weitiao"))

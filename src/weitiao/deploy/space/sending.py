@@ -48,18 +48,24 @@ class Sending:
         if target != HUGGINGFACE:
             message = _("--push goes to Hugging Face's hub. Upload the folder on {target}'s own pages, and leave out --push.")
             raise UsageError(message.format(target=target))
-        from huggingface_hub import SpaceHardware
-
         from weitiao.deploy.publishing.target import target_of
 
-        known = [str(one.value) for one in SpaceHardware]
-        if self.hardware and self.hardware not in known:
-            message = _('The hub has no hardware "{name}".').format(name=self.hardware) + nearest(self.hardware, known)
-            raise UsageError(message + " " + _("There are: {names}.").format(names=_(", ").join(known)))
+        if self.hardware:
+            check_hardware(self.hardware)
         target_of(self.repo, "space", endpoint=self.endpoint, offline=self.offline)
 
 
 NOWHERE = Sending()
+
+
+def check_hardware(name: str) -> None:
+    """Raises UsageError, with the nearest, for hardware that the hub has not."""
+    from huggingface_hub import SpaceHardware
+
+    known = [str(one.value) for one in SpaceHardware]
+    if name not in known:
+        message = _('The hub has no hardware "{name}".').format(name=name) + nearest(name, known)
+        raise UsageError(message + " " + _("There are: {names}.").format(names=_(", ").join(known)))
 
 
 def publish_space(

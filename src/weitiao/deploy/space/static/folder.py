@@ -43,7 +43,7 @@ _STAGES = ("encode", "decode", "prepare")
 
 
 def refusal(task: Task, record: Mapping[str, Any]) -> str:
-    """Why no page answers as a run does, "" where one does as far as its record says; its tokenizer is looked at in ``write``.
+    """Why no page answers as a run does, "" where one does as far as its record says; ``hindrance`` looks at its tokenizer.
 
     Args:
         record: the run's.
@@ -65,6 +65,13 @@ def refusal(task: Task, record: Mapping[str, Any]) -> str:
         )
         return message.format(form=form.name, to=FORM)
     return ""
+
+
+def hindrance(run: RunFolder) -> str:
+    """Why no page answers as a run does, "" where one does as far as its tokenizer says."""
+    if not run.tokenizer.is_file():
+        return _("its tokenizer has no fast backend, so nothing but transformers reads a text as it does")
+    return unread(json.loads(run.tokenizer.read_bytes()))
 
 
 def _place(task: Task, name: str) -> int:

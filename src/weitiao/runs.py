@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from weitiao.config import nearest
 from weitiao.errors import ResourceError, RunError
 from weitiao.messages import _
 
@@ -101,7 +102,7 @@ class RunFolder:
             if run.path.exists():  # where something stands, no run can be made
                 raise RunError(_("{path} is no run: it has no run.json.").format(path=path) + there)
             message = _("{path} is no run: there is nothing. Make one with: weitiao train DATA --out {path}.").format(path=path)
-            raise RunError(message + there)
+            raise RunError(message + there + nearest(str(path), runs))
         record = run.record()
         if (record.get("published") or {}).get("model") == AT_TOP:
             run._place_model(run.path)

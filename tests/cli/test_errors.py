@@ -1,7 +1,10 @@
 """Every failure is one paragraph and a public exit code; a traceback only for --debug."""
 
 import errno
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -135,3 +138,17 @@ def test_a_verb_that_cannot_be_made_is_no_missing_verb() -> None:
     assert "train" in verbs
     with pytest.raises(KeyError, match="a bug of ours"):
         verbs.get("train")
+
+
+def test_what_is_told_to_stop_leaves_nothing_half_written(tmp_path: Path) -> None:
+    script = (
+        "import os, signal, sys\n"
+        "from weitiao import cli, runs\n"
+        "def written(arguments):\n"
+        "    with runs.atomic(runs.Path(sys.argv[1]) / 'made') as place:\n"
+        "        place.mkdir(); os.kill(os.getpid(), signal.SIGTERM)\n"
+        "cli._parsed = written\n"
+        "sys.exit(cli.run(['space', 'x']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=False, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 143 and not done.stderr and not list(tmp_path.iterdir()), done.stderr

@@ -142,6 +142,12 @@ def test_what_was_said_of_the_page_is_said_in_the_workflow(repository: Path) -> 
             made(repository, overwrite=True, **wrong)
 
 
+def test_the_gate_decides_by_other_rows_than_are_trained_on(repository: Path) -> None:
+    with pytest.raises(UsageError, match="--test and --data are both data/train.csv"):
+        made(repository, sdk="gradio", test="data/train.csv", data="data/train.csv")
+    assert not (repository / ".github").exists()
+
+
 def test_a_static_page_takes_along_what_runs_it_in_a_browser(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("weitiao_web", reason="the package weitiao-web is not installed (pip install weitiao[space])")
     workflow, _text = made(repository, sdk="")

@@ -9,12 +9,15 @@
 Importing it imports neither torch, transformers, numpy nor pyarrow, so that ``weitiao --help`` is instant.
 """
 
+import signal
 import sys
+from contextlib import suppress
 
 from weitiao.messages import LANGUAGES, locale_language, set_language
 
 # What a shell reports for a program whose reader, such as head, went away: 128 and the number of that signal.
 PIPE_BROKEN = 141
+TERMINATED = 143  # the same of one that SIGTERM ended
 
 
 def run(arguments: list[str]) -> int:
@@ -26,6 +29,7 @@ def run(arguments: list[str]) -> int:
     from weitiao.cli.surroundings import settle
 
     settle(debug=debug)
+    _tidy_when_told_to_stop()
 
     from weitiao.cli import quick
 
@@ -44,6 +48,13 @@ def run(arguments: list[str]) -> int:
 
         screen = Screen(json="--json" in before_texts, quiet="--quiet" in before_texts)
         return failures.report(error, screen, debug=debug)
+
+
+def _tidy_when_told_to_stop() -> None:
+    """Let SIGTERM end the command like any error does, so that nothing half-written stays. Training and servers have ways of their own."""
+    with suppress(ValueError):  # not the main thread
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, lambda *_given: sys.exit(TERMINATED))
 
 
 def _parsed(arguments: list[str]) -> int:

@@ -91,6 +91,9 @@ def write(
     measured = _inside(test or str(record["settings"].get("test", "")), root, "--test")
     trained = data if data.startswith(("hub:", "sample:")) else _inside(data, root, "--data", folder=True)
     settings["test"] = measured
+    if measured == trained:
+        message = _("--test and --data are both {file}: rows that are trained on say nothing about the gate. Name other rows with --test.")
+        raise UsageError(message.format(file=measured))
     packages = packages_of(kind.name, record, trained)
     values = {"SETUP": SETUP, "DATA": trained, "TEST": measured, "RUN": _path_of(run, record, root), "REPO": push, "SPACE": "space"}
     said = {"--title": title, "--hardware": hardware, "--endpoint": endpoint}

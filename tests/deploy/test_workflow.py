@@ -143,7 +143,7 @@ def test_what_was_said_of_the_page_is_said_in_the_workflow(repository: Path) -> 
 
 
 def test_the_gate_decides_by_other_rows_than_are_trained_on(repository: Path) -> None:
-    with pytest.raises(UsageError, match="--test and --data are both data/train.csv"):
+    with pytest.raises(UsageError, match=r"--test and --data are both data/train\.csv"):
         made(repository, sdk="gradio", test="data/train.csv", data="data/train.csv")
     assert not (repository / ".github").exists()
 

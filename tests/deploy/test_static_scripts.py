@@ -142,3 +142,8 @@ def test_a_text_is_chinese_where_python_says_so(scripts: Scripts) -> None:
         'const { isMostlyChinese } = await import("/page/language.js"); return given[0].map((text) => isMostlyChinese(text, given[1]));'
     )
     assert scripts.run(script, texts, SCRIPT_RANGES) == [language_of([text]) == "zh" for text in texts]
+
+
+def test_a_page_that_is_opened_from_the_disk_says_how_to_look_at_it(window: Browser) -> None:
+    window.driver.get((folder.PAGE / "index.html").as_uri())
+    assert "python -m http.server" in window.driver.find_element("id", "problem").text

@@ -7,8 +7,8 @@ from typing import Any
 
 from weitiao import tasks
 from weitiao.deploy.container.folder import RUN, request, write_folder
+from weitiao.deploy.public import publish
 from weitiao.deploy.space.pairs import answered, with_pictures
-from weitiao.deploy.space.public import publish
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder

@@ -137,12 +137,13 @@ def further(used: Asked) -> list[str]:
 def _copy(source: RunFolder, inner: RunFolder) -> None:
     """What an export wrote, and nothing that somebody put beside it."""
     inner.path.mkdir()
-    for file in (source.record_file, source.card, *source.kept_files()):
+    for file in (source.card, *source.kept_files()):
         if file.is_file():
             shutil.copy2(file, inner.path / file.name)
     for folder in (source.model, source.task):
         if folder.is_dir():
             shutil.copytree(folder, inner.path / folder.name)
+    inner.update(**{name: value for name, value in source.record().items() if name != "published"})  # the copy stands nowhere yet
 
 
 def _found(proof: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ from weitiao.deploy.space.folder import write_space
 from weitiao.deploy.space.gradio.folder import requirements
 from weitiao.deploy.space.kinds import KINDS, Kind, possible
 from weitiao.deploy.space.large_files import attributes
+from weitiao.deploy.space.likeness import alike, read_alike
 from weitiao.deploy.space.sending import Sending, publish_space
 from weitiao.deploy.space.starting import fresh, started, without_secrets
 from weitiao.errors import GateError, ModelError, RunError, UsageError
@@ -167,6 +168,12 @@ def test_a_space_that_answers_otherwise_is_not_sent(space: Path, tmp_path: Path)
     copy = changed(space, tmp_path / "copy", space__json=with_other_answers)
     with pytest.raises(GateError, match="does not answer as the run does"):
         KINDS["gradio"].try_out(copy, "", make=present)
+
+
+def test_whole_numbers_are_the_same_or_wrong() -> None:
+    assert not read_alike("<p>2024 rows, 0.5</p>", "<p>2025 rows, 0.5</p>") and read_alike("<p>0.5000</p>", "<p>0.5004</p>")
+    assert not alike({"start": 5000}, {"start": 5001}) and alike({"score": 5000.0}, {"score": 5001.0})
+    assert not alike({"a": True}, {"a": 1}) and not alike({"a": 0.5}, {"a": float("nan")}) and alike({"a": 1.0}, {"a": 1})
 
 
 def test_a_space_that_does_not_start_is_not_sent(space: Path, tmp_path: Path) -> None:

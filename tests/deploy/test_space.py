@@ -398,7 +398,8 @@ def test_the_first_kind_that_fits_is_taken_and_it_is_said_why(
     assert possible("", "huggingface", task, record) == (kinds, "It does not become a static Space: It has no vocabulary.")
     with pytest.raises(UsageError, match="does not become a static Space: It has no vocabulary"):
         possible("static", "huggingface", task, record)
-    done = command("space", str(exported), "--out", str(tmp_path / "page"))
+    done = command("space", str(exported), "--out", str(tmp_path / "page"), "--title", "Good or bad?")
+    assert '--title "Good or bad?" --out' in done.err  # as it was made, so it is published
     assert done.code == 0 and "It has no vocabulary." in done.err and "--push OWNER/NAME" in done.err and "weitiao demo" in done.err
     assert "gradio" in done.out and "6" in done.out
 

@@ -13,6 +13,7 @@ import pytest
 from tests.browser import CHROMIUM, Browser
 from tests.browser import window as window
 from weitiao import tasks
+from weitiao.deploy.space.folder import write_space
 from weitiao.deploy.space.static import chromium, folder, runtime, trial
 from weitiao.deploy.space.static.serving import Served, served
 from weitiao.deploy.space.static.weights import small
@@ -118,6 +119,12 @@ def test_a_damaged_script_is_caught(file: str, right: str, wrong: str, said: str
     (copied / file).write_text(script.replace(right, wrong), encoding="utf-8")
     with pytest.raises(GateError, match=said):
         trial.try_out(copied, plain[0])
+
+
+def test_a_title_stands_above_the_page(plain: tuple[Path, Path], tmp_path: Path) -> None:
+    assert table(plain[1])["name"].startswith("mine")  # as its run
+    made = write_space(plain[0], tmp_path / "space", sdk="static", title="Good\n or bad?")
+    assert made["title"] == table(tmp_path / "space")["name"] == "Good or bad?"
 
 
 def test_without_chromium_the_package_is_named(plain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

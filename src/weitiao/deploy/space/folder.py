@@ -71,6 +71,7 @@ def write_space(
         observer.note(why)
     with atomic(place.path) as temporary:
         how = {"observer": observer, "trust_task": trust_task, "offline": offline, "target": target, "zero_gpu": zero_gpu}
+        how["title"] = called if title else ""
         kind, found, reasons = _written(kinds, name, temporary, how)
         why = " ".join(filter(None, (why, *reasons)))
         shown = found.pop("examples", [])

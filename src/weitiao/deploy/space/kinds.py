@@ -67,7 +67,7 @@ _PROCESS = ("observer", "make")
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("static", "weitiao.deploy.space.static", {"app_file": "index.html"}, free=True),
+        Kind("static", "weitiao.deploy.space.static", {"app_file": "index.html"}, free=True, writes_by=("title",)),
         Kind(
             "gradio",
             "weitiao.deploy.space.gradio",

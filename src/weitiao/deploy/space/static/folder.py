@@ -19,7 +19,7 @@ from weitiao.deploy.export import POINTS, export
 from weitiao.deploy.runtime import OnnxBackend, is_torch_free, load_export, open_session
 from weitiao.deploy.space.static import runtime
 from weitiao.deploy.space.static.reading import unread
-from weitiao.deploy.space.static.table import TABLE, table_of
+from weitiao.deploy.space.static.table import TABLE, named, table_of
 from weitiao.deploy.space.static.weights import small
 from weitiao.errors import ModelError
 from weitiao.forms import form_of
@@ -73,7 +73,14 @@ def _place(task: Task, name: str) -> int:
 
 
 def write(
-    name: str | Path, place: Path, *, observer: Observer = SILENT, trust_task: bool = False, offline: bool = False, **how: Any
+    name: str | Path,
+    place: Path,
+    *,
+    observer: Observer = SILENT,
+    trust_task: bool = False,
+    offline: bool = False,
+    title: str = "",
+    **how: Any,
 ) -> dict[str, Any]:
     """Write the page of a run into an empty folder.
 
@@ -81,6 +88,7 @@ def write(
         name: a finished run, or its export as ONNX.
         place: the folder, which is there.
         trust_task: the run's own task file may run.
+        title: what the page is called; "" for the run's name.
         how: further arguments of ``export``.
 
     Returns:
@@ -117,7 +125,7 @@ def write(
     binary = gzip.decompress((place / runtime.BINARY).read_bytes())
     files["runtime"] = _described(runtime.BINARY, (place / runtime.BINARY).stat().st_size, binary)
     shown = examples(task, predictor.spec, run)
-    table = table_of(str(name), task, predictor, record, files, shown, proof)
+    table = table_of(title or named(record, name), task, predictor, record, files, shown, proof)
     (place / TABLE).write_text(json.dumps(table, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
     (place / "export.json").write_text(json.dumps({"task": task.name, "spec": predictor.spec, "graph": record["export"]["graph"]}) + "\n")
     there = sorted(file for file in place.rglob("*") if file.is_file())

@@ -14,6 +14,8 @@ from tests.browser import CHROMIUM, Browser
 from tests.browser import window as window
 from weitiao import tasks
 from weitiao.deploy.space.folder import write_space
+from weitiao.deploy.space.kinds import possible
+from weitiao.deploy.space.sending import publish_space
 from weitiao.deploy.space.static import chromium, folder, runtime, trial
 from weitiao.deploy.space.static.serving import Served, served
 from weitiao.deploy.space.static.weights import small
@@ -82,6 +84,11 @@ def test_what_cannot_be_true_in_a_browser_is_refused_by_name(plain: tuple[Path, 
     spec = CASES["one label"].spec
     assert "a way of its own" in folder.refusal(Mine(), {"spec": spec})
     rounded = {"spec": spec, "export": {"to": "onnx-int8"}}
+    keywords = {"spec": {"top_k": 5, "diversity": 0.2}, "data": {"language": "zh"}}
+    assert "in a language (zh)" in folder.refusal(tasks.get("keyword-extraction"), keywords)
+    kinds, why = possible("", "huggingface", tasks.get("keyword-extraction"), keywords)
+    assert kinds[0].name == "gradio" and "in a language (zh)" in why
+    assert not folder.refusal(tasks.get("keyword-extraction"), {**keywords, "data": {"language": "en"}})
     assert "onnx-int8 rounds" in folder.refusal(tasks.get("text-classification"), rounded)
     changed = Path(shutil.copytree(plain[0], tmp_path / "changed"))
     file = changed / "model" / "tokenizer.json"
@@ -127,12 +134,16 @@ def test_a_title_stands_above_the_page(plain: tuple[Path, Path], tmp_path: Path)
     assert made["title"] == table(tmp_path / "space")["name"] == "Good or bad?"
 
 
-def test_without_chromium_the_package_is_named(plain: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_chromium_the_package_is_named(plain: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chromium, "NAMES", ())
     monkeypatch.setattr(chromium, "PLACES", ())
     monkeypatch.delenv(chromium.NAMED, raising=False)
     with pytest.raises(MissingPackage, match=r"apt-get install chromium.*--sdk gradio"):
         trial.try_out(plain[1], plain[0])
+    for how in ({"tried": True}, {"tried": True, "sdk": "static"}):
+        with pytest.raises(MissingPackage, match="apt-get install chromium"):
+            publish_space(plain[0], tmp_path / "space", **how)  # type: ignore[arg-type]
+        assert not list(tmp_path.iterdir())  # it was noticed before anything was written, so that the next try finds its place free
 
 
 def test_the_runtime_is_the_one_that_was_tested(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,8 @@
 
 Each package's ``folder`` has ``refusal(task, record) -> str``, "" where a run can become one, else why not; and ``write(name, place, *,
 observer, trust_task, offline) -> dict``, which fills an empty folder. Its ``trial`` has ``try_out(place, name, *, trust_task) -> dict``,
-which raises GateError where what stands in the folder does not answer as the run does. They are imported when they are used: each needs
+which raises GateError where what stands in the folder does not answer as the run does, and may have ``require()``, which raises
+MissingPackage where this machine lacks what ``try_out`` needs. They are imported when they are used: each needs
 packages of its own.
 """
 
@@ -55,6 +56,12 @@ class Kind:
         ways: dict[str, Any] = {"observer": observer, "trust_task": trust_task, "offline": offline}
         ways |= {key: value for key, value in how.items() if key in self.writes_by}
         return dict(import_module(f"{self.package}.folder").write(name, place, **ways))
+
+    def require_trial(self) -> None:
+        """Insist that it can be tried out on this machine. Raises MissingPackage."""
+        require = getattr(import_module(f"{self.package}.trial"), "require", None)
+        if require is not None:
+            require()
 
     def try_out(self, place: Path, name: str | Path, *, trust_task: bool = False, **how: Any) -> dict[str, Any]:
         """Start what stands in the folder and ask it. Raises GateError where it does not answer as the run of that name does."""

@@ -55,6 +55,11 @@ def refusal(task: Task, record: Mapping[str, Any]) -> str:
     table = task.in_browser(record.get("spec") or {})
     if table is None:
         return _("the page does not know how {task} makes answers of a model's outputs").format(task=task.name)
+    language = str((record.get("data") or {}).get("language") or "")
+    if language.partition("-")[0] in table.get("not_in", ()):
+        return _("its texts are in a language ({language}) that the page cannot take apart as {task} does").format(
+            language=language, task=task.name
+        )
     declared = _place(task, "in_browser")
     if any(_place(task, stage) < declared for stage in _STAGES):
         return _("{task} makes its answers in a way of its own, which the page does not know").format(task=task.name)

@@ -60,6 +60,11 @@ class _Found:
     largest: float = 0.0
 
 
+def require() -> None:
+    """Insist on what a page is tried in. Raises MissingPackage."""
+    chromium.find()
+
+
 def try_out(
     place: Path, name: str | Path, *, rows: int = gate.MOST, trust_task: bool = False, headers: Mapping[str, str] = HEADERS
 ) -> dict[str, Any]:

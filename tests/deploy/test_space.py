@@ -46,6 +46,7 @@ from weitiao.deploy.space.sending import Sending, publish_space
 from weitiao.deploy.space.starting import fresh, replied, started, without_secrets
 from weitiao.errors import GateError, ModelError, RunError, UsageError
 from weitiao.observer import Observer
+from weitiao.report.card import metadata as card_head
 from weitiao.runs import RunFolder
 
 pytest.importorskip("onnx")
@@ -125,6 +126,13 @@ def test_a_base_and_a_licence_are_named_where_they_are_known(base: tuple[str, st
     head = metadata.front_matter("a", "gradio", tasks.get("regression"), record, {})
     told = yaml.safe_load(head.strip().strip("-"))
     assert (told.get("models"), told.get("license")) == ((["org/base"], "mit") if "org" in base[0] else (None, None))
+
+
+def test_a_licence_that_the_hub_has_no_word_for_is_told_by_name() -> None:
+    record = {"base_model": {"id": "org/base", "source": "hub", "license": "qwen-research"}}
+    for head in (metadata.front_matter("a", "gradio", tasks.get("regression"), record, {}), card_head(record, {})):
+        told = yaml.safe_load(head.strip().strip("-"))
+        assert (told["license"], told["license_name"]) == ("other", "qwen-research")
 
 
 def test_what_is_in_the_folder(space: Path) -> None:

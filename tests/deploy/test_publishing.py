@@ -206,6 +206,13 @@ def test_a_name_that_is_taken_is_left_alone_unless_it_may_be_replaced(hub: HubSt
     assert "weights.bin" not in hub.repositories["ann/tweets"].files
 
 
+def test_a_readme_by_hand_is_left_alone(hub: HubStandIn, model: Path) -> None:
+    hub.repositories["ann/tweets"] = Repository({"README.md": b"---\nlicense: mit\n---\n# Kept by hand\n"})
+    with pytest.raises(RunError, match=r"not made by weitiao.*--overwrite"):
+        push(model, hub)
+    assert set(hub.repositories["ann/tweets"].files) == {"README.md"}
+
+
 def test_a_name_that_is_taken_where_nobody_can_see_it(hub: HubStandIn, model: Path) -> None:
     hub.uploads.faults = [Fault("POST", "repos/create", 409, said="You already created this model repo")]
     with pytest.raises(RunError, match="taken"):

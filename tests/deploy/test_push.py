@@ -17,7 +17,9 @@ from tests.conftest import sentences, write_csv
 from tests.engine.hub_stand_in import Ear, HubStandIn, hub_stand_in, write
 from tests.engine.hub_uploads import TOKEN
 from tests.own_tasks import PLAIN, written
+from weitiao import tasks
 from weitiao.deploy.export import export
+from weitiao.deploy.lightest import put
 from weitiao.deploy.publishing.pushed import published_record, push
 from weitiao.errors import ModelError, RunError
 from weitiao.runs import RunFolder
@@ -134,6 +136,20 @@ def test_an_export_without_torch_is_pushed_as_it_is(
     assert "model/model.onnx" in made["files"] and "predictions.jsonl" not in made["files"]
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
     assert answers(weitiao.load("ann/light")) == answers(weitiao.load(tmp_path / "onnx"))
+
+
+def test_an_export_of_what_was_pushed_answers(mine: weitiao.Run, hub: HubStandIn, tmp_path: Path) -> None:
+    push(mine.path, "ann/tweets", endpoint=hub.url)
+    fetched = write(tmp_path / "fetched", hub.repositories["ann/tweets"].files)
+    for form in ("onnx", "merged"):
+        export(fetched, form, tmp_path / form)
+        assert "published" not in RunFolder.open(tmp_path / form).record()
+        assert [one["label"] for one in answers(weitiao.load(tmp_path / form))] == [one["label"] for one in answers(mine)]
+    push(tmp_path / "onnx", "ann/light", endpoint=hub.url)
+    light = RunFolder.open(write(tmp_path / "light", hub.repositories["ann/light"].files))
+    inner = RunFolder(tmp_path / "inner")
+    put(light, tasks.get("text-classification"), inner, export, Ear())  # as it is, into a container or a Space
+    assert "published" not in inner.record() and answers(weitiao.load(inner.path)) == answers(weitiao.load(tmp_path / "onnx"))
 
 
 def test_a_task_file_goes_along_and_needs_trust_elsewhere(

@@ -6,12 +6,17 @@ A Space is started here with the packages that are installed; ``slow`` is the on
 import ast
 import json
 import shutil
+import socket
+import subprocess
 import sys
+import time
+import venv
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -30,21 +35,35 @@ from tests.own_tasks import PLAIN, QUICK, written
 from tests.test_own_tasks import elsewhere as elsewhere
 from weitiao import tasks
 from weitiao.deploy.export import export
-from weitiao.deploy.space import metadata
+from weitiao.deploy.space import metadata, starting
 from weitiao.deploy.space.docker.trial import steps
 from weitiao.deploy.space.folder import write_space
 from weitiao.deploy.space.gradio.folder import requirements
 from weitiao.deploy.space.kinds import KINDS, Kind, possible
 from weitiao.deploy.space.large_files import attributes
+from weitiao.deploy.space.likeness import alike, read_alike
 from weitiao.deploy.space.sending import Sending, publish_space
-from weitiao.deploy.space.starting import fresh, started, without_secrets
+from weitiao.deploy.space.starting import fresh, replied, started, without_secrets
 from weitiao.errors import GateError, ModelError, RunError, UsageError
 from weitiao.observer import Observer
+from weitiao.report.card import metadata as card_head
 from weitiao.runs import RunFolder
 
 pytest.importorskip("onnx")
 pytest.importorskip("gradio", reason="the package gradio is not installed")
 
+STARTS_ANOTHER = """
+import http.server, subprocess, sys
+words = "import socket, time; one = socket.create_server(('127.0.0.1', 0)); print(one.getsockname()[1], flush=True); time.sleep(600)"
+child = subprocess.Popen([sys.executable, "-c", words], stdout=subprocess.PIPE)
+port = child.stdout.readline()
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path in ("", "/") else 404)
+        self.end_headers()
+        self.wfile.write(port)
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Page).serve_forever()
+"""
 STEEP = "<script>window.hit = 1</script>"
 
 
@@ -109,6 +128,13 @@ def test_a_base_and_a_licence_are_named_where_they_are_known(base: tuple[str, st
     assert (told.get("models"), told.get("license")) == ((["org/base"], "mit") if "org" in base[0] else (None, None))
 
 
+def test_a_licence_that_the_hub_has_no_word_for_is_told_by_name() -> None:
+    record = {"base_model": {"id": "org/base", "source": "hub", "license": "qwen-research"}}
+    for head in (metadata.front_matter("a", "gradio", tasks.get("regression"), record, {}), card_head(record, {})):
+        told = yaml.safe_load(head.strip().strip("-"))
+        assert (told["license"], told["license_name"]) == ("other", "qwen-research")
+
+
 def test_what_is_in_the_folder(space: Path) -> None:
     assert {one.name for one in space.iterdir()} >= {"app.py", "requirements.txt", "README.md", "LICENSE", ".gitattributes", "space.json"}
     program = (space / "app.py").read_text(encoding="utf-8")
@@ -169,6 +195,12 @@ def test_a_space_that_answers_otherwise_is_not_sent(space: Path, tmp_path: Path)
         KINDS["gradio"].try_out(copy, "", make=present)
 
 
+def test_whole_numbers_are_the_same_or_wrong() -> None:
+    assert not read_alike("<p>2024 rows, 0.5</p>", "<p>2025 rows, 0.5</p>") and read_alike("<p>0.5000</p>", "<p>0.5004</p>")
+    assert not alike({"start": 5000}, {"start": 5001}) and alike({"score": 5000.0}, {"score": 5001.0})
+    assert not alike({"a": True}, {"a": 1}) and not alike({"a": 0.5}, {"a": float("nan")}) and alike({"a": 1.0}, {"a": 1})
+
+
 def test_a_space_that_does_not_start_is_not_sent(space: Path, tmp_path: Path) -> None:
     copy = changed(space, tmp_path / "copy", app__py=lambda text: text.replace('HERE / "run"', 'HERE / "gone"'))
     with pytest.raises(GateError, match=r"does not start: .*gone"):
@@ -185,6 +217,31 @@ def test_a_space_that_goes_away_when_it_is_asked_is_not_sent(space: Path, tmp_pa
 def test_a_space_whose_packages_there_are_not_is_not_sent(space: Path, tmp_path: Path) -> None:
     with pytest.raises(GateError, match=r"cannot be installed: .*no-such"):
         fresh(tmp_path / "environment", space, [["--no-index", "no-such-package-of-anybody"]])
+
+
+def test_where_no_environment_can_be_made_it_is_said_what_to_type(space: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_pip(place: Path, *, with_pip: bool) -> None:
+        raise subprocess.CalledProcessError(1, ["python", "-m", "ensurepip"], b"No module named ensurepip\n")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(venv, "create", no_pip)
+        with pytest.raises(GateError, match=r"No module named ensurepip.*apt-get install python3-venv"):
+            fresh(tmp_path / "environment", space, [])
+    monkeypatch.setattr(starting, "INSTALLS", 0.001)
+    with pytest.raises(GateError, match=r"not installed within .* PIP_INDEX_URL"):
+        fresh(tmp_path / "environment", space, [["--no-index", "anything"]])
+
+
+def test_what_a_space_starts_ends_with_it(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(STARTS_ANOTHER)
+    with started(tmp_path, present, [], lambda python, port: [str(python), "app.py", port]) as url:
+        status, text = replied(url)
+        assert status == 200 and replied(f"{url}/gone")[0] == 404
+        socket.create_connection(("127.0.0.1", int(text))).close()
+    with pytest.raises(ConnectionRefusedError):
+        for _attempt in range(500):  # it is gone as soon as the system has cleared it up
+            socket.create_connection(("127.0.0.1", int(text))).close()
+            time.sleep(0.01)
 
 
 def test_no_secret_is_in_reach_of_what_is_tried() -> None:
@@ -208,9 +265,9 @@ def test_in_an_environment_of_its_own(space: Path) -> None:
 def opened(space: Path) -> Iterator[str]:
     """The address of the Space as it runs on the hub."""
     variables = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": "{port}", "SYSTEM": "spaces", "SPACE_ID": "ann/reviews"}
-    with started(space, present, [], lambda python, _port: [str(python), "app.py"], ready="/config", variables=variables) as client:
-        assert "frame-ancestors" not in client.get("/").headers["content-security-policy"]  # the hub shows it in a frame
-        yield str(client.base_url)
+    with started(space, present, [], lambda python, _port: [str(python), "app.py"], ready="/config", variables=variables) as url:
+        assert "frame-ancestors" not in httpx.get(url, trust_env=False).headers["content-security-policy"]  # the hub shows it in a frame
+        yield url
 
 
 def test_somebody_opens_it_and_clicks_on_an_example(opened: str, space: Path, window: Browser) -> None:
@@ -391,7 +448,8 @@ def test_the_first_kind_that_fits_is_taken_and_it_is_said_why(
     assert possible("", "huggingface", task, record) == (kinds, "It does not become a static Space: It has no vocabulary.")
     with pytest.raises(UsageError, match="does not become a static Space: It has no vocabulary"):
         possible("static", "huggingface", task, record)
-    done = command("space", str(exported), "--out", str(tmp_path / "page"))
+    done = command("space", str(exported), "--out", str(tmp_path / "page"), "--title", "Good or bad?")
+    assert '--title "Good or bad?" --out' in done.err  # as it was made, so it is published
     assert done.code == 0 and "It has no vocabulary." in done.err and "--push OWNER/NAME" in done.err and "weitiao demo" in done.err
     assert "gradio" in done.out and "6" in done.out
 
@@ -520,6 +578,7 @@ def test_large_files_stand_beside_the_repository(tmp_path: Path) -> None:
     (tmp_path / "my [x].json").write_bytes(b" " * 10_000_001)
     (tmp_path / "small.json").write_bytes(b"{}")
     lines = attributes(tmp_path).splitlines()
+    assert "*.gz filter=lfs diff=lfs merge=lfs -text" in lines  # the model of a static page
     assert "*.onnx filter=lfs diff=lfs merge=lfs -text" in lines and "*.safetensors filter=lfs diff=lfs merge=lfs -text" in lines
     assert lines[-1].startswith("my[[:space:]][[]x].json ") and not any("small" in line for line in lines)
 

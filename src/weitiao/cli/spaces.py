@@ -152,6 +152,7 @@ def space(
             run, place, sending=Sending(push, private, hardware, endpoint, bool(ways.get("offline"))), observer=observer, **ways
         )
     screen.result(made, pairs(space_of(made)), bare=made.get("address") or place)
-    again = ("weitiao", "space", run, "--sdk", made["sdk"], *(("--trust-task",) if trust_task else ()), "--out", place, "--overwrite")
+    again = ("weitiao", "space", run, "--sdk", made["sdk"], *(("--title", title) if title else ()), *(("--zero-gpu",) if zero_gpu else ()))
+    again += (*(("--trust-task",) if trust_task else ()), "--out", place, "--overwrite")
     publish = () if push or target != HUBS[0] else ((*again, "--push", "OWNER/NAME"),)
     screen.next(*publish, ("weitiao", "demo", run, *(("--trust-task",) if trust_task else ())))

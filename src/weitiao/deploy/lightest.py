@@ -82,10 +82,10 @@ def put(source: RunFolder, task: Task, inner: RunFolder, export: Export, observe
     writes = task.answers_by == "generate"
     hindrances = (ModelError, GateError, MissingPackage) if writes else (ModelError,)
     try:
-        return _found(export(source.path, "ctranslate2" if writes else "onnx", inner.path))
+        return found(export(source.path, "ctranslate2" if writes else "onnx", inner.path))
     except hindrances as error:
         observer.note(_("PyTorch has to go along: {reason}").format(reason=error))
-    return _found(export(source.path, "merged", inner.path))
+    return found(export(source.path, "merged", inner.path))
 
 
 def form_of(inner: RunFolder) -> str:
@@ -137,13 +137,15 @@ def further(used: Asked) -> list[str]:
 def _copy(source: RunFolder, inner: RunFolder) -> None:
     """What an export wrote, and nothing that somebody put beside it."""
     inner.path.mkdir()
-    for file in (source.record_file, source.card, *source.kept_files()):
+    for file in (source.card, *source.kept_files()):
         if file.is_file():
             shutil.copy2(file, inner.path / file.name)
     for folder in (source.model, source.task):
         if folder.is_dir():
             shutil.copytree(folder, inner.path / folder.name)
+    inner.update(**{name: value for name, value in source.record().items() if name != "published"})  # the copy stands nowhere yet
 
 
-def _found(proof: dict[str, Any]) -> dict[str, Any]:
+def found(proof: dict[str, Any]) -> dict[str, Any]:
+    """What an export's gate found, without where it was written to."""
     return {name: value for name, value in proof.items() if name not in ("out", "to", "bytes")}

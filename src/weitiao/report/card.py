@@ -12,6 +12,7 @@ from weitiao.forms import form_of
 from weitiao.messages import N_, _
 from weitiao.report import results
 from weitiao.report.formats import file_name
+from weitiao.report.licenses import told_to_a_hub
 from weitiao.report.page import describe, is_adapter
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
@@ -140,9 +141,9 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any], *, hub_tag: st
         if name in {*_SHOWN, evaluation.get("headline")}
     ]
     language = check.get("language")
+    license_told: dict[str, Any] = dict(told_to_a_hub(record))
     data = ModelCardData(
         language=language if re.fullmatch(r"[a-z]{2,3}", str(language)) else None,
-        license=license_of(record),
         library_name=form_of(record).reader or ("peft" if is_adapter(record) else "transformers"),
         pipeline_tag=hub_tag or None,
         base_model=base_model(record) or None,
@@ -150,6 +151,7 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any], *, hub_tag: st
         metrics=sorted({figure.metric_type for figure in figures}) or None,
         model_name=str(record.get("name") or "model") if figures else None,
         eval_results=figures or None,
+        **license_told,
     )
     return str(data.to_yaml()).strip()
 
@@ -170,9 +172,3 @@ def base_model(record: Mapping[str, Any]) -> str:
     named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name) and base.get("source") != "folder"
     packaged = offline_base.named(name)
     return name if named else packaged.hub_id if packaged else ""
-
-
-def license_of(record: Mapping[str, Any]) -> str | None:
-    """The base model's license, which what is made from it inherits, if it is a plain identifier."""
-    name = str((record.get("base_model") or {}).get("license") or "").lower()
-    return name if re.fullmatch(r"[a-z0-9][a-z0-9.+-]*", name) else None

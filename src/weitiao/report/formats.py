@@ -1,7 +1,7 @@
 """Numbers as the report writes them, a dash where there is none, in the language in force. Knows no run and no HTML."""
 
+import re
 from datetime import datetime
-from pathlib import PurePath
 from typing import Any
 
 from weitiao import quantities
@@ -89,13 +89,13 @@ def shorten(text: Any, characters: int = 240) -> str:
 
 
 def file_name(source: Any) -> str:
-    """A file's name without its folders; a hub name stays whole.
+    """A file's or a folder's name without the folders above it, by either system's marks; a hub name stays whole.
 
-    >>> file_name("data/test.csv"), file_name("hub:owner/reviews")
-    ('test.csv', 'hub:owner/reviews')
+    >>> file_name("data/test.csv"), file_name("hub:owner/reviews"), file_name(r"\\\\server\\Acme Corp\\a.csv")
+    ('test.csv', 'hub:owner/reviews', 'a.csv')
     """
     text = str(source or "")
-    return text if text.startswith("hub:") else PurePath(text).name
+    return text if text.startswith("hub:") else re.split(r"[\\/]", text.rstrip("\\/"))[-1]
 
 
 def plain(value: Any) -> str:

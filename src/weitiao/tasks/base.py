@@ -238,8 +238,9 @@ class Task:
     def in_browser(self, spec: Spec) -> dict[str, Any] | None:
         """What a page must be told to do in a browser what ``encode`` and ``decode`` do here: {"encode": {"kind": ...}, "decode": {"kind":
         ...}} with the values that each kind needs, plain JSON; the kinds are those of ``deploy/space/static/page/encode.js`` and
-        ``decode.js``. "asked" names settings that visitors may change, with what they are. None where no page does the same, which is never
-        approximated. Whoever changes ``encode`` or ``decode`` declares this anew.
+        ``decode.js``. "asked" names settings that visitors may change, with what they are; "not_in" languages of which a page cannot read
+        the texts as this does. None where no page does the same, which is never approximated. Whoever changes ``encode`` or ``decode``
+        declares this anew.
         """
         return None
 

@@ -130,7 +130,8 @@ class KeywordExtraction(Task):
     def in_browser(self, spec: Spec) -> dict[str, Any]:
         """The text and its candidates, by the rule for texts without Chinese, and the most different of those that are near."""
         encode = {"kind": "candidates", "rule": rule(), "longest": spec.get("longest"), "keyword_length": KEYWORD_LENGTH}
-        return {"encode": encode, "decode": {"kind": "keywords", "top_k": spec["top_k"], "diversity": spec["diversity"], "digits": DIGITS}}
+        decode = {"kind": "keywords", "top_k": spec["top_k"], "diversity": spec["diversity"], "digits": DIGITS}
+        return {"encode": encode, "decode": decode, "not_in": ["zh"]}
 
     def columns(self, spec: Spec) -> dict[str, Literal["text", "number"]]:
         """The keywords as one text, and with their scores as JSON."""

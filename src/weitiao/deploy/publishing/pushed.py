@@ -11,16 +11,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from weitiao.deploy.public import public
 from weitiao.deploy.publishing.target import target_of
 from weitiao.deploy.publishing.upload import upload
-from weitiao.deploy.space.public import public
 from weitiao.engine.model_folder import is_adapter
 from weitiao.errors import ModelError, RunError
 from weitiao.forms import form_of
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.report.card import write_card
-from weitiao.report.formats import file_name
 from weitiao.runs import AT_TOP, RunFolder, write_text
 
 
@@ -96,12 +95,7 @@ def published_record(record: Mapping[str, Any], repo: str, *, at_top: bool) -> d
     'mt'
     """
     told = public(record)
-    (told.get("base_model") or {}).pop("folder", None)
     settings = told.get("settings") or {}
-    if settings and (record.get("base_model") or {}).get("source") == "folder":
-        settings["model"] = told["base_model"]["id"]
-    if "task_file" in record and "task" in settings:
-        settings["task"] = file_name(settings["task"])
     for mine in ("out", "overwrite"):
         settings.pop(mine, None)
     name = repo.partition("/")[2]

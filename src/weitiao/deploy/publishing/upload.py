@@ -22,7 +22,8 @@ from weitiao.quantities import size, some
 
 MADE_BY = "weitiao"  # the tag in the head of a README.md by which we know what may be replaced
 PAUSES = (2.0, 5.0, 15.0)  # seconds between two tries of a question
-_THE_HUBS_OWN = (".gitattributes", "README.md")  # what an empty repository may hold
+# What an empty repository may hold: a new Space has a README.md of the hub's; that of a model, somebody wrote.
+_THE_HUBS_OWN = {"space": (".gitattributes", "README.md"), "model": (".gitattributes",)}
 _KEPT = (".gitattributes",)
 _NAMED = 5  # files that a message names
 T = TypeVar("T")
@@ -295,7 +296,7 @@ def _same(sibling: Any, addition: Any) -> bool:
 def _check_ours(target: Target, there: Any, private: bool, overwrite: bool) -> None:
     """Raises RunError for a repository that must not be replaced, UsageError for one that anybody can see and was to be private."""
     ours = MADE_BY in (there.tags or ())
-    empty = {sibling.rfilename for sibling in there.siblings or []} <= set(_THE_HUBS_OWN)
+    empty = {sibling.rfilename for sibling in there.siblings or []} <= set(_THE_HUBS_OWN[target.kind])
     if not (ours or empty or overwrite):
         message = _("{address} is there already and was not made by weitiao, so it is left alone. Choose another name.")
         # A Space is written with --overwrite where its folder stands there; nobody's repository is replaced by that.

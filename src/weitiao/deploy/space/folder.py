@@ -30,6 +30,7 @@ def write_space(
     zero_gpu: bool = False,
     title: str = "",
     overwrite: bool = False,
+    tried: bool = False,
     observer: Observer = SILENT,
     trust_task: bool = False,
     offline: bool = False,
@@ -43,6 +44,7 @@ def write_space(
         target: the hub: "huggingface" or "modelscope".
         zero_gpu: for a graphics card that the hub lends while a question is answered.
         title: what the page is called; "" for the run's name.
+        tried: it will be tried out, so what that needs must be on this machine.
         trust_task: the run's own task file may run, here and in the Space.
         offline: open no socket for an adapter's base.
 
@@ -54,7 +56,7 @@ def write_space(
         UsageError: there is no such kind or hub, or this run cannot become one.
         RunError: the run is not finished, or ``out`` is taken, or lies in the run.
         ModelError, GateError: what is in the folder does not answer, or not as the run does; nothing is left behind.
-        MissingPackage: what it is written with is not installed.
+        MissingPackage: what it is written with, or tried with, is not installed.
     """
     place = RunFolder(out)
     source = RunFolder.open(name)
@@ -71,7 +73,8 @@ def write_space(
         observer.note(why)
     with atomic(place.path) as temporary:
         how = {"observer": observer, "trust_task": trust_task, "offline": offline, "target": target, "zero_gpu": zero_gpu}
-        kind, found, reasons = _written(kinds, name, temporary, how)
+        how["title"] = called if title else ""
+        kind, found, reasons = _written(kinds, name, temporary, how, tried=tried)
         why = " ".join(filter(None, (why, *reasons)))
         shown = found.pop("examples", [])
         examples = [one for one in shown if {"record", "answer"} <= one.keys()]
@@ -103,10 +106,14 @@ def write_space(
     return {**found, **about, "examples": len(shown), **counted}
 
 
-def _written(kinds: list[Kind], name: str | Path, place: Path, how: dict[str, Any]) -> tuple[Kind, dict[str, Any], list[str]]:
+def _written(
+    kinds: list[Kind], name: str | Path, place: Path, how: dict[str, Any], *, tried: bool
+) -> tuple[Kind, dict[str, Any], list[str]]:
     """The first of the kinds that can be written, what it found, and why it was no earlier one: some of it shows in the weights alone."""
     reasons: list[str] = []
     for kind in kinds:
+        if tried:
+            kind.require_trial()  # before minutes are spent on what could not be tried
         place.mkdir(parents=True)
         try:
             return kind, kind.write(name, place, **how), reasons

@@ -3,7 +3,8 @@
 Each package's ``folder`` has ``refusal(task, record) -> str``, "" where a run can become one, else why not; where its kind looks,
 ``hindrance(run) -> str``, the same by what stands in the run's folder; and ``write(name, place, *, observer, trust_task, offline)``, which
 fills an empty folder and gives a dict. Its ``trial`` has ``try_out(place, name, *, trust_task) -> dict``, which raises GateError where what
-stands in the folder does not answer as the run does. They are imported when they are used: each needs packages of its own.
+stands in the folder does not answer as the run does, and may have ``require()``, which raises MissingPackage where this machine lacks what
+``try_out`` needs. They are imported when they are used: each needs packages of its own.
 """
 
 from collections.abc import Mapping
@@ -61,6 +62,12 @@ class Kind:
         ways |= {key: value for key, value in how.items() if key in self.writes_by}
         return dict(import_module(f"{self.package}.folder").write(name, place, **ways))
 
+    def require_trial(self) -> None:
+        """Insist that it can be tried out on this machine. Raises MissingPackage."""
+        require = getattr(import_module(f"{self.package}.trial"), "require", None)
+        if require is not None:
+            require()
+
     def try_out(self, place: Path, name: str | Path, *, trust_task: bool = False, **how: Any) -> dict[str, Any]:
         """Start what stands in the folder and ask it. Raises GateError where it does not answer as the run of that name does."""
         ways = {key: value for key, value in how.items() if key in self.tries_by}
@@ -72,7 +79,7 @@ _PROCESS = ("observer", "make")
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("static", "weitiao.deploy.space.static", {"app_file": "index.html"}, free=True, looks=True),
+        Kind("static", "weitiao.deploy.space.static", {"app_file": "index.html"}, free=True, looks=True, writes_by=("title",)),
         Kind(
             "gradio",
             "weitiao.deploy.space.gradio",

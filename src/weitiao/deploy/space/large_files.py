@@ -5,6 +5,7 @@ from pathlib import Path
 
 BINARY = (
     "bin",
+    "gz",
     "ico",
     "jpeg",
     "jpg",

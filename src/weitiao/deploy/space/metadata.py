@@ -9,8 +9,9 @@ from typing import Any
 from weitiao.messages import _
 from weitiao.metrics import title as metric_title
 from weitiao.quantities import one_line
-from weitiao.report.card import base_model, license_of
+from weitiao.report.card import base_model
 from weitiao.report.formats import count, figure
+from weitiao.report.licenses import license_of, told_to_a_hub
 from weitiao.tasks.base import Task
 
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the hub knows
@@ -47,7 +48,7 @@ def front_matter(title: str, sdk: str, task: Task, record: Mapping[str, Any], mo
     told |= {
         "pinned": False,
         "short_description": short_description(task),
-        "license": license_of(record),
+        **told_to_a_hub(record),
         "models": [base] if re.fullmatch(r"[\w.-]+/[\w.-]+", base) else None,
         "tags": list(dict.fromkeys(("weitiao", re.sub(r"[^\w-]+", "-", task.name)))),
     }

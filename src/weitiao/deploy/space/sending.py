@@ -101,9 +101,11 @@ def publish_space(
         WeitiaoError: as ``write_space`` and the upload raise.
     """
     sending.check(target)
-    made = write_space(name, out, sdk=sdk, target=target, zero_gpu=zero_gpu, observer=observer, trust_task=trust_task, **ways)
+    tried = tried or bool(sending.repo)
+    ways |= {"sdk": sdk, "target": target, "zero_gpu": zero_gpu, "tried": tried}
+    made = write_space(name, out, observer=observer, trust_task=trust_task, **ways)
     place, kind = Path(out), KINDS[made["sdk"]]
-    if tried or sending.repo:
+    if tried:
         try:
             made["tried"] = kind.try_out(place, name, observer=observer, trust_task=trust_task, **(how or {}))
         except GateError as error:

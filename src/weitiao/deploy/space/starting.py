@@ -1,19 +1,24 @@
 """A Space's folder, installed and started as a hub would: in a fresh environment with its own requirements, with nothing of this process's,
-and without a token in reach. It asks nothing and judges nothing.
+and without a token in reach. It judges nothing that is answered.
 """
 
 import contextlib
+import json
 import os
 import re
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 import venv
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
-
-import httpx
+from typing import Any
 
 from weitiao.errors import GateError
 from weitiao.messages import _
@@ -21,6 +26,7 @@ from weitiao.observer import SILENT, Observer
 
 STARTS = 600.0  # seconds that a Space may take to open
 INSTALLS = 3600.0  # seconds that its packages may take
+ENDS = 20.0  # seconds that it may take to end by itself
 _SECRET = re.compile(r"token|secret|passw|_key$|apikey|credential|_auth", re.IGNORECASE)  # in the name of an environment variable
 _KEPT = ("PATH", "LANG", "OMP_NUM_THREADS", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
@@ -29,12 +35,27 @@ Make = Callable[[Path, Path, Sequence[Sequence[str]]], Path]
 
 
 def fresh(place: Path, space: Path, installs: Sequence[Sequence[str]]) -> Path:
-    """A new virtual environment. Raises GateError where something cannot be installed."""
-    venv.create(place, with_pip=True)
+    """A new virtual environment. Raises GateError where there can be none, or something cannot be installed."""
+    try:
+        venv.create(place, with_pip=True)
+    except (subprocess.CalledProcessError, OSError) as error:
+        message = _(
+            "A Space is tried in a virtual environment of its own, and Python cannot make one with pip here: {reason}. On Debian and "
+            "Ubuntu type: apt-get install python3-venv"
+        )
+        raise GateError(message.format(reason=_reason(error))) from error
     python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
     for words in installs:
         command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", *words]
-        done = subprocess.run(command, cwd=space, env=without_secrets(os.environ), capture_output=True, text=True, timeout=INSTALLS)
+        how: dict[str, Any] = {"capture_output": True, "text": True, "timeout": INSTALLS}
+        try:
+            done = subprocess.run(command, cwd=space, env=without_secrets(os.environ), **how)
+        except subprocess.TimeoutExpired as error:
+            message = _(
+                "What the Space needs was not installed within {minutes:.0f} minutes. Type the command again: what pip has fetched, it "
+                "keeps. A mirror nearby is faster: PIP_INDEX_URL=..."
+            )
+            raise GateError(message.format(minutes=INSTALLS / 60)) from error
         if done.returncode:
             raise GateError(_("What the Space needs cannot be installed: {reason}").format(reason=_last(done.stderr)))
     return python
@@ -59,8 +80,8 @@ def started(
     ready: str = "/",
     variables: Mapping[str, str] | None = None,
     observer: Observer = SILENT,
-) -> Iterator[httpx.Client]:
-    """A Space that runs, on this machine alone; a client of it.
+) -> Iterator[str]:
+    """A Space that runs, on this machine alone; its address.
 
     Args:
         space: its folder.
@@ -71,7 +92,8 @@ def started(
         variables: of its environment beside; "{port}" in a value is the port.
 
     Raises:
-        GateError: it cannot be installed, does not start, or goes away while it is asked.
+        GateError: it cannot be installed, does not start, or goes away while it is asked: an OSError, a ValueError or what http.client
+            raises ends the block.
     """
     with tempfile.TemporaryDirectory(prefix="weitiao-space-") as folder:
         room = Path(folder)
@@ -80,8 +102,7 @@ def started(
         port = _free_port()
         own = {name: os.environ[name] for name in _KEPT if name in os.environ}
         own |= {
-            "HOME": folder,
-            "TMPDIR": folder,
+            **dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), folder),  # each system's names for them
             "PYTHONDONTWRITEBYTECODE": "1",
             "HF_HUB_OFFLINE": "1",
             "GRADIO_ANALYTICS_ENABLED": "False",
@@ -89,29 +110,61 @@ def started(
         own |= {name: value.format(port=port) for name, value in (variables or {}).items()}
         log = room / "log"
         with log.open("w", encoding="utf-8") as said:
-            process = subprocess.Popen(command(python, port), cwd=space, env=own, stdout=said, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(  # a group of its own, so that what it starts ends with it
+                command(python, port), cwd=space, env=own, stdout=said, stderr=subprocess.STDOUT, start_new_session=True
+            )
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=STARTS, trust_env=False) as client:
-                _await(client, ready, process, log)
-                try:
-                    yield client
-                except (httpx.HTTPError, ValueError) as error:  # it went away, or said what is no answer
-                    reason = f"{type(error).__name__}: {error}. {_last(log.read_text(encoding='utf-8', errors='replace'))}"
-                    raise GateError(_("The Space fails when it is asked: {reason}").format(reason=reason)) from error
-        finally:
-            process.terminate()
+            address = f"http://127.0.0.1:{port}"
+            _await(address, ready, process, log)
             try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                yield address
+            except (OSError, HTTPException, ValueError) as error:  # it went away, or said what is no answer
+                reason = f"{type(error).__name__}: {error}. {_last(log.read_text(encoding='utf-8', errors='replace'))}"
+                raise GateError(_("The Space fails when it is asked: {reason}").format(reason=reason)) from error
+        finally:
+            _end(process)
 
 
-def _await(client: httpx.Client, ready: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def replied(url: str, asked: Any = None, *, seconds: float = STARTS) -> tuple[int, str]:
+    """The status and the text of an answer.
+
+    Args:
+        asked: is posted as JSON; None for a plain look.
+        seconds: that it may take.
+
+    Raises:
+        OSError, HTTPException: nobody answers.
+    """
+    content = None if asked is None else json.dumps(asked).encode()
+    request = urllib.request.Request(url, content, {"Content-Type": "application/json"})
+    try:
+        # Past any proxy that the environment names.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=seconds) as reply:
+            return reply.status, reply.read().decode("utf-8", errors="replace")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode("utf-8", errors="replace")
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End a program, and all that it started."""
+    if sys.platform == "win32":
+        subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True)
+        process.wait()
+        return
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, how)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(ENDS)
+    process.wait()
+
+
+def _await(address: str, ready: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
     end = time.monotonic() + STARTS
     while True:
-        with contextlib.suppress(httpx.HTTPError):
-            if client.get(ready, timeout=10).status_code == 200:
+        with contextlib.suppress(OSError, HTTPException):
+            if replied(address + ready, seconds=10)[0] == 200:
                 return
         if process.poll() is not None:
             reason = _last(log.read_text(encoding="utf-8", errors="replace"))
@@ -125,6 +178,12 @@ def _free_port() -> str:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return str(probe.getsockname()[1])
+
+
+def _reason(error: Exception) -> str:
+    """What a program said that failed, else what the system said."""
+    said = getattr(error, "stdout", None) or getattr(error, "output", None) or b""
+    return _last(said.decode("utf-8", errors="replace") if isinstance(said, bytes) else str(said)) if said else str(error)
 
 
 def _last(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from weitiao.deploy.space.metadata import short_description
-from weitiao.report.card import license_of
+from weitiao.report.licenses import license_of
 from weitiao.tasks.base import Task
 
 SCHEMA = "https://modelscope.cn/api/v1/studios/deploy_schema.json"

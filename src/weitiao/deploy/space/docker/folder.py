@@ -7,8 +7,9 @@ from typing import Any
 
 from weitiao import tasks
 from weitiao.deploy.container.folder import RUN, request, write_folder
+from weitiao.deploy.lightest import found
+from weitiao.deploy.public import publish
 from weitiao.deploy.space.pairs import answered, with_pictures
-from weitiao.deploy.space.public import publish
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder
@@ -49,7 +50,7 @@ def write(
     publish(inner)
     asks = request(task, pairs[0]["record"]) if pairs else ""
     return {
-        **{key: value for key, value in made.items() if key not in ("out", "to", "bytes")},
+        **found(made),
         "examples": with_pictures(pairs, task, place),
         "drawn": bool(made.get("drawn")),
         "told": [

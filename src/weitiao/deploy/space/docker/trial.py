@@ -11,7 +11,7 @@ from typing import Any
 
 from weitiao import tasks
 from weitiao.deploy.space.likeness import alike
-from weitiao.deploy.space.starting import Make, fresh, started
+from weitiao.deploy.space.starting import Make, fresh, replied, started
 from weitiao.errors import GateError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
@@ -43,14 +43,14 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
     if not examples:
         raise GateError(_("The Space has no example to ask, so nothing shows that it answers."))
     installs, words = steps(place / "Dockerfile")
-    with started(place, make, installs, lambda python, port: _on(python, port, words), ready="/ready", observer=observer) as client:
+    with started(place, make, installs, lambda python, port: _on(python, port, words), ready="/ready", observer=observer) as address:
         observer.note(_("Asking the Space."))
         for example in examples:
-            reply = client.post("/predict", json=_body(task, example["record"], place))
-            got = reply.json()
-            if reply.status_code != 200 or not (got if told.get("drawn") else alike(example["answer"], got)):
+            status, text = replied(f"{address}/predict", _body(task, example["record"], place))
+            got = json.loads(text)
+            if status != 200 or not (got if told.get("drawn") else alike(example["answer"], got)):
                 message = _("The Space does not answer as the run does: {got} where the run says {wanted}.")
-                raise GateError(message.format(got=reply.text[:300], wanted=json.dumps(example["answer"], ensure_ascii=False)[:300]))
+                raise GateError(message.format(got=text[:300], wanted=json.dumps(example["answer"], ensure_ascii=False)[:300]))
     return {"asked": len(examples), "equal": len(examples)}
 
 

@@ -21,9 +21,9 @@ from weitiao.deploy.container.folder import TORCH_INDEX
 from weitiao.deploy.container.pinned import closure, ourselves, pinned
 from weitiao.deploy.container.wheel import write_wheel
 from weitiao.deploy.lightest import PACKAGE, form_of, further, put
+from weitiao.deploy.public import publish
 from weitiao.deploy.space.kinds import MODELSCOPE
 from weitiao.deploy.space.pairs import answered, with_pictures
-from weitiao.deploy.space.public import publish
 from weitiao.errors import MissingPackage, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer

@@ -4,7 +4,8 @@ visitor's browser asks; what it shows must read as what the run answers.
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import httpx
 from weitiao import asking, tasks
 from weitiao.deploy.demo.answers import answer_html
 from weitiao.deploy.space.likeness import read, read_alike
-from weitiao.deploy.space.starting import Make, fresh, started
+from weitiao.deploy.space.starting import STARTS, Make, fresh, started
 from weitiao.errors import GateError
 from weitiao.messages import _, speaking
 from weitiao.observer import SILENT, Observer
@@ -49,15 +50,18 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
     # In one go, as a hub does: what cannot stand beside gradio and its extras is found here.
     platform = [f"gradio[oauth,mcp]=={_gradio(place)}", "huggingface_hub", "spaces"]
     listens = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": "{port}"}
-    with started(
-        place,
-        make,
-        [["--requirement", "requirements.txt", *platform]],
-        lambda python, _port: [str(python), "app.py"],
-        ready="/config",
-        variables={**listens, **({"SPACES_ZERO_GPU": ""} if "import spaces" in program else {})},
-        observer=observer,
-    ) as client:
+    with (
+        started(
+            place,
+            make,
+            [["--requirement", "requirements.txt", *platform]],
+            lambda python, _port: [str(python), "app.py"],
+            ready="/config",
+            variables={**listens, **({"SPACES_ZERO_GPU": ""} if "import spaces" in program else {})},
+            observer=observer,
+        ) as address,
+        _client(address) as client,
+    ):
         observer.note(_("Asking the Space."))
         for example in examples:
             ask = _say if asking.talks(task) else _ask
@@ -69,6 +73,16 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
                 message = _("The Space does not answer as the run does: {got} where the run says {wanted}.")
                 raise GateError(message.format(got=f"«{read(got)[:200]}»", wanted=f"«{read(wanted)[:200]}»"))
     return {"asked": len(examples), "equal": len(examples)}
+
+
+@contextmanager
+def _client(address: str) -> Iterator[httpx.Client]:
+    """Whom a page takes for a browser. Raises ConnectionError where it goes away."""
+    try:
+        with httpx.Client(base_url=address, timeout=STARTS, trust_env=False) as client:
+            yield client
+    except httpx.HTTPError as error:
+        raise ConnectionError(f"{type(error).__name__}: {error}") from error
 
 
 def _gradio(place: Path) -> str:

@@ -18,8 +18,16 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"
 PLACES = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
-    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-    r"C:\Program Files (x86)\Microsoft\Edge\Application\msedge.exe",
+    "/Applications/Microsoft Edge.app/Contents/MacOS/Microsoft Edge",
+    *(
+        rf"{folder}\{program}"
+        for folder in ("%LOCALAPPDATA%", "%ProgramFiles%", "%ProgramFiles(x86)%", r"C:\Program Files", r"C:\Program Files (x86)")
+        for program in (
+            r"Google\Chrome\Application\chrome.exe",
+            r"Chromium\Application\chrome.exe",
+            r"Microsoft\Edge\Application\msedge.exe",
+        )
+    ),
 )
 NAMED = "WEITIAO_CHROMIUM"  # a path in the environment
 # Nothing but what it is told to open: no updates, no lists of dangerous sites, no sign-in.
@@ -62,7 +70,9 @@ class Opened:
 def find() -> str:
     """Where it is. Raises MissingPackage where it is not, with what to type."""
     named = os.environ.get(NAMED)
-    found = next((place for place in [named, *map(shutil.which, NAMES), *PLACES] if place and Path(place).is_file()), "")
+    found = next(
+        (place for place in [named, *map(shutil.which, NAMES), *map(os.path.expandvars, PLACES)] if place and Path(place).is_file()), ""
+    )
     if not found:
         message = _(
             "A static page is tried in Chromium before it goes anywhere, and there is none on this machine. On Debian type: apt-get "

@@ -19,7 +19,7 @@ from weitiao.deploy.export import POINTS, export
 from weitiao.deploy.runtime import OnnxBackend, is_torch_free, load_export, open_session
 from weitiao.deploy.space.static import runtime
 from weitiao.deploy.space.static.reading import unread
-from weitiao.deploy.space.static.table import TABLE, table_of
+from weitiao.deploy.space.static.table import TABLE, named, table_of
 from weitiao.deploy.space.static.weights import small
 from weitiao.errors import ModelError
 from weitiao.forms import form_of
@@ -55,6 +55,11 @@ def refusal(task: Task, record: Mapping[str, Any]) -> str:
     table = task.in_browser(record.get("spec") or {})
     if table is None:
         return _("the page does not know how {task} makes answers of a model's outputs").format(task=task.name)
+    language = str((record.get("data") or {}).get("language") or "")
+    if language.partition("-")[0] in table.get("not_in", ()):
+        return _("its texts are in a language ({language}) that the page cannot take apart as {task} does").format(
+            language=language, task=task.name
+        )
     declared = _place(task, "in_browser")
     if any(_place(task, stage) < declared for stage in _STAGES):
         return _("{task} makes its answers in a way of its own, which the page does not know").format(task=task.name)
@@ -80,7 +85,14 @@ def _place(task: Task, name: str) -> int:
 
 
 def write(
-    name: str | Path, place: Path, *, observer: Observer = SILENT, trust_task: bool = False, offline: bool = False, **how: Any
+    name: str | Path,
+    place: Path,
+    *,
+    observer: Observer = SILENT,
+    trust_task: bool = False,
+    offline: bool = False,
+    title: str = "",
+    **how: Any,
 ) -> dict[str, Any]:
     """Write the page of a run into an empty folder.
 
@@ -88,6 +100,7 @@ def write(
         name: a finished run, or its export as ONNX.
         place: the folder, which is there.
         trust_task: the run's own task file may run.
+        title: what the page is called; "" for the run's name.
         how: further arguments of ``export``.
 
     Returns:
@@ -124,7 +137,7 @@ def write(
     binary = gzip.decompress((place / runtime.BINARY).read_bytes())
     files["runtime"] = _described(runtime.BINARY, (place / runtime.BINARY).stat().st_size, binary)
     shown = examples(task, predictor.spec, run)
-    table = table_of(str(name), task, predictor, record, files, shown, proof)
+    table = table_of(title or named(record, name), task, predictor, record, files, shown, proof)
     (place / TABLE).write_text(json.dumps(table, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
     (place / "export.json").write_text(json.dumps({"task": task.name, "spec": predictor.spec, "graph": record["export"]["graph"]}) + "\n")
     there = sorted(file for file in place.rglob("*") if file.is_file())

@@ -4,6 +4,7 @@ itself in both languages. It knows no task by name.
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from weitiao.deploy.demo.about import facts, shown_name
@@ -21,8 +22,13 @@ TABLE = "task.json"
 LONGEST = 100_000  # characters of a text that the page takes
 
 
+def named(record: Mapping[str, Any], name: str | Path) -> str:
+    """What the page of an export is called where nobody said it: as the run was."""
+    return str(record["export"].get("from") or shown_name(str(name)))
+
+
 def table_of(
-    name: str,
+    called: str,
     task: Task,
     predictor: "Predictor",
     record: Mapping[str, Any],
@@ -30,9 +36,12 @@ def table_of(
     shown: list[dict[str, Any]],
     proof: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the page must know, for ``page/page.js`` and ``page/worker.js``."""
+    """What the page must know, for ``page/page.js`` and ``page/worker.js``.
+
+    Args:
+        called: what stands above it.
+    """
     steps = task.in_browser(predictor.spec) or {}
-    called = str(record["export"].get("from") or shown_name(name))
     inputs = _inputs(task, predictor.spec, steps)
     mark = hashlib.sha256("".join(str(file["sha256"]) for file in files.values()).encode()).hexdigest()[:12]
     return {

@@ -18,6 +18,7 @@ from weitiao.data.language import SCRIPT_RANGES
 from weitiao.deploy import gate
 from weitiao.deploy.demo.examples import examples
 from weitiao.deploy.runtime import open_export
+from weitiao.deploy.space.likeness import APART, distance
 from weitiao.deploy.space.static import chromium
 from weitiao.deploy.space.static.folder import HEADERS
 from weitiao.deploy.space.static.serving import Served, served
@@ -29,7 +30,6 @@ from weitiao.runs import RunFolder
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
 
-TOLERANCE = 1e-3  # of a score; of a number larger than 1, the share of it
 PATIENCE = 180.0  # seconds without a word from the page
 TRIAL = Path(__file__).parent / "trial"
 REFUSED = "no_chinese"  # a page may say that a text is not for it
@@ -67,6 +67,11 @@ class _Found:
     wrong: list[tuple[Mapping[str, Any], str]] = field(default_factory=list)
     largest: float = 0.0
     refused: int = 0
+
+
+def require() -> None:
+    """Insist on what a page is tried in. Raises MissingPackage."""
+    chromium.find()
 
 
 def try_out(
@@ -204,26 +209,9 @@ def _compared(predictor: "Predictor", records: Sequence[Mapping[str, Any]], answ
         said = json.loads(json.dumps({key: value for key, value in prediction.items() if not key.startswith("_")}))
         apart = distance(said, answer["prediction"])
         found.largest = max(found.largest, apart)
-        if apart > TOLERANCE:
+        if apart > APART:
             found.wrong.append((record, json.dumps(answer["prediction"], ensure_ascii=False)[:200]))
     return found
-
-
-def distance(one: Any, other: Any) -> float:
-    """How far two answers are apart: the largest difference of a number, as a share of it where it is above 1; infinite where anything else
-    differs.
-
-    >>> distance({"label": "a", "score": 0.5}, {"label": "a", "score": 0.25}), distance(["a"], ["b"]), distance(10.0, 11)
-    (0.25, inf, 0.1)
-    """
-    if isinstance(one, bool) or isinstance(other, bool) or not isinstance(one, (int, float)) or not isinstance(other, (int, float)):
-        if isinstance(one, dict) and isinstance(other, dict) and one.keys() == other.keys():
-            return max((distance(value, other[key]) for key, value in one.items()), default=0.0)
-        if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-            return max(map(distance, one, other), default=0.0)
-        return 0.0 if type(one) is type(other) and one == other else float("inf")
-    apart = abs(one - other) / max(1.0, abs(one))
-    return apart if apart == apart else float("inf")
 
 
 def _judge(found: _Found, told: Mapping[str, Any], count: int, held: int) -> None:
@@ -241,7 +229,7 @@ def _judge(found: _Found, told: Mapping[str, Any], count: int, held: int) -> Non
             "The page does not answer as its model does: {wrong} of {count} answers differ (numbers by up to {difference:.1e}; {most:g} is "
             'allowed), the first on "{text}": {said}. Nothing was published.'
         )
-        figures = {"wrong": len(found.wrong), "count": count, "difference": found.largest, "most": TOLERANCE}
+        figures = {"wrong": len(found.wrong), "count": count, "difference": found.largest, "most": APART}
         raise GateError(message.format(**figures, text=text[:80], said=said))
     strange = [*told["others"], *told["complaints"]]
     if strange:

@@ -24,8 +24,8 @@ from tests.engine.hub_stand_in import HubStandIn
 from tests.engine.hub_uploads import TOKEN
 from tests.own_tasks import PLAIN, written
 from weitiao.deploy.container.folder import TORCH_INDEX
-from weitiao.deploy.publishing.workflow import SETUP, write
 from weitiao.deploy.space.static import chromium, runtime
+from weitiao.deploy.space.workflow import SETUP, write
 from weitiao.errors import RunError, UsageError
 from weitiao.runs import RunFolder
 

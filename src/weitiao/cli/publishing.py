@@ -85,7 +85,7 @@ def workflow(
         missing = "--data train.csv" if not data else "--push OWNER/NAME"
         raise UsageError(_("A workflow must be told everything. Add {missing}").format(missing=missing))
     from weitiao.cli.tables import pairs
-    from weitiao.deploy.publishing.workflow import write
+    from weitiao.deploy.space.workflow import write
 
     made = write(run, out or ".", data=data, push=push, **how)
     if made["why"]:

@@ -9,7 +9,7 @@ from typing import Any
 from weitiao.messages import _
 from weitiao.metrics import title as metric_title
 from weitiao.quantities import one_line
-from weitiao.report.card import base_model
+from weitiao.report.card import base_model, own_figures
 from weitiao.report.formats import count, figure
 from weitiao.report.licenses import license_of, told_to_a_hub
 from weitiao.tasks.base import Task
@@ -78,7 +78,7 @@ def _facts(record: Mapping[str, Any]) -> list[str]:
     facts, evaluation = [], record.get("evaluation") or {}
     if base := base_model(record):
         facts.append(_("Made from {base} with weitiao.").format(base=base))
-    value = (evaluation.get("metrics") or {}).get(evaluation.get("headline"))
+    value = own_figures(record).get(str(evaluation.get("headline")))
     if isinstance(value, (int, float)) and evaluation.get("rows"):
         text = _("{metric}: {value} on {count} rows.")
         facts.append(text.format(metric=metric_title(str(evaluation["headline"])), value=figure(value), count=count(evaluation["rows"])))

@@ -12,10 +12,10 @@ from typing import Any
 from weitiao import tasks
 from weitiao.config import DataSettings, nearest, setting_fields
 from weitiao.deploy.container.folder import TORCH_INDEX
-from weitiao.deploy.publishing.packages import packages_of
 from weitiao.deploy.publishing.target import check_name
 from weitiao.deploy.space.kinds import HUGGINGFACE, possible
 from weitiao.deploy.space.sending import check_hardware
+from weitiao.deploy.space.workflow_packages import packages_of
 from weitiao.engine.base_of_run import named_again
 from weitiao.errors import RunError, UsageError
 from weitiao.messages import _
@@ -104,7 +104,7 @@ def write(
     values |= {f"GATE_{number}": demand for number, demand in enumerate(gate, 1)}
     text = render(
         "workflow.yml.j2",
-        package="weitiao.deploy.publishing",
+        package="weitiao.deploy.space",
         said=_plainly(_("Written by weitiao; change it as you like. It needs the secret HF_TOKEN (Settings, Secrets and variables).")),
         title=TITLE,
         values={key: _quoted(value) for key, value in values.items()},

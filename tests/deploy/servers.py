@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -69,11 +69,12 @@ class Writer(OddPredictor):
         """A token a message."""
         return [Features({"input_ids": [0] * len(record["messages"])})]
 
-    def _stream(self, features: Features, arguments: Mapping[str, Any]) -> Iterator[str]:
+    def _stream(self, features: Features, arguments: Mapping[str, Any], wrote: Callable[[int], None]) -> Iterator[str]:
         most = arguments.get("max_new_tokens") or 1000
         try:
             for number in range(most):
                 time.sleep(0.02)
+                wrote(number + 1)
                 yield f"{' ' if number else ''}word{number}"
         finally:
             if most > 4:  # the example is asked for fewer

@@ -11,14 +11,13 @@ from weitiao import __version__, tasks
 from weitiao.deploy.container.pinned import ourselves
 from weitiao.deploy.container.wheel import licenses
 from weitiao.deploy.space import metadata, studio
+from weitiao.deploy.space.asked import TOLD
 from weitiao.deploy.space.kinds import HUGGINGFACE, MODELSCOPE, Kind, possible, unfit
 from weitiao.deploy.space.large_files import attributes
 from weitiao.errors import ModelError, RunError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
-
-TOLD = "space.json"  # what a Space says of itself: by it a folder is known as one
 
 
 def write_space(

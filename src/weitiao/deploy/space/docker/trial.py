@@ -9,16 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weitiao import tasks
+from weitiao.deploy.space.asked import asked, unlike
 from weitiao.deploy.space.likeness import alike
 from weitiao.deploy.space.starting import Make, fresh, replied, started
 from weitiao.errors import GateError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
-from weitiao.runs import RunFolder
 from weitiao.tasks.base import Task
-
-ASKED = 3  # examples
 
 
 def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Observer = SILENT, trust_task: bool = False) -> dict[str, Any]:
@@ -36,22 +33,16 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
     Raises:
         GateError: it cannot be installed, does not start, or does not answer as the run does.
     """
-    told = json.loads((place / "space.json").read_text(encoding="utf-8"))
-    run = RunFolder(place / "run")
-    task = tasks.of_run(run.record(), run.task, trust_task=trust_task)
-    examples = told["examples"][:ASKED]
-    if not examples:
-        raise GateError(_("The Space has no example to ask, so nothing shows that it answers."))
+    told = asked(place, trust_task=trust_task)
     installs, words = steps(place / "Dockerfile")
     with started(place, make, installs, lambda python, port: _on(python, port, words), ready="/ready", observer=observer) as address:
         observer.note(_("Asking the Space."))
-        for example in examples:
-            status, text = replied(f"{address}/predict", _body(task, example["record"], place))
+        for example in told.examples:
+            status, text = replied(f"{address}/predict", _body(told.task, example["record"], place))
             got = json.loads(text)
-            if status != 200 or not (got if told.get("drawn") else alike(example["answer"], got)):
-                message = _("The Space does not answer as the run does: {got} where the run says {wanted}.")
-                raise GateError(message.format(got=text[:300], wanted=json.dumps(example["answer"], ensure_ascii=False)[:300]))
-    return {"asked": len(examples), "equal": len(examples)}
+            if status != 200 or not (got if told.drawn else alike(example["answer"], got)):
+                raise unlike(text[:300], json.dumps(example["answer"], ensure_ascii=False)[:300])
+    return told.passed
 
 
 def steps(dockerfile: Path) -> tuple[list[list[str]], list[str]]:

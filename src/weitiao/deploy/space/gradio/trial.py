@@ -11,17 +11,15 @@ from typing import Any
 
 import httpx
 
-from weitiao import asking, tasks
+from weitiao import asking
 from weitiao.deploy.demo.answers import answer_html
+from weitiao.deploy.space.asked import asked, unlike
 from weitiao.deploy.space.likeness import read, read_alike
 from weitiao.deploy.space.starting import STARTS, Make, fresh, started
 from weitiao.errors import GateError
 from weitiao.messages import _, speaking
 from weitiao.observer import SILENT, Observer
-from weitiao.runs import RunFolder
 from weitiao.tasks.base import Task
-
-ASKED = 3  # examples
 
 
 def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Observer = SILENT, trust_task: bool = False) -> dict[str, Any]:
@@ -39,13 +37,7 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
     Raises:
         GateError: it cannot be installed, does not start, or does not answer as the run does.
     """
-    told = json.loads((place / "space.json").read_text(encoding="utf-8"))
-    run = RunFolder(place / "run")
-    record = run.record()
-    task = tasks.of_run(record, run.task, trust_task=trust_task)
-    examples = told["examples"][:ASKED]
-    if not examples:
-        raise GateError(_("The Space has no example to ask, so nothing shows that it answers."))
+    told = asked(place, trust_task=trust_task)
     program = (place / "app.py").read_text(encoding="utf-8")
     # In one go, as a hub does: what cannot stand beside gradio and its extras is found here.
     platform = [f"gradio[oauth,mcp]=={_gradio(place)}", "huggingface_hub", "spaces"]
@@ -63,16 +55,16 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
         _client(address) as client,
     ):
         observer.note(_("Asking the Space."))
-        for example in examples:
-            ask = _say if asking.talks(task) else _ask
-            got = ask(client, task, record["spec"], example["record"], place)
+        talks = asking.talks(told.task)
+        ask = _say if talks else _ask
+        for example in told.examples:
+            got = ask(client, told.task, told.spec, example["record"], place)
             with speaking("en"):
-                wanted = example["answer"]["text"] if asking.talks(task) else answer_html(example["record"], example["answer"])
+                wanted = example["answer"]["text"] if talks else answer_html(example["record"], example["answer"])
             # What is drawn at random is another each time.
-            if not (read(got) if told.get("drawn") else read_alike(wanted, got)):
-                message = _("The Space does not answer as the run does: {got} where the run says {wanted}.")
-                raise GateError(message.format(got=f"«{read(got)[:200]}»", wanted=f"«{read(wanted)[:200]}»"))
-    return {"asked": len(examples), "equal": len(examples)}
+            if not (read(got) if told.drawn else read_alike(wanted, got)):
+                raise unlike(f"«{read(got)[:200]}»", f"«{read(wanted)[:200]}»")
+    return told.passed
 
 
 @contextmanager

@@ -1,0 +1,54 @@
+"""What a Space that starts a program is asked when it is tried out: examples that stand in its folder, with the run's own answers. It
+starts nothing and asks nothing.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from weitiao import tasks
+from weitiao.errors import GateError
+from weitiao.messages import _
+from weitiao.runs import RunFolder
+from weitiao.tasks.base import Spec, Task
+
+TOLD = "space.json"  # what a Space says of itself: by it a folder is known as one
+MOST = 3  # examples
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked.
+
+    Attributes:
+        examples: each {"record", "answer"}.
+        drawn: answers are drawn at random, so that none is like the next.
+    """
+
+    task: Task
+    spec: Spec
+    examples: list[dict[str, Any]]
+    drawn: bool
+
+    @property
+    def passed(self) -> dict[str, int]:
+        """{"asked": how many examples, "equal": how many of them were answered as the run does}, where none was answered otherwise."""
+        return {"asked": len(self.examples), "equal": len(self.examples)}
+
+
+def asked(place: Path, *, trust_task: bool) -> Asked:
+    """What the Space in a folder is asked. Raises GateError where it has no example."""
+    told = json.loads((place / TOLD).read_text(encoding="utf-8"))
+    run = RunFolder(place / "run")
+    record = run.record()
+    task = tasks.of_run(record, run.task, trust_task=trust_task)
+    if not told["examples"]:
+        raise GateError(_("The Space has no example to ask, so nothing shows that it answers."))
+    return Asked(task, record["spec"], told["examples"][:MOST], bool(told.get("drawn")))
+
+
+def unlike(got: str, wanted: str) -> GateError:
+    """What is said of a Space that answers otherwise."""
+    message = _("The Space does not answer as the run does: {got} where the run says {wanted}.")
+    return GateError(message.format(got=got, wanted=wanted))

@@ -177,6 +177,11 @@ class RunFolder:
         """What an export takes along beside the model and the record."""
         return [file for file in (self.check_file, self.predictions_file) if file.is_file()]
 
+    @property
+    def model_bytes(self) -> int:
+        """Bytes of all files of the model that stands in it."""
+        return sum(file.stat().st_size for file in self.model.rglob("*") if file.is_file())
+
     def hashes(self) -> dict[str, str]:
         """The sha256 of every file but the record itself, by its path in the folder."""
         files = sorted(file for file in self.path.rglob("*") if file.is_file() and file != self.record_file)

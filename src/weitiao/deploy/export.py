@@ -103,7 +103,7 @@ def export(
                 "{problem} Nothing was written. Take it all the same with --allow-lossy, or use the run: weitiao predict {path} TEXT"
             )
             raise GateError(message.format(problem=problem, path=name))
-        proof |= {"bytes": size_of(made.model), "against": "dequantised" if job.bits else "run"}
+        proof |= {"bytes": made.model_bytes, "against": "dequantised" if job.bits else "run"}
         told = {"to": to, "from": record.get("name"), **proof}
         told |= {name: value for name, value in {"graph": graph, "lossy": problem}.items() if value}
         made.update(**{**record, "name": target.path.name, "model_bytes": proof["bytes"], "export": told})
@@ -283,8 +283,3 @@ def _bring_together(one: "Predictor", other: "Predictor") -> None:
     if mine.machine.device != theirs.machine.device:
         mine.network.to(theirs.machine.device)
         mine.machine = theirs.machine
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -127,10 +127,6 @@ class Prepared:
             "history": progress.history,
         }
 
-    def _model_bytes(self) -> int:
-        """Bytes of the model that was written."""
-        return sum(file.stat().st_size for file in self.folder.model.rglob("*") if file.is_file())
-
     def close(self) -> None:
         """Let go of Accelerate's process-wide state, so that another training with other settings can follow in this process."""
         from accelerate.state import AcceleratorState

@@ -82,8 +82,8 @@ def _context(run: RunFolder) -> dict[str, Any]:
 
 def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str, Any]:
     """A run's task: its name, its summary, what it is asked, and what the hub and transformers know of it: {"name", "summary", "text",
-    "flags", "record", "hub_tag", "pipeline", "classes": Auto classes of transformers that can read a model of it, "outputs": how many its head has, where that
-    is known}.
+    "flags", "record", "hub_tag", "pipeline", "classes", "outputs"}. "classes" are the Auto classes of transformers that can read a model of
+    it, "outputs" how many its head has, where that is known.
 
     ``flags`` is what follows the ``text`` on the command line, ``record`` the further inputs of a record in Python; both are empty, as is
     what others know, for a task from a file that is not here, or that nobody here has let run.

@@ -54,7 +54,7 @@ def _nothing_at(path: str, pages: Mapping[str, list[str]], models: Mapping[str, 
     text = f"There is no such page; there are: {there}, POST /models/NAME/predict (NAME is one of: {named}). Examples are at {DOCS}."
     if path in PAGES:
         tasks = ", ".join(f"{name} does {model.task.name}" for name, model in models.items())
-        return f"Nothing that is served here {PAGES[path].does} ({tasks}), so this page is not there. {text}"
+        return f"No model that is served here {PAGES[path].does} ({tasks}), so this page is not there. {text}"
     return text
 
 

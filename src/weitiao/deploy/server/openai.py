@@ -96,17 +96,18 @@ class Page(NamedTuple):
     Attributes:
         kind: what its body is.
         able: the property of ``Served`` that says whether a model answers there.
-        does: what such a model does.
+        does, lacks: what such a model does, and what is said of one that does not.
     """
 
     kind: type[BaseModel]
     able: str
     does: str
+    lacks: str
 
 
 PAGES = {
-    "/v1/embeddings": Page(Embeddings, "gives_vectors", "gives vectors"),
-    "/v1/chat/completions": Page(Chat, "talks", "holds conversations"),
+    "/v1/embeddings": Page(Embeddings, "gives_vectors", "gives vectors", "gives no vectors"),
+    "/v1/chat/completions": Page(Chat, "talks", "holds conversations", "holds no conversations"),
 }
 
 
@@ -195,9 +196,7 @@ def _chosen(service: Service, name: str, page: str) -> Served:
     if model is None:
         raise Stop(404, f"There is no such model; there are: {', '.join(service.models)}.")
     if not getattr(model, PAGES[page].able):
-        others = [other.name for other in service.models.values() if getattr(other, PAGES[page].able)]
-        text = f"{model.name} does {model.task.name}: ask it at /models/{model.name}/predict. What {PAGES[page].does}: {', '.join(others)}."
-        raise Stop(400, text)
+        raise Stop(400, f"{model.name} {PAGES[page].lacks}; it does {model.task.name}. Ask it at /models/{model.name}/predict.")
     return model
 
 

@@ -107,3 +107,12 @@ def test_a_record_that_is_no_object_is_an_error_that_names_the_file(content: str
     (tmp_path / "run.json").write_text(content, encoding="utf-8")
     with pytest.raises(RunError, match=r"run\.json cannot be read: .* Train again with --overwrite"):
         RunFolder.open(tmp_path)
+
+
+def test_the_size_of_a_model_is_that_of_all_its_files(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    (run.model / "inner").mkdir(parents=True)
+    (run.model / "a").write_bytes(b"12345")
+    (run.model / "inner" / "b").write_bytes(b"678")
+    (run.path / "beside").write_bytes(b"9" * 100)
+    assert run.model_bytes == 8

@@ -210,15 +210,3 @@ def test_bf16_is_taken_when_asked_for_and_nearly_the_same(run: Path) -> None:
 def test_an_unknown_format_is_refused_before_anything_is_read() -> None:
     with pytest.raises(UsageError, match=r'--precision is \'int9\'; it must be one of auto, fp32, int8, bf16. Did you mean "int8"'):
         weitiao.load("nowhere", precision="int9")
-
-
-def test_kept_share_is_the_share_of_equal_labels_and_the_f1_of_entities() -> None:
-    from weitiao import tasks
-
-    task = tasks.get("text-classification")
-    good, bad = {"label": "good"}, {"label": "bad"}
-    assert number_formats.kept_share(task, [good, bad, bad, bad], [good, good, bad, bad]) == 0.75
-    assert number_formats.kept_share(task, [{"labels": ["a", "b"]}], [{"labels": ["b"]}]) == pytest.approx(2 / 3)
-    one = {"start": 0, "end": 3, "label": "PER", "score": 0.5}
-    assert number_formats.kept_share(task, [{"spans": [one]}], [{"spans": [{**one, "score": 0.4}]}]) == 1.0
-    assert number_formats.kept_share(task, [{"spans": []}], [{"spans": []}]) == 1.0

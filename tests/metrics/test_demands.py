@@ -64,7 +64,7 @@ def test_a_perplexity_below_one_is_refused_and_percents_are_of_what_a_figure_can
 
 def test_a_figure_that_nobody_knows_is_named_before_the_work_with_the_nearest() -> None:
     for evaluation in ({}, EVALUATION):
-        with pytest.raises(UsageError, match='no figure "acuracy".*Did you mean "accuracy"'):
+        with pytest.raises(UsageError, match=r'no figure "acuracy".*Did you mean "accuracy"'):
             foresee_demands([Demand("acuracy", 0.8)], [], evaluation)
     foresee_demands([Demand("rouge1", 0.2), Demand("own", 3.0)], [], {"metrics": {"own": 2.0}})  # which figures come may depend on the rows
     foresee_demands([Demand("acuracy", 0.8)], [], EVALUATION, own=True)

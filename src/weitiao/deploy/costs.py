@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from weitiao.engine.kept import KEPT, few
 from weitiao.messages import _
-from weitiao.metrics import title
+from weitiao.metrics import smaller_is_better, title
 from weitiao.metrics.ranges import RANGES
 from weitiao.tasks.base import Task
 
@@ -37,10 +37,11 @@ def judged(task: Task, proof: Mapping[str, Any]) -> Costs:
     """
     run, same = float(proof["run"]), float(proof.get("kept", proof["equal"]))
     allowed = POINTS * max(1.0, abs(run))
-    least = RANGES.get(str(proof["metric"]), (None, None))[0] if proof["lost"] <= allowed else None
-    blind = least is not None and run - least <= allowed
+    name = str(proof["metric"])
+    least = None if smaller_is_better(name, {}) else RANGES.get(name, (None, None))[0]
+    blind = least is not None and run - least <= allowed and proof["lost"] <= allowed
     by_answers, said = blind or task.finds, []
-    words = {"title": title(str(proof["metric"])), "run": run, "same": same, "least": KEPT, "count": proof.get("decided", proof["rows"])}
+    words = {"title": title(name), "run": run, "same": same, "least": KEPT, "count": proof.get("decided", proof["rows"])}
     if blind:
         message = _(
             "The run's {title} is {run:.3f} and cannot fall further, so it shows nothing of what int8 costs; of the answers {same:.1%} are "

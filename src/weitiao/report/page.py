@@ -117,15 +117,18 @@ def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str,
         # A task of somebody's own may have made of the model what nobody else can read.
         "hub_tag": "" if known.origin else known.hub_tag,
         "pipeline": known.pipeline and not known.origin,
-        "classes": _classes(known, spec),
-        "outputs": known.model_config(spec).get("num_labels") if spec else None,
+        **_head(known, spec),
     }
 
 
-def _classes(task: Task, spec: Mapping[str, Any]) -> list[str]:
-    """The Auto classes of transformers that a task's models are read by; [] where only weitiao has their class."""
-    named = task.head(dict(spec)).classes if task.trainable and not task.origin else ()
-    return [name for name in named if isinstance(name, str) and name.startswith("AutoModel")]
+def _head(task: Task, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """{"classes", "outputs"}, see ``describe``; nothing of them where only weitiao has the class, or the record lacks a part of the spec."""
+    try:
+        named = task.head(dict(spec)).classes if task.trainable and not task.origin else ()
+        outputs = task.model_config(dict(spec)).get("num_labels")
+    except KeyError:
+        return {"classes": [], "outputs": None}
+    return {"classes": [name for name in named if isinstance(name, str) and name.startswith("AutoModel")], "outputs": outputs}
 
 
 def _value(field: Field) -> Any:

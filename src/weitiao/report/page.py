@@ -122,7 +122,7 @@ def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str,
 
 
 def _head(task: Task, spec: Mapping[str, Any]) -> dict[str, Any]:
-    """{"classes", "outputs"}, see ``describe``; nothing of them where only weitiao has the class, or the record lacks a part of the spec."""
+    """{"classes", "outputs"}, see ``describe``; nothing where only weitiao has the class, or the record lacks a part of the spec."""
     try:
         named = task.head(dict(spec)).classes if task.trainable and not task.origin else ()
         outputs = task.model_config(dict(spec)).get("num_labels")

@@ -54,6 +54,6 @@ def judged(task: Task, proof: Mapping[str, Any]) -> Costs:
         )
         said.append(message.format(**words))
     if "decided" in proof:
-        said.append(few(proof["decided"], 1 - KEPT if blind else POINTS))
+        said.append(few(proof["decided"], 1 - KEPT if blind else POINTS, of_figure=not blind))
     too_high = proof["lost"] > allowed or (by_answers and same < KEPT)
     return Costs(allowed, too_high, tuple(filter(None, said)))

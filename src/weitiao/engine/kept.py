@@ -36,12 +36,13 @@ def kept(task: Task, one: Sequence[Prediction], other: Sequence[Prediction]) -> 
     return Kept(share, sum(len(a) for a, _b in pairs))
 
 
-def few(decided: int, allowed: float) -> str:
-    """What to say where one changed answer is already more than may change; "" where there are answers enough.
+def few(decided: int, allowed: float, *, of_figure: bool = False) -> str:
+    """What to say where one answer is already more than is allowed; "" where there are answers enough.
 
     Args:
         decided: how many answers were compared.
-        allowed: the share of them that may change.
+        allowed: the share of them that may change; ``of_figure``, how much of a figure between 0 and 1 may be lost, in which answers that
+            were wrong before count for nothing.
 
     >>> few(1000, 0.01)
     ''
@@ -50,8 +51,8 @@ def few(decided: int, allowed: float) -> str:
         return ""
     if not decided:
         return _("The model finds nothing in these rows, in 8 bits or without, so comparing them shows nothing.")
-    message = _(
-        "Only {count} answers were compared, so none of them may change: one is {one:.1%}, and {allowed:.1%} is allowed. From {enough} "
-        "answers on one may: hold out more rows when you train (--test, a larger share or a file)."
-    )
-    return message.format(count=decided, one=1 / decided, allowed=allowed, enough=math.ceil(1 / allowed - 1e-9))
+    message = _("Only {count} answers were compared, so none of them may change: one is {one:.1%}, and {allowed:.1%} is allowed.")
+    if of_figure:
+        message = _("Only {count} answers were compared, so no right one may go wrong: one is {one:.1%}, and {allowed:.1%} may be lost.")
+    advice = _("From {enough} answers on one may: hold out more rows when you train (--test, a larger share or a file).")
+    return f"{message} {advice}".format(count=decided, one=1 / decided, allowed=allowed, enough=math.ceil(1 / allowed - 1e-9))

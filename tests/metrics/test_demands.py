@@ -39,7 +39,7 @@ def test_at_least_is_not_for_what_should_be_small() -> None:
     ("text", "said"),
     [
         ("accuracy=80", r"accuracy=80 can never be: accuracy is between 0 and 1\. Did you mean accuracy=0\.8, which is accuracy=80%\?"),
-        ("f1_macro=1.01", r"macro F1 is between 0 and 1\. Did you mean f1_macro=0\.0101"),
+        ("f1_macro=1.01", r"macro F1 is between 0 and 1\.$"),
         ("accuracy=800%", r"accuracy=8 can never be"),
         ("accuracy=-0.1", r"between 0 and 1\.$"),
         ("pearson=-2", r"between -1 and 1\.$"),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weitiao import report, tasks
+from weitiao.config import nearest
 from weitiao.data.records import Records
 from weitiao.deploy import conversion, costs, gate, torch_free, writing
 from weitiao.errors import GateError, RunError, UsageError
@@ -68,7 +69,8 @@ def export(
     """
     if to not in TARGETS:
         dropped = " " + _("transformers has dropped TensorFlow and Jax.") if to.lower() in DROPPED else ""
-        raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)) + dropped)
+        message = _('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS))
+        raise UsageError(message + (dropped or nearest(to, list(TARGETS))))
     if to == CONTAINER:
         from weitiao.deploy.container.folder import write_folder
 

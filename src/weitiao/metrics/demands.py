@@ -91,7 +91,7 @@ def check_demands(evaluation: Mapping[str, Any], least: Iterable[Demand], most: 
 
 
 def _unknown(metric: str, known: list[str]) -> NoReturn:
-    message = _('There is no figure "{metric}" in this evaluation; there are: {names}.')
+    message = _('There is no figure "{metric}"; there are: {names}.')
     raise UsageError(message.format(metric=metric, names=_(", ").join(known)) + nearest(metric, known))
 
 
@@ -111,7 +111,7 @@ def _check_range(demand: Demand) -> None:
         bounds = _("between {low} and {high}").format(low=f"{low:g}", high=f"{high:g}")
     message = _("{metric}={value:g} can never be: {title} is {bounds}.")
     text = message.format(metric=demand.metric, value=demand.value, title=title(demand.metric), bounds=bounds)
-    if high == 1.0 and 1 < demand.value <= 100:
+    if high == 1.0 and 2 <= demand.value <= 100:
         meant = _("Did you mean {metric}={share:g}, which is {metric}={percent:g}%?")
         text += " " + meant.format(metric=demand.metric, share=demand.value / 100, percent=demand.value)
     raise UsageError(text)

@@ -51,11 +51,11 @@ def _nothing_at(path: str, pages: Mapping[str, list[str]], models: Mapping[str, 
         return f"There is no such model; there are: {', '.join(models)}."
     there = ", ".join(f"{' '.join(methods)} {page}" for page, methods in pages.items() if not page.startswith("/models/"))
     named = ", ".join(models)
-    text = f"There is no such page; there are: {there}, POST /models/NAME/predict (NAME is one of: {named}). Examples are at {DOCS}."
+    lacking = "There is no such page"
     if path in PAGES:
         tasks = ", ".join(f"{name} does {model.task.name}" for name, model in models.items())
-        return f"No model that is served here {PAGES[path].does} ({tasks}), so this page is not there. {text}"
-    return text
+        lacking = f"No model that is served here {PAGES[path].does} ({tasks}), so this page is not there"
+    return f"{lacking}; there are: {there}, POST /models/NAME/predict (NAME is one of: {named}). Examples are at {DOCS}."
 
 
 def _pages(app: FastAPI) -> dict[str, list[str]]:

@@ -233,6 +233,7 @@ def test_what_a_workflow_could_not_find_or_say_is_refused(repository: Path, tmp_
         ({"gate": []}, "needs a gate"),
         ({"gate": ["accuracy"]}, "accuracy=0.8"),
         ({"gate": ["acuracy=0.8"]}, 'Did you mean "accuracy"'),
+        ({"gate": ["accuracy=80"]}, "Did you mean accuracy=0.8, which is"),
         ({"push": "reviews"}, "OWNER/NAME"),
         ({"data": "data/none.csv"}, "no such file"),
         ({"data": str(write_csv(tmp_path / "outside.csv", [("a", "b")]))}, "outside of the repository"),

@@ -19,6 +19,7 @@ from typing import Any
 
 from measuring import record, timed
 
+Place = tuple[int, int]  # tokens a row, layers
 WORDS = [f"word{number}" for number in range(500)]
 
 
@@ -36,20 +37,27 @@ def main() -> None:
         print(json.dumps(point(*options.point, options)))
         return
     results = {}
-    results["length"] = table("tokens a row", options.lengths, [(length, options.layers[0]) for length in options.lengths], options)
+    known: dict[Place, dict[str, float]] = {}
+    results["length"] = table("tokens a row", options.lengths, [(length, options.layers[0]) for length in options.lengths], options, known)
     middle = options.lengths[len(options.lengths) // 2]
-    results["layers"] = table("layers", options.layers, [(middle, layers) for layers in options.layers], options)
+    results["layers"] = table("layers", options.layers, [(middle, layers) for layers in options.layers], options, known)
     print(record(results))
 
 
-def table(what: str, sizes: list[int], points: list[tuple[int, int]], options: argparse.Namespace) -> list[dict[str, Any]]:
-    """One table: a point a row."""
+def table(
+    what: str, sizes: list[int], points: list[Place], options: argparse.Namespace, known: dict[Place, dict[str, float]]
+) -> list[dict[str, Any]]:
+    """One table: a point a row. What was measured is ``known`` to the next."""
     print(f"{what:>14}{'s a step':>10}{'tokens/s':>10}{'peak MB':>9}{'grew by':>9}{'size by':>9}")
     found: list[dict[str, Any]] = []
-    for size, (length, layers) in zip(sizes, points, strict=True):
-        same = [word for name in ("width", "batch_size", "steps") for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))]
-        _seconds, _peak, output = timed([sys.executable, __file__, "--point", str(length), str(layers), *same])
-        found.append({"size": size, **json.loads(output.strip().splitlines()[-1])})
+    for size, place in zip(sizes, points, strict=True):
+        if place not in known:
+            same = [
+                word for name in ("width", "batch_size", "steps") for word in (f"--{name.replace('_', '-')}", str(getattr(options, name)))
+            ]
+            _seconds, _peak, output = timed([sys.executable, __file__, "--point", *map(str, place), *same])
+            known[place] = json.loads(output.strip().splitlines()[-1])
+        found.append({"size": size, **known[place]})
         grew = f"{found[-1]['seconds'] / found[-2]['seconds']:9.2f}{size / found[-2]['size']:9.2f}" if len(found) > 1 else ""
         print(f"{size:14}{found[-1]['seconds']:10.3f}{found[-1]['tokens_per_s']:10.0f}{found[-1]['peak_mb']:9.0f}{grew}", flush=True)
     return found

@@ -77,13 +77,13 @@ class Plan:
         return all(bucket.ended is None for bucket in self.buckets)
 
     @classmethod
-    def of(cls, lengths: Sequence[int], *, even: bool = False, flat: bool = False, multiple: int = 1) -> "Plan":
+    def of(cls, lengths: Sequence[int], *, even: bool = False, flat: bool = False, room: int = 0) -> "Plan":
         """The plan for rows of these lengths in tokens, longest first.
 
         Args:
             even: put only rows of one length into a bucket.
             flat: the rows come one behind the other, unpadded.
-            multiple: fill the tokens of a padded batch up to a multiple of this.
+            room: tokens that a padded batch is filled up to, where that is more than it has.
         """
         every = torch.tensor(lengths)  # (rows,)
         firsts = every.cumsum(0) - every  # (rows,) each row's first token among the kept
@@ -104,14 +104,14 @@ class Plan:
         keep = (torch.arange(lengths[0]) < every[:, None]).flatten().nonzero()[:, 0]
         positions = (keep % lengths[0])[None]
         tokens = len(keep)
-        empty = -tokens % multiple
+        empty = max(room - tokens, 0)
         if empty:
             spread.append(torch.arange(tokens, tokens + empty))
             real.append(torch.ones(empty, dtype=torch.bool))
             buckets.append(Bucket(start, 1, empty, None))
             firsts = torch.cat([firsts, torch.tensor([tokens])])
             keep = torch.cat([keep, torch.full((empty,), len(lengths) * lengths[0])])
-            positions = torch.cat([positions, torch.arange(empty)[None]], dim=1)
+            positions = torch.cat([positions, positions.new_zeros(1, empty)], dim=1)
         collect = torch.cat(real).nonzero()[:, 0]
         return cls(None if flat else keep, positions, torch.cat(spread), collect, firsts, tuple(buckets), bool(empty))
 

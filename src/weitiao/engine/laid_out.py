@@ -5,7 +5,7 @@ an AMD EPYC with AVX-512 1.2 times as many rows a second as with torch's own pro
 way: with gradients, in another number format or while a graph is drawn, a layer computes as it always did.
 
 oneDNN writes a program of half a megabyte and more for every number of rows that it meets, and keeps a thousand of them. So few numbers are
-shown to it: small ones are filled up here, large ones by whoever packs the batch (``MULTIPLE``), and others go the old way.
+shown to it: small ones are filled up here, large ones by whoever packs the batch (``filled``), and others go the old way.
 """
 
 from collections.abc import Callable
@@ -16,10 +16,10 @@ import torch.nn.functional as F
 from torch import nn
 
 from weitiao.engine.int8 import linear_layers
+from weitiao.engine.memory import LAID_OUT_BYTES
 
 SMALL = 256  # rows up to which they are filled up here: copying more costs what is won
 MULTIPLE = 64  # of which there are whole ones beyond
-MOST = 512 << 20  # bytes: the blocks stand beside the weights, and of a larger model that is memory that somebody may miss
 CAPABILITIES = ("AVX2", "AVX512")  # of processors where it was measured
 
 
@@ -28,7 +28,6 @@ def lay_out(network: nn.Module) -> bool:
 
     A layer is laid out when it is first asked, so that nothing is done for one that never is. Returns whether any are.
 
-    >>> from types import SimpleNamespace
     >>> network = nn.Sequential(nn.ModuleList([nn.Linear(4, 3)]))
     >>> x, layer = torch.ones(2, 4), network[0][0]
     >>> before = layer(x)
@@ -38,14 +37,21 @@ def lay_out(network: nn.Module) -> bool:
     True
     """
     layers = [layer for _name, layer in linear_layers(network) if layer.weight.device.type == "cpu" and layer.weight.dtype == torch.float32]
-    if not _available() or sum(layer.weight.nbytes for layer in layers) > MOST:
+    if not _available() or sum(layer.weight.nbytes for layer in layers) > LAID_OUT_BYTES:
         return False
     for layer in layers:
-        if isinstance(layer.forward, _LaidOut):  # of a base that several adapters share
-            continue
         # Bound to the layer, not to its class: its type, its name and its weights stay what they are.
         layer.forward = _LaidOut(layer)  # type: ignore[method-assign, assignment]
     return bool(layers)
+
+
+def filled(tokens: int) -> int:
+    """Up to how many tokens a packed pass of so many is filled.
+
+    >>> [filled(tokens) for tokens in (9, 256, 257, 320)]
+    [9, 256, 320, 320]
+    """
+    return tokens if tokens <= SMALL else -(-tokens // MULTIPLE) * MULTIPLE
 
 
 def _available() -> bool:
@@ -67,7 +73,7 @@ class _LaidOut:
         answering = torch.is_inference_mode_enabled() and not torch.jit.is_tracing()
         count = x.numel() // x.shape[-1]
         shown = _shown(count)
-        if not answering or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu") or not shown:
+        if not answering or not shown or x.device.type != "cpu" or x.dtype != torch.float32 or torch.is_autocast_enabled("cpu"):
             return self.plain(x)
         if self.weight is None:
             self.weight = torch.ops.mkldnn._reorder_linear_weight(self.layer.weight.detach())

@@ -15,6 +15,8 @@ FROZEN_BYTES_A_PARAMETER = 4  # fp32, as a training keeps its weights
 FOUR_BIT_BYTES_A_PARAMETER = 0.5 + 4 / 64
 # Python, torch and the activations of an ordinary batch.
 WORKING_BYTES = 1_500_000_000
+# Most that weights laid out for the processor may take beside the weights: of a larger model somebody may miss it.
+LAID_OUT_BYTES = 512 * 2**20
 LORA_RANK = AdapterSettings().lora_rank
 LORA_SHARE = 0.01  # of all parameters, about, at that rank: for a model whose layers are not known
 

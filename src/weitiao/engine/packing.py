@@ -58,7 +58,7 @@ class Packing:
         self.current: Plan | Varlen | None = None
         self.last: LastLayer | None = None  # set where the last layer runs on each row's first token alone
         self.unread = 0.0  # what its other tokens are given as
-        self.multiple = 1  # of which a pass that learns nothing has its tokens, see ``laid_out``
+        self.fill: Callable[[int], int] = lambda tokens: tokens  # up to how many a pass that learns nothing is filled with empty ones
         self.calls = 0
         self.turn = RLock()  # of whoever runs the model: it has one plan and one way of attention
 
@@ -76,7 +76,7 @@ class Packing:
             self.follow(Plan.of(lengths))
         else:
             # Rows come sorted out of thousands: many are of one length. Among the few of a step hardly any are.
-            self.follow(Plan.of(lengths, even=True, multiple=self.multiple))
+            self.follow(Plan.of(lengths, even=True, room=self.fill(sum(lengths))))
 
     def plan_flat(self, lengths: Sequence[int]) -> torch.Tensor:
         """Plan the next forward pass over rows that come one behind the other, (1, tokens), longest first. Returns their position ids, as

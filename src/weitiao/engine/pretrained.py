@@ -145,7 +145,7 @@ def load_predictor(
 
     require_torch()
     from weitiao.engine.adapters import merge_adapter
-    from weitiao.engine.laid_out import MULTIPLE, lay_out
+    from weitiao.engine.laid_out import filled, lay_out
     from weitiao.engine.models import load_model
     from weitiao.engine.prediction import predictor_for
     from weitiao.engine.quantising import DEVICES
@@ -179,6 +179,7 @@ def load_predictor(
         message = _("{folder} does not hold what was trained: {names} would start at random. Copy the whole run again, or train anew.")
         raise ModelError(message.format(folder=folder, names=few(missing)))
     spec = task.fit(spec, loaded.processor)
-    if lay_out(loaded.network) and loaded.packing:  # once base and adapter are one
-        loaded.packing.multiple = MULTIPLE
+    # Beside an adapter a layer is not asked itself, see ``low_rank``.
+    if loaded.adapter is None and lay_out(loaded.network) and loaded.packing:
+        loaded.packing.fill = filled
     return predictor_for(task, spec, loaded, min(max_length, loaded.limit or max_length))

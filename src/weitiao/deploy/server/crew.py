@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from weitiao.deploy.runtime import is_torch_free
+from weitiao.engine.memory import LAID_OUT_BYTES
 
 MOST = 4
 SHARE = 0.5  # of the free memory that all workers may take
@@ -40,7 +41,8 @@ def workers_for(records: Iterable[Mapping[str, Any] | None], cores: int, free: i
         else:
             # An adapter's folder does not hold its base.
             parameters = int((record.get("training") or {}).get("parameters") or 0)
-            needed += max(int(record.get("model_bytes") or 0), BYTES * parameters) + WITH_TORCH
+            weights = max(int(record.get("model_bytes") or 0), BYTES * parameters)
+            needed += weights + min(weights, LAID_OUT_BYTES) + WITH_TORCH
     return max(1, min(cores, MOST, int(SHARE * free / needed)))
 
 

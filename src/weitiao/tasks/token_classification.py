@@ -70,7 +70,7 @@ class TokenClassification(Task):
     pipeline = True
     windowed = True
     example: ClassVar[Record] = {
-        "text": "Ada Lovelace was born in London.",
+        "text": N_("Ada Lovelace was born in London."),
         "spans": [{"start": 0, "end": 12, "label": "person"}, {"start": 25, "end": 31, "label": "place"}],
     }
 

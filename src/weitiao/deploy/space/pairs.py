@@ -6,32 +6,42 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from weitiao.deploy.lightest import Asked, asked, records_of
+from weitiao.deploy.demo.examples import chosen, language_of
+from weitiao.deploy.lightest import Asked, asked, whole
 from weitiao.deploy.runtime import is_torch_free
+from weitiao.messages import _
+from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder
 from weitiao.tasks.base import Task
 
 PICTURES = "pictures"
 
 
-def answered(source: RunFolder, inner: RunFolder, task: Task, *, offline: bool) -> tuple[list[dict[str, Any]], Asked]:
+def answered(
+    source: RunFolder, inner: RunFolder, task: Task, *, offline: bool, rows: bool = True, observer: Observer = SILENT
+) -> tuple[list[dict[str, Any]], Asked]:
     """Ask the run, and what of it goes into the Space.
 
     Args:
         source: the run.
         inner: the run in the Space, with its rows still beside it.
+        rows: whether rows of the run's data may be among them; else it is the task's own example alone.
 
     Returns:
-        [{"record", "answer": the run's}], and what came of asking the one in the Space.
+        [{"record", "answer": the run's, "place": where its row stands, {} where it is none}], and what came of asking the one in the Space.
 
     Raises:
         ModelError: one of them does not answer.
     """
-    records = records_of(task, inner.record()["spec"], inner)
+    record = inner.record()
+    spec = record["spec"]
+    shown = chosen(task, spec, inner if rows else None, language=language_of(record))
+    records = [whole(task, spec, one.record) for one in shown]
+    observer.note(_("Asking the run and the Space's copy of it {count} examples, each in a process of its own.").format(count=len(records)))
     there = asked(inner, task, records)
     own = there if is_torch_free(source.record()) else asked(source, task, records, offline=offline)
-    pairs = zip(records, own.answers, strict=True)
-    return [{"record": record, "answer": answer} for record, answer in pairs if answer is not None], there
+    pairs = zip(records, own.answers, shown, strict=True)
+    return [{"record": record, "answer": answer, "place": one.place} for record, answer, one in pairs if answer is not None], there
 
 
 def with_pictures(pairs: list[dict[str, Any]], task: Task, place: Path) -> list[dict[str, Any]]:

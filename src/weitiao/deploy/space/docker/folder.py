@@ -24,16 +24,24 @@ def refusal(task: Task, record: Mapping[str, Any]) -> str:
 
 
 def write(
-    name: str | Path, place: Path, *, observer: Observer, trust_task: bool = False, offline: bool = False, **_how: Any
+    name: str | Path,
+    place: Path,
+    *,
+    observer: Observer,
+    trust_task: bool = False,
+    offline: bool = False,
+    rows: bool = True,
+    **_how: Any,
 ) -> dict[str, Any]:
     """Fill a folder.
 
     Args:
         name: a finished run, or an export.
         place: an empty folder.
+        rows: whether rows of the run's data may be its examples; the README asks the first of them.
 
     Returns:
-        {"form", "torch", "packages": how many are pinned, "examples": [{"record", "answer"}], "drawn", "told", "commands"}, and what the
+        {"form", "torch", "packages": how many are pinned, "examples": see ``pairs.answered``, "drawn", "told", "commands"}, and what the
         export's gate found.
 
     Raises:
@@ -46,7 +54,7 @@ def write(
     task = tasks.of_run(source.record(), source.task, trust_task=trust_task)
     inside = partial(export, observer=observer, trust_task=trust_task, offline=offline)
     made = write_folder(name, place, inside, overwrite=False, observer=observer, trust_task=trust_task)
-    pairs, _used = answered(source, inner, task, offline=offline)
+    pairs, _used = answered(source, inner, task, offline=offline, rows=rows, observer=observer)
     publish(inner)
     asks = request(task, pairs[0]["record"]) if pairs else ""
     return {

@@ -17,12 +17,14 @@ from tests.cli.conftest import Outcome
 from tests.cli.conftest import command as command
 from tests.conftest import make_model, sentences, write_csv
 from tests.deploy.test_serve import trained
+from tests.deploy.test_space import present
 from tests.own_tasks import QUICK
 from weitiao import tasks
 from weitiao.deploy.demo.examples import chosen
 from weitiao.deploy.export import export
 from weitiao.deploy.space.folder import write_space
 from weitiao.deploy.space.kinds import KINDS
+from weitiao.deploy.space.sending import publish_space
 from weitiao.deploy.space.shown import OWN, SOURCES
 from weitiao.errors import UsageError
 from weitiao.runs import RunFolder
@@ -87,6 +89,13 @@ def test_a_page_without_rows_is_held_to_them_all_the_same(exported: Path, tmp_pa
     write_space(exported, tmp_path / "page", sdk="static", examples=OWN)
     found = KINDS["static"].try_out(tmp_path / "page", exported)
     assert found["rows"] == len(list(RunFolder(exported).predictions())) and found["labels_equal"] == 1.0
+
+
+@pytest.mark.parametrize("sdk", ["gradio", "docker"])
+def test_a_space_without_rows_is_tried_with_some_all_the_same(sdk: str, exported: Path, tmp_path: Path) -> None:
+    made = publish_space(exported, tmp_path / "space", sdk=sdk, examples=OWN, tried=True, how={"make": present})
+    assert made["tried"] == {"asked": 3, "equal": 3} and not rows_in(tmp_path / "space")
+    assert len(json.loads((tmp_path / "space" / "space.json").read_text(encoding="utf-8"))["examples"]) == 1 and "beside" not in made
 
 
 def test_which_rows_anybody_will_see_is_said(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
@@ -160,7 +169,7 @@ def test_so_is_one_for_a_model_that_ctranslate2_writes_with(tmp_path: Path) -> N
         write_space(trained(tmp_path, "summarization", "t5"), tmp_path / "space", zero_gpu=True)
 
 
-def test_what_was_exported_with_torch_may_have_one(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_exported_with_torch_may_have_one(run: Path, tmp_path: Path) -> None:
     export(run, "merged", tmp_path / "merged")
     made = write_space(tmp_path / "merged", tmp_path / "space", zero_gpu=True)
     assert (made["sdk"], made["form"], made["torch"]) == ("gradio", "merged", True)

@@ -22,7 +22,12 @@ from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
 
 
-def write_space(
+def write_space(name: str | Path, out: str | Path, **how: Any) -> dict[str, Any]:
+    """Write a finished run as a Space, see ``written_space``; what it is."""
+    return written_space(name, out, **how)[0]
+
+
+def written_space(
     name: str | Path,
     out: str | Path,
     *,
@@ -36,7 +41,7 @@ def write_space(
     observer: Observer = SILENT,
     trust_task: bool = False,
     offline: bool = False,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Write a finished run as a Space: everything that a hub needs to build and start it, and nothing that is private.
 
     Args:
@@ -55,7 +60,7 @@ def write_space(
     Returns:
         {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one click,
         "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken where none was named}, and what the
-        kind found.
+        kind found; and what it can be asked beside, [{"record", "answer"}] of rows that are not in it.
 
     Raises:
         UsageError: there is no such kind, hub or source of examples, or this run cannot become one.
@@ -82,7 +87,7 @@ def write_space(
         how |= {"title": called if title else "", "rows": examples == ROWS}
         kind, found, reasons = _written(kinds, name, temporary, how, tried=tried)
         why = " ".join(filter(None, (why, *reasons)))
-        shown = found.pop("examples", [])
+        shown, beside = found.pop("examples", []), found.pop("beside", [])
         answers = [{"record": one["record"], "answer": one["answer"]} for one in shown if "answer" in one]
         told: dict[str, Any] = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called}
         told |= {"drawn": bool(found.pop("drawn", False)), "examples": answers}
@@ -106,7 +111,7 @@ def write_space(
     for line in told_of_rows(rows, len(shown)):
         observer.note(line)
     about = {"out": str(out), "sdk": kind.name, "target": target, "title": called, "free": kind.free, "why": why}
-    return {**found, **about, "examples": len(shown), "published_rows": rows, **counted}
+    return {**found, **about, "examples": len(shown), "published_rows": rows, **counted}, beside
 
 
 def _written(

@@ -79,7 +79,7 @@ class Kind:
         return dict(import_module(f"{self.package}.trial").try_out(place, name, trust_task=trust_task, **ways))
 
 
-_PROCESS = ("observer", "make")
+_PROCESS = ("observer", "make", "beside")
 # The first that a run can become is taken where none is named.
 KINDS = {
     kind.name: kind

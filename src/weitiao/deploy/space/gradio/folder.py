@@ -84,8 +84,8 @@ def write(
         rows: whether rows of the run's data may be its examples.
 
     Returns:
-        {"form", "torch", "packages": how many are pinned, "examples": see ``pairs.answered``, "drawn", "metadata", "told", "commands"}, and
-        what the export's gate found.
+        {"form", "torch", "packages": how many are pinned, "examples", "beside": see ``pairs.Answered``, "drawn", "metadata", "told",
+        "commands"}, and what the export's gate found.
 
     Raises:
         MissingPackage: gradio is not installed here.
@@ -100,11 +100,11 @@ def write(
     inner = RunFolder(place / RUN)
     inside = partial(export, observer=observer, trust_task=trust_task, offline=offline)
     proof = put(source, task, inner, inside, observer, with_torch=zero_gpu)
-    pairs, used = answered(source, inner, task, offline=offline, rows=rows, observer=observer)
-    if zero_gpu and not used.torch:
+    told = answered(source, inner, task, offline=offline, rows=rows, observer=observer)
+    if zero_gpu and not told.used.torch:
         raise UsageError(_unlent(form_of(inner), source))
     publish(inner)
-    examples = with_pictures(pairs, task, place)
+    examples, used = with_pictures(told.pairs, task, place), told.used
     unpack_weitiao(place)
     lines = requirements(further(used), cpu=not zero_gpu, gradio=gradio if target == MODELSCOPE else "")
     (place / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -117,6 +117,7 @@ def write(
         "torch": used.torch,
         "packages": sum("==" in line for line in lines),
         "examples": examples,
+        "beside": told.beside,
         "drawn": bool(proof.get("drawn")),
         "metadata": {"sdk_version": gradio, "python_version": python, **({"suggested_hardware": "zero-a10g"} if zero_gpu else {})},
         "told": _told(target, zero=zero_gpu, torch=used.torch),

@@ -24,7 +24,7 @@ TAGS = ["O", *(f"{prefix}-{kind}" for kind in ("LOC", "MISC", "ORG", "PER") for 
         (
             "text-classification",
             {"spec": {"labels": ["admiration", "amusement", "anger", "annoyance", "approval", "caring"], "multi_label": True}},
-            "Labels for a text: admiration, amusement and 4 more",
+            "Labels for a text: admiration, amusement, anger and 3 more",
         ),
         ("token-classification", {"spec": {"tags": TAGS}}, "The names in a text and what they are: LOC, MISC, ORG, PER"),
         ("token-classification", {"spec": {"tags": ["O", "PER"], "scheme": "plain"}}, "The names in a text and what they are: PER"),

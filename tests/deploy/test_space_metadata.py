@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from weitiao import tasks
-from weitiao.deploy.space.metadata import SHORT, short_description
+from weitiao.deploy.space.metadata import SHORT, body, short_description
 from weitiao.messages import speaking
 
 MINI = {"id": "offline:all-MiniLM-L6-v2", "source": "offline"}
@@ -63,3 +63,12 @@ def test_a_long_summary_of_somebodys_own_loses_whole_words() -> None:
     assert short_description(Own(), {}) == "修" * 59 + "…"
     Own.summary = "x" * 80  # one word: there is no other way
     assert short_description(Own(), {}) == "x" * 59 + "…"
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [("Apache-2.0", "made from: apache-2.0."), ("other", "that model's card spells out"), (None, "Nothing is known here")],
+)
+def test_a_licence_that_has_no_name_is_not_called_other(named: str | None, said: str) -> None:
+    text = body("a", tasks.get("regression"), {"base_model": {"license": named}}, told=[], commands=[])
+    assert said in text and "other." not in text

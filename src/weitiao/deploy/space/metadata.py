@@ -12,7 +12,7 @@ from weitiao.metrics import title as metric_title
 from weitiao.quantities import one_line
 from weitiao.report.card import base_model, own_figures
 from weitiao.report.formats import count, figure
-from weitiao.report.licenses import license_of, told_to_a_hub
+from weitiao.report.licenses import NAMELESS, license_of, told_to_a_hub
 from weitiao.tasks.base import Task
 
 COLOURS = ("red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray")  # that the hub knows
@@ -107,7 +107,10 @@ def body(title: str, task: Task, record: Mapping[str, Any], *, told: list[str], 
     if commands:
         lines += [_("Start it anywhere:"), "", "```bash", *commands, "```", ""]
     license_line = _("The code in this folder is under the Apache License 2.0 (LICENSE).")
-    if known := license_of(record):
+    known = license_of(record)
+    if known in NAMELESS:
+        license_line += " " + _("The model keeps the licence of what it was made from, which that model's card spells out.")
+    elif known:
         license_line += " " + _("The model keeps the licence of what it was made from: {licence}.").format(licence=known)
     else:
         license_line += " " + _("Nothing is known here of the licence of what the model was made from.")

@@ -53,7 +53,7 @@ def answered(source: RunFolder, inner: RunFolder, task: Task, *, offline: bool, 
     observer.note(_("Asking the run and the Space's copy of it {count} examples, each in a process of its own.").format(count=len(records)))
     there = asked(inner, task, records)
     own = there if is_torch_free(source.record()) else asked(source, task, records, offline=offline)
-    pairs = [
+    pairs: list[dict[str, Any]] = [
         {"record": record, "answer": answer, "place": one.place}
         for record, answer, one in zip(records, own.answers, (*shown, *beside), strict=True)
     ]

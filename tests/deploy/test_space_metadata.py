@@ -33,6 +33,7 @@ TAGS = ["O", *(f"{prefix}-{kind}" for kind in ("LOC", "MISC", "ORG", "PER") for 
         ("translation", {"base_model": {"id": "/home/ann/base", "source": "folder"}}, "The same said in another language."),
         ("text-classification", {"spec": {"labels": ["x" * 50]}, "base_model": MINI}, "One label for a text, with all-MiniLM-L6-v2"),
         ("text-classification", {"spec": {"labels": ["x" * 50]}}, "One label for a text"),
+        ("text-classification", {"spec": {"labels": ["0", "1"]}, "base_model": MINI}, "One label for a text, with all-MiniLM-L6-v2"),
         ("zero-shot-classification", {"spec": {"labels": ["a"]}, "base_model": MINI}, "Which of the labels you name fits a text"),
     ],
 )

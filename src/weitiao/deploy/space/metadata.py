@@ -53,12 +53,13 @@ def _naming(what: str, names: list[str]) -> Iterator[str]:
 
 
 def _told_apart(task: Task, spec: Mapping[str, Any]) -> list[str]:
-    """The labels that a model has learned, or the types of its entities; [] where it learned none."""
+    """The labels that a model has learned, or the types of its entities; [] where it learned none, or numbers for them, which say nothing."""
     if not task.trainable:
         return []
     plain = spec.get("scheme") == "plain"
     types = ((parted(str(tag), plain) or ("", str(tag)))[1] for tag in spec.get("tags") or ())
-    return [one_line(name, SHORT) for name in spec.get("labels") or dict.fromkeys(name for name in types if name)]
+    names = [one_line(name, SHORT) for name in spec.get("labels") or dict.fromkeys(name for name in types if name)]
+    return [] if all(re.fullmatch(r"(LABEL_)?-?[\d.]+", name) for name in names) else names
 
 
 def _shortened(text: str) -> str:

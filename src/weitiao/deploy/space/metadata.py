@@ -53,7 +53,7 @@ def _naming(what: str, names: list[str]) -> Iterator[str]:
 
 
 def _told_apart(task: Task, spec: Mapping[str, Any]) -> list[str]:
-    """The labels that a model has learned, or the types of its entities; [] where it learned none, or numbers for them, which say nothing."""
+    """The labels that a model has learned, or the types of its entities; [] where it learned none, or numbers, which say nothing."""
     if not task.trainable:
         return []
     plain = spec.get("scheme") == "plain"
@@ -65,7 +65,7 @@ def _told_apart(task: Task, spec: Mapping[str, Any]) -> list[str]:
 def _shortened(text: str) -> str:
     """A text cut between two words, or between two characters of a script that puts no blanks between words.
 
-    >>> len(_shortened("pneumonoultramicroscopic " * 9)), _shortened("pneumonoultramicroscopic " * 9)[-13:], _shortened("字" * 99)[-3:]
+    >>> len(_shortened("pneumonoultramicroscopic " * 9)), _shortened("pneumonoultramicroscopic " * 9)[-12:], _shortened("字" * 99)[-3:]
     (50, 'microscopic…', '字字…')
     """
     text = " ".join(text.split())

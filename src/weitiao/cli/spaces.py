@@ -117,8 +117,7 @@ CiGate = Annotated[
     MAIN,
     N_("Write a run as a page for a hub (a Space): everything that it needs is in the folder. With --push it is tried out and published."),
     "weitiao space runs/reviews",
-    "weitiao space runs/reviews --push ann/reviews",
-    "weitiao space runs/reviews --examples task",
+    "weitiao space runs/reviews --examples task --push ann/reviews",
     "weitiao space runs/reviews --ci github --data train.csv --test test.csv --gate accuracy=0.8 --push ann/reviews",
 )
 @verb(lambda: ("offline",))

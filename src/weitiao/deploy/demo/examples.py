@@ -67,13 +67,16 @@ def _asks(task: Task, record: Mapping[str, Any]) -> bool:
 
 
 def _varied(fit: Sequence[Example], outputs: Sequence[Field]) -> list[Example]:
-    """One of each right answer in turn, so that the first few differ, each in its own order."""
+    """One of each right answer in turn, so that the first few differ, each in its own order; last those where nothing is to be found."""
+    marked = [one.name for one in outputs if one.type == "spans"]
     groups: dict[str, list[Example]] = {}
     for example in fit:
         kinds = [str(example.record.get(one.name)) for one in outputs if one.type in ("choice", "choices") and not one.varied]
+        kinds += [" ".join(sorted({str(span.get("label")) for span in example.record.get(name) or ()})) for name in marked]
         groups.setdefault(" ".join(kinds), []).append(example)
     rounds = max(map(len, groups.values()), default=0)
-    return [group[at] for at in range(rounds) for group in groups.values() if at < len(group)]
+    varied = [group[at] for at in range(rounds) for group in groups.values() if at < len(group)]
+    return sorted(varied, key=lambda example: any(not example.record.get(name) for name in marked))
 
 
 def _own(task: Task, spec: Spec, language: str) -> dict[str, Any]:

@@ -107,3 +107,24 @@ def test_a_record_that_is_no_object_is_an_error_that_names_the_file(content: str
     (tmp_path / "run.json").write_text(content, encoding="utf-8")
     with pytest.raises(RunError, match=r"run\.json cannot be read: .* Train again with --overwrite"):
         RunFolder.open(tmp_path)
+
+
+def test_the_size_of_a_model_is_that_of_all_its_files(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    (run.model / "inner").mkdir(parents=True)
+    (run.model / "a").write_bytes(b"12345")
+    (run.model / "inner" / "b").write_bytes(b"678")
+    (run.path / "beside").write_bytes(b"9" * 100)
+    assert run.model_bytes == 8
+
+
+def test_a_file_is_no_run_and_a_run_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\n")
+    with pytest.raises(RunError, match=r"a\.csv is a file; a run is the folder.*weitiao train DATA --out"):
+        RunFolder.open(tmp_path / "a.csv")
+
+
+def test_a_folder_that_is_not_there_is_named_and_no_space_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(ResourceError, match=r"b\.csv cannot be written: there is no folder .*deeper\. Make it first") as told:
+        write_text(tmp_path / "deeper" / "b.csv", "x")
+    assert "Free some space" not in str(told.value)

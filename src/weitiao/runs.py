@@ -3,6 +3,7 @@
 Nothing half-written is ever left under a final name: everything is written to a temporary sibling, synced, and renamed.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -99,6 +100,9 @@ class RunFolder:
         if not run.record_file.is_file():
             runs = sorted(str(p.parent) for p in run.path.parent.glob("*/run.json")) if run.path.parent.is_dir() else []
             there = " " + _("There are: {runs}.").format(runs=", ".join(runs[:8])) if runs else ""
+            if run.path.is_file():
+                message = _("{path} is a file; a run is the folder that a training writes: weitiao train DATA --out runs/reviews.")
+                raise RunError(message.format(path=path) + there)
             if run.path.exists():  # where something stands, no run can be made
                 raise RunError(_("{path} is no run: it has no run.json.").format(path=path) + there)
             message = _("{path} is no run: there is nothing. Make one with: weitiao train DATA --out {path}.").format(path=path)
@@ -184,6 +188,11 @@ class RunFolder:
         """What an export takes along beside the model and the record."""
         return [file for file in (self.check_file, self.predictions_file) if file.is_file()]
 
+    @property
+    def model_bytes(self) -> int:
+        """Bytes of all files of the model that stands in it."""
+        return sum(file.stat().st_size for file in self.model.rglob("*") if file.is_file())
+
     def hashes(self) -> dict[str, str]:
         """The sha256 of every file but the record itself, by its path in the folder."""
         files = sorted(file for file in self.path.rglob("*") if file.is_file() and file != self.record_file)
@@ -229,6 +238,10 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        parent = path.absolute().parent
+        if error.errno == errno.ENOENT and not parent.exists():
+            message = _("{path} cannot be written: there is no folder {folder}. Make it first, or choose another place.")
+            raise ResourceError(message.format(path=path, folder=path.parent)) from error
         message = _("{path} cannot be written: {error}. Free some space, or choose a folder that you may write to with --out.")
         raise ResourceError(message.format(path=path, error=error.strerror or error)) from error
 

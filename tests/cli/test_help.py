@@ -35,9 +35,17 @@ def test_every_verb_has_help_with_examples(command: Command, verb: str, flag: st
 
 def test_verbs_are_grouped(command: Command) -> None:
     page = command("--help").out
-    titles = ("The main job", "│ check", "│ predict", "Looking inside", "│ report", "│ doctor")
+    titles = ("The main job", "│ check", "│ train", "│ predict", "│ pretrain", "│ push", "Looking inside", "│ report", "│ doctor")
     places = [page.index(title) for title in titles]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "serve", "demo"])
+def test_the_number_format_of_answers_has_one_default(command: Command, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    (line,) = [line for line in command(verb, "--help").out.splitlines() if "--precision" in line] or [""]
+    assert "default: auto" not in line  # that is a training's
+    assert "default: auto" in next(line for line in command("train", "--help").out.splitlines() if "--precision" in line)
 
 
 class Solid(messages.gettext.NullTranslations):

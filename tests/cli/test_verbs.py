@@ -82,6 +82,16 @@ def test_evaluate_as_a_gate(command: Command, api: SimpleNamespace) -> None:
     assert command("evaluate", "runs/a", "test.csv", "--at-least", "much").code == 2
 
 
+def test_a_gate_that_nothing_can_pass_is_refused_before_the_work(command: Command, api: SimpleNamespace) -> None:
+    for given, said in (("acuracy=0.8", 'Did you mean "accuracy"?'), ("accuracy=80", "accuracy=0.8, which is accuracy=80%")):
+        outcome = command("evaluate", "runs/a", "test.csv", "--at-least", given)
+        assert outcome.code == 2 and said in outcome.err and outcome.out == "" and api.calls == []
+    # Which figures an evaluation has may depend on the rows; then it is said behind it, and nothing else is.
+    outcome = command("evaluate", "runs/a", "test.csv", "--at-least", "rouge1=0.8")
+    assert outcome.code == 2 and "accuracy, f1_macro, log_loss" in outcome.err and outcome.out == ""
+    assert [call[0] for call in api.calls] == ["evaluate"]
+
+
 def test_predict_texts(command: Command, api: SimpleNamespace) -> None:
     outcome = command("predict", "runs/a", "a lovely day", "never again")
     assert api.calls == [("predict", ["a lovely day", "never again"])]

@@ -83,6 +83,23 @@ def test_transformers_takes_it(mine: weitiao.Run, hub: HubStandIn, tmp_path: Pat
     assert AutoModelForSequenceClassification.from_pretrained(folder).config.id2label == {0: "bad", 1: "good"}
 
 
+def run_card(card: str, folders: dict[str, Path]) -> dict[str, Any]:
+    """What a card's first lines of Python leave behind, with folders in the place of the names on the hub."""
+    code = card.partition("```python\n")[2].partition("```")[0]
+    for name, folder in folders.items():
+        code = code.replace(json.dumps(name), json.dumps(str(folder)))
+    left: dict[str, Any] = {}
+    exec(code, left)
+    return left
+
+
+def test_the_cards_own_lines_answer_as_the_run_does(mine: weitiao.Run, hub: HubStandIn, tmp_path: Path) -> None:
+    push(mine.path, "ann/tweets", endpoint=hub.url)
+    held = hub.repositories["ann/tweets"].files
+    model = run_card(held["README.md"].decode(), {"ann/tweets": write(tmp_path / "fetched", held)})["model"]
+    assert [answer["label"] for answer in model(list(TEXTS))] == [answer["label"] for answer in mine.predict(list(TEXTS))]
+
+
 def test_it_predicts_by_its_name_as_the_run_did(mine: weitiao.Run, hub: HubStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     push(mine.path, "ann/tweets", endpoint=hub.url)
     monkeypatch.setenv("HF_ENDPOINT", hub.url)
@@ -194,7 +211,11 @@ def test_an_adapter_on_a_base_of_the_hub(
     assert made["adapter"] and "adapter_config.json" in made["files"]
     held = hub.repositories["ann/adapter"].files
     assert json.loads(held["adapter_config.json"])["base_model_name_or_path"] == "ann/base"
-    assert 'from_pretrained(base, "ann/adapter")' in held["README.md"].decode()
+    card = held["README.md"].decode()
+    assert 'from_pretrained(base, "ann/adapter")' in card and "pip install" in card and "pip install weitiao" not in card
+    folders = {"ann/base": write(tmp_path / "the-base", hub.repositories["ann/base"].files), "ann/adapter": write(tmp_path / "own", held)}
+    told = run_card(card, folders)
+    assert type(told["model"]).__name__.startswith("PeftModel") and told["model"].num_labels == 2
     shutil.rmtree(run.path)
     fetched = weitiao.load("ann/adapter")
     assert [answer["label"] for answer in fetched.predict(TEXTS)]

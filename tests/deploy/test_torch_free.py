@@ -341,6 +341,11 @@ def test_without_onnx_the_command_that_installs_it_is_named(run: weitiao.Run, tm
             export(run.path, to, tmp_path / "export")
 
 
+def test_a_form_that_there_is_not_is_answered_with_the_nearest(run: weitiao.Run, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r'no export "onxx"; there are: .*docker\. Did you mean "onnx"\?'):
+        export(run.path, "onxx", tmp_path / "export")
+
+
 @pytest.mark.parametrize("to", ["tensorflow", "jax"])
 def test_what_transformers_has_dropped_is_said(to: str, run: weitiao.Run, tmp_path: Path) -> None:
     there = "merged, onnx, onnx-int8, ctranslate2, ctranslate2-int8, docker"

@@ -116,7 +116,7 @@ def test_its_steps_train_measure_and_publish_and_a_gate_that_is_missed_stops_the
     assert RunFolder(repository / "runs" / "reviews").record()["settings"]["test"] == "data/test.csv"
     assert {"Dockerfile", "run/run.json"} <= hub.repositories["spaces/ann/reviews"].files.keys()
     assert "is taken as it is" in run_step(steps["Train"], workflow, repository, programs).stdout
-    workflow, _text = made(repository, sdk="docker", endpoint=hub.url, gate=["accuracy=1.01"], overwrite=True)
+    workflow, _text = made(repository, sdk="docker", endpoint=hub.url, gate=["log_loss=0"], overwrite=True)
     missed = run_step(steps_of(workflow)["Evaluate"], workflow, repository, programs)
     assert missed.returncode == 8 and "gate is not met" in missed.stderr
 
@@ -243,6 +243,7 @@ def test_what_a_workflow_could_not_find_or_say_is_refused(repository: Path, tmp_
         ({"gate": []}, "needs a gate"),
         ({"gate": ["accuracy"]}, "accuracy=0.8"),
         ({"gate": ["acuracy=0.8"]}, 'Did you mean "accuracy"'),
+        ({"gate": ["accuracy=80"]}, "Did you mean accuracy=0.8, which is"),
         ({"push": "reviews"}, "OWNER/NAME"),
         ({"data": "data/none.csv"}, "no such file"),
         ({"data": str(write_csv(tmp_path / "outside.csv", [("a", "b")]))}, "outside of the repository"),

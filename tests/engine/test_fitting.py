@@ -48,3 +48,14 @@ def test_no_run_says_what_it_is_instead(tmp_path: Path) -> None:
     assert open_run(tmp_path).path == tmp_path
     with pytest.raises(RunError, match="--task fill-mask"):
         open_run("some/model")
+
+
+@pytest.mark.parametrize("name", ["offline", "offline:zh-mini"])
+def test_a_packaged_base_is_no_run_and_says_what_it_does_as_it_is(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = rf"{name} is a packaged base model and no run.*--task feature-extraction.*weitiao train DATA --model {name} --out"
+    with pytest.raises(RunError, match=said):
+        open_run(name)
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "run.json").write_text('{"schema": 1}', encoding="utf-8")
+    assert open_run(name).path == Path(name)  # a run of that name is one

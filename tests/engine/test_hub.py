@@ -46,8 +46,9 @@ def test_a_run_a_file_a_missing_path_and_an_empty_name(tmp_path: Path, no_socket
     for path in ("./x", "a/b/c", "~/x", "x/", "..\\x"):
         with pytest.raises(ModelError, match="is a path, and there is no folder"):
             hub.resolve(path)
-    with pytest.raises(ModelError, match="--model is empty"):
-        hub.resolve(" ")
+    for empty in ("", " "):
+        with pytest.raises(ModelError, match="--model is empty"):
+            hub.resolve(empty)
 
 
 def test_a_revision_needs_a_hub(tmp_path: Path) -> None:

@@ -35,10 +35,12 @@ def row_by_row(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool, 
 @pytest.mark.parametrize("window", [None, 4])
 @pytest.mark.parametrize("dropout", [0.0, 0.25])
 @pytest.mark.parametrize("even", [False, True])
+@pytest.mark.parametrize("scores", [packed_attention.SCORES, 1])
 def test_each_row_for_itself(
-    causal: bool, kv_heads: int, window: int | None, dropout: float, even: bool, monkeypatch: pytest.MonkeyPatch
+    causal: bool, kv_heads: int, window: int | None, dropout: float, even: bool, scores: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Dropout that happens to drop nothing is none: its way of computing is another one."""
+    """Dropout that happens to drop nothing is none: its way of computing is another one. So few scores are those of one row at a time."""
+    monkeypatch.setattr(packed_attention, "SCORES", scores)
     monkeypatch.setattr(packed_attention, "draw", lambda x, p: (torch.ones_like(x), 1.0))
     plan = Plan.of(LENGTHS, even=even)
     assert plan.even == even
@@ -65,7 +67,9 @@ def test_first_tokens_gather_what_they_gather_among_all(even: bool) -> None:
     torch.testing.assert_close(got, row_by_row(q, k, v, False, None)[plan.firsts], atol=1e-6, rtol=1e-5)
 
 
-def test_gradients_know_which_weights_were_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("scores", [packed_attention.SCORES, 1])
+def test_gradients_know_which_weights_were_dropped(scores: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed_attention, "SCORES", scores)
     honest, plan = packed_attention.draw, Plan.of((5, 4, 2))
 
     def same(x: torch.Tensor, p: float) -> tuple[torch.Tensor, float]:

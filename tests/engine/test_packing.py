@@ -152,6 +152,21 @@ def test_a_prediction_does_not_depend_on_its_batch(tmp_path: Path) -> None:
         assert abs(run(loaded, [row])[0]["logits"] - outputs["logits"]).max() < 1e-5
 
 
+@pytest.mark.parametrize("family", ["bert", "distilbert", "albert", "modernbert"])
+@pytest.mark.parametrize("multiple", [7, 64])
+def test_tokens_filled_up_to_a_multiple_change_no_answer(family: str, multiple: int, tmp_path: Path) -> None:
+    """BERT and DistilBERT run their last layer on first tokens alone, ALBERT does not, and ModernBERT is packed as a whole."""
+    loaded = load(make_model(tmp_path / "m", family), packed=True)
+    assert loaded.packing is not None
+    rows = batch(loaded)
+    wanted = run(loaded, rows)
+    loaded.packing.multiple = multiple
+    for ours, theirs in zip(run(loaded, rows), wanted, strict=True):
+        assert abs(ours["logits"] - theirs["logits"]).max() < 1e-5
+    plan = loaded.packing.current
+    assert plan is not None and plan.spare and len(plan.collect) % multiple == 0
+
+
 def test_gradient_checkpointing_gives_the_same_gradients(tmp_path: Path) -> None:
     folder = make_model(tmp_path / "m")
     plain, saved = load(folder, packed=True), load(folder, packed=True)

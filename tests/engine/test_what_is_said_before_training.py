@@ -125,3 +125,11 @@ def test_no_row_stands_in_the_ledger_twice(tmp_path: Path) -> None:
     run = weitiao.train(str(data), model=str(folder), out=str(tmp_path / "run"), max_length=60, **told)
     cut = [entry["row"] for entry in run.folder.ledger() if entry["action"] == "truncated"]
     assert sorted(cut) == [1, 1, 3, 3, 5, 5, 7, 7]  # of the training rows and of the test rows, which are the same file
+
+
+def test_a_learning_rate_that_must_be_a_slip_is_warned_about(train_tiny: Train) -> None:
+    heard = Listener()
+    train_tiny(epochs=1, observer=heard)  # 60 times what suits: small models may want that
+    assert not any("--lr" in warning for warning in heard.warnings)
+    train_tiny(epochs=1, lr=5, observer=heard, overwrite=True)
+    assert sum("--lr 5 is 100,000 times what suits --method full (5e-05)" in warning for warning in heard.warnings) == 1

@@ -6,7 +6,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from weitiao import messages
-from weitiao.report import card, write_card
+from weitiao.report import card, obtaining, write_card
 from weitiao.runs import RunFolder
 
 
@@ -117,3 +117,38 @@ def test_files_of_one_name_are_summed_and_the_smallest_are_one_row():
     assert shown["a.txt"] == {"documents": 6, "characters": 2700}
     assert len(shown) == 21 and shown["11 other files"] == {"documents": 11, "characters": 66}
     assert sum(counts["characters"] for counts in shown.values()) == 2700 + 465
+
+
+def test_nobody_is_told_to_install_what_no_index_has(make_run, monkeypatch):
+    run = make_run()
+    text = card_of(run).text
+    assert "pip install weitiao" not in text and 'pip install "weitiao' not in text and "pip install 'weitiao" not in text
+    assert '`pip install ".[train]"`' in text and "weitiao-" in text and "-py3-none-any.whl[train]" in text
+    assert text.index("pipeline(") < text.index("weitiao predict")
+    (run.path / "model").mkdir(exist_ok=True)
+    run.update(export={"to": "onnx"})
+    assert '`pip install "."`' in card_of(run).text
+
+
+@pytest.mark.parametrize("label", ["Repository", "Source Code", "source"])
+def test_where_the_project_names_its_repository_that_is_told(make_run, monkeypatch, label):
+    class Told:
+        def get_all(self, name):
+            return ["Homepage, https://example.org/home", f"{label}, https://example.org/weitiao"]
+
+    monkeypatch.setattr(obtaining, "metadata", lambda name: Told())
+    assert '`pip install "weitiao[train] @ git+https://example.org/weitiao"`' in card_of(make_run()).text
+    monkeypatch.setattr(Told, "get_all", lambda self, name: ["Repository, ftp://example.org/x"])
+    assert obtaining.repository() == ""
+
+
+def test_a_task_that_transformers_has_no_pipeline_for_is_loaded_by_its_class(make_run):
+    run = make_run(task="question-answering")
+    run.model.mkdir(exist_ok=True)
+    assert "from_pretrained" not in card_of(run).text  # there is no config that names the class
+    (run.model / "config.json").write_text('{"architectures": ["BertForQuestionAnswering"]}')
+    text = card_of(run).text
+    assert "from transformers import AutoTokenizer, BertForQuestionAnswering" in text
+    for odd in ('["a b"]', "5", "[]", "{}", "null"):
+        (run.model / "config.json").write_text(f'{{"architectures": {odd}}}')
+        assert "from_pretrained" not in card_of(run).text

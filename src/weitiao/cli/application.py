@@ -54,8 +54,9 @@ def group() -> Any:
     from weitiao.cli import pretraining, publishing, spaces, verbs, verbs_inside  # noqa: F401 - they join by being imported
 
     made: Any = typer.main.get_command(app)
-    # On the help page the main job comes first, whichever file a verb stands in.
-    made.commands = Verbs(dict(sorted(VERBS.items(), key=lambda item: PANELS.index(item[1].panel))))
+    # On the help page the main job comes first, and in it what a newcomer begins with, whichever file a verb stands in.
+    begun_with = [callback for callback, verb in VERBS.items() if verb.callback.__module__ == verbs.__name__]
+    made.commands = Verbs(dict(sorted(VERBS.items(), key=lambda item: (PANELS.index(item[1].panel), item[0] not in begun_with))))
     texts = {
         "install_completion": N_("Let the Tab key complete commands and flags in this shell."),
         "show_completion": N_("Print the script that does so."),

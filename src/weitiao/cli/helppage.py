@@ -71,7 +71,7 @@ def _argument(parameter: Any) -> str:
 def _explanation(parameter: Any) -> Text:
     # What stands everywhere is no setting: asking would import every task for the first page that a newcomer sees.
     is_setting = parameter.param_type_name == "option" and not parameter.is_flag and parameter.rich_help_panel != EVERYWHERE
-    more = details(parameter.name) if is_setting else ""
+    more = details(parameter.name, parameter.help or "") if is_setting else ""
     return Text.assemble(_(parameter.help or ""), (" " + more if more else "", "dim"))
 
 

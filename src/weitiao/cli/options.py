@@ -192,8 +192,9 @@ def _owners() -> Mapping[str, Mapping[str, "dataclasses.Field[Any]"]]:
     return owners
 
 
-def details(name: str) -> str:
-    """What the help page adds behind a setting's text: its default and its bounds, and whose it is where only some tasks have it.
+def details(name: str, help: str = "") -> str:
+    """What the help page adds behind a setting's text: its default and its bounds, and whose it is where only some tasks have it. A flag
+    with a text of its own, where one is given, is another thing of the same name: the number format of answers is not that of a training.
 
     >>> details("epochs"), details("max_length")
     ('[default: 3; from 1 to 10000]', '[default: 0; 0, or from 4 to 1000000]')
@@ -201,6 +202,8 @@ def details(name: str) -> str:
     if name not in _declarations():
         return ""
     (group, declared, _kind), parts = _declarations()[name], []
+    if help and help not in (declared.metadata["help"], SHARED.get(name)):
+        return ""
     owners = _owners().get(name, {})
     if group == "task":
         parts.append(_(", ").join(owners))

@@ -71,7 +71,7 @@ Precision = Annotated[
         "--precision",
         metavar="|".join(PRECISIONS),
         help=N_(
-            "Number format of the answers [default: fp32]: int8 is faster on a CPU and taken where at least 99% of the answers to held-out "
+            "Number format of the answers (fp32): int8 is faster on a CPU and taken where at least 99% of the answers to held-out "
             "rows stay; auto takes it for a file of many rows."
         ),
         autocompletion=lambda incomplete: [name for name in PRECISIONS if name.startswith(incomplete)],

@@ -36,6 +36,7 @@ class Subject:
         columns: flag -> what was given for it, as text: a column of a file, or a value.
         reading: settings that say how a file is read, as values of their types.
         given: all settings, as they were typed.
+        evaluation: what a run was measured by; {} of a pretrained model, and where nobody measured.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Subject:
     reading: dict[str, Any]
     trust_task: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -113,7 +115,8 @@ def subject_of(
     if precision is not None:
         check_precision(precision)
     run = open_run(name, offline=settings.get("offline") is True) if use_as is None else None
-    task = tasks.get(str(use_as)) if run is None else tasks.of_run(run.record(), run.task, trust_task=trust_task)
+    record = run.record() if run is not None else {}
+    task = tasks.get(str(use_as)) if run is None else tasks.of_run(record, run.task, trust_task=trust_task)
     values = typed(settings, task)
     columns = {setting: str(settings[setting]) for setting in settings if _names_column(task, setting)}
     reading = {setting: values[setting] for setting in settings if setting in READING}
@@ -126,7 +129,7 @@ def subject_of(
     given = dict(settings)
     if precision is not None:
         loading["precision"] = given["precision"] = precision
-    return Subject(name, task, use_as or "", loading, columns, reading, trust_task, given)
+    return Subject(name, task, use_as or "", loading, columns, reading, trust_task, given, record.get("evaluation") or {})
 
 
 def question(run: str, *, trust_task: bool = False) -> list[str]:

@@ -151,7 +151,10 @@ def exported(made: Mapping[str, Any]) -> RenderableType:
     if "difference" in made:
         lines[_("difference")] = _("at most {difference:.1e} on {rows} records").format(**made)
     if "equal" in made:
-        lines[_("same answers")] = share(made["equal"])
+        changed = made["rows"] - round(made["equal"] * made["rows"])
+        lines[_("same answers")] = _("{share} · {count} of {rows} differ").format(
+            share=share(made["equal"]), count=changed, rows=made["rows"]
+        )
     if made.get("metric"):
         bounds = " [{:.4f}, {:.4f}]".format(*made["interval"]) if made.get("interval") else ""
         lines[made["metric"]] = f"{made['value']:.4f}{bounds} · " + _("the run: {value:.4f}").format(value=made["run"])

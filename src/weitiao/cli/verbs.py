@@ -141,10 +141,11 @@ def evaluate(
     trust_task: TrustTask = False,
     **settings: Any,
 ) -> None:
-    from weitiao.metrics import check_demands, parse_demands
+    from weitiao.metrics import check_demands, check_figures, foresee_demands, parse_demands
 
     least, most = parse_demands(at_least or (), "--at-least"), parse_demands(at_most or (), "--at-most")
     subject = subject_of(run, use_as, settings, precision=precision, trust_task=trust_task)
+    foresee_demands(least, most, subject.evaluation, own=subject.task.origin is not None)
     reading = subject.of_file()
     from weitiao.cli import figures
     from weitiao.cli.progress import LOADING, working
@@ -152,6 +153,7 @@ def evaluate(
     with working(screen, results=True, first=_(LOADING)) as (api, observer):
         evaluation = api.load(run, **subject.loading).evaluate(data, observer=observer, **reading)
     deciding = evaluation.get("metrics", {}).get(evaluation.get("headline"))
+    check_figures(evaluation, least, most)
     if screen.json:  # one object is printed, and what a gate stopped is an error
         check_demands(evaluation, least, most)
     screen.result(evaluation, *figures.evaluated(evaluation), bare="" if deciding is None else str(deciding))

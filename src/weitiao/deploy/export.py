@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from weitiao import report, tasks
+from weitiao.config import nearest
 from weitiao.data.records import Records
-from weitiao.deploy import conversion, gate, torch_free, writing
+from weitiao.deploy import conversion, costs, gate, torch_free, writing
 from weitiao.errors import GateError, RunError, UsageError
 from weitiao.forms import CONTAINER, FORMS, TARGETS, Form
 from weitiao.messages import _
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
 
 DROPPED = ("tensorflow", "tf", "jax", "flax")
-POINTS = 0.005  # of a figure between 0 and 1 that int8 may cost; of any other figure, the share of it
 FASTER = 1.2  # times that int8 must be
 
 
@@ -69,7 +69,8 @@ def export(
     """
     if to not in TARGETS:
         dropped = " " + _("transformers has dropped TensorFlow and Jax.") if to.lower() in DROPPED else ""
-        raise UsageError(_('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS)) + dropped)
+        message = _('There is no export "{to}"; there are: {targets}.').format(to=to, targets=_(", ").join(TARGETS))
+        raise UsageError(message + (dropped or nearest(to, list(TARGETS))))
     if to == CONTAINER:
         from weitiao.deploy.container.folder import write_folder
 
@@ -97,19 +98,19 @@ def export(
             shutil.copy2(file, temporary / file.name)
         form = FORMS[to]
         proof, graph = _torch_free(job, made, form) if form.reader else _merged(job, made)
-        problem = _problem(form, proof)
+        problem = _problem(task, form, proof)
         if problem and not (allow_lossy and math.isfinite(proof["difference"])):  # what is no number is no answer
             message = _(
                 "{problem} Nothing was written. Take it all the same with --allow-lossy, or use the run: weitiao predict {path} TEXT"
             )
             raise GateError(message.format(problem=problem, path=name))
-        proof |= {"bytes": size_of(made.model), "against": "dequantised" if job.bits else "run"}
+        proof |= {"bytes": made.model_bytes, "against": "dequantised" if job.bits else "run"}
         told = {"to": to, "from": record.get("name"), **proof}
         told |= {name: value for name, value in {"graph": graph, "lossy": problem}.items() if value}
         made.update(**{**record, "name": target.path.name, "model_bytes": proof["bytes"], "export": told})
         report.write_card(made)  # by the record, which says that this is an export and no adapter
         made.update(export={**told, "sha256": made.hashes()})
-    _tell(proof, problem, job.bits, observer)
+    _tell(task, form, proof, problem, job.bits, observer)
     return {"out": str(out), "to": to, **proof}
 
 
@@ -247,7 +248,7 @@ def _proof(job: _Job, trained: "Predictor", exported: "Predictor", slower: "Pred
     return apart | gate.speeds(slower, exported, records, job.observer)
 
 
-def _problem(form: Form, proof: dict[str, Any]) -> str:
+def _problem(task: Task, form: Form, proof: dict[str, Any]) -> str:
     """Why an export does not pass, with its figures; "" where it does."""
     if form.tolerance is not None:
         if proof["difference"] <= form.tolerance and proof.get("equal", 1.0) == 1.0:
@@ -260,19 +261,22 @@ def _problem(form: Form, proof: dict[str, Any]) -> str:
         return message.format(**proof, most=form.tolerance) + answers
     if proof.get("value") is None:
         return _("Nothing shows what int8 costs: the run was measured on no rows.")
-    allowed = POINTS * max(1.0, abs(proof["run"]))
-    if proof["lost"] <= allowed and proof["faster"] >= FASTER:
+    cost = costs.judged(task, proof)
+    if not cost.too_high and proof["faster"] >= FASTER:
         return ""
     message = _(
         "int8 is not worth it here: {metric} is {value:.4f} where the run has {run:.4f} ({allowed:.3f} may be lost), {equal:.1%} of {rows} "
         "answers are the same, and it is {faster:.2f} times as fast as fp32 ({least:g} are asked for)."
     )
-    return message.format(**proof, allowed=allowed, least=FASTER)
+    return " ".join((message.format(**proof, allowed=cost.allowed, least=FASTER), *(cost.said if cost.too_high else ())))
 
 
-def _tell(proof: dict[str, Any], problem: str, bits: int, observer: Observer) -> None:
+def _tell(task: Task, form: Form, proof: dict[str, Any], problem: str, bits: int, observer: Observer) -> None:
     if problem:
         observer.warn(problem)
+    elif form.tolerance is None:
+        for sentence in costs.judged(task, proof).said:
+            observer.note(sentence)
     observer.note(_("Compared on {rows} records: outputs differ by at most {difference:.1e}.").format(**proof))
     if proof.get("drawn"):
         observer.note(_("Answers are drawn at random, others by each library; what was compared are the likeliest ones."))
@@ -298,8 +302,3 @@ def _bring_together(one: "Predictor", other: "Predictor") -> None:
     if mine.machine.device != theirs.machine.device:
         mine.network.to(theirs.machine.device)
         mine.machine = theirs.machine
-
-
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())

@@ -12,6 +12,7 @@ import numpy as np
 
 from weitiao.data.records import Records
 from weitiao.engine.evaluation import teacher_forced
+from weitiao.engine.kept import kept
 from weitiao.errors import DataError
 from weitiao.observer import SILENT, Observer
 from weitiao.processing import Features
@@ -66,9 +67,10 @@ def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool
 
     Returns:
         {"rows", "difference": the largest difference of an output, or of the log-probability of a token of what the run writes, "equal":
-        the share of rows with the same answer, both alone and in batches, "metric": the figure that decides, "run", "value": the run's and
-        the export's, "lost": how much worse the export's is, "interval": of the export's}; from "metric" on only where there are right
-        answers. "drawn" is True where both draw their answers, of which the likeliest were compared.
+        the share of rows with the same answer, both alone and in batches, "kept", "decided": of a task that decides something the share of
+        what the run decides that stays, entity by entity or label by label, and how much it decides; "metric": the figure that decides,
+        "run", "value": the run's and the export's, "lost": how much worse the export's is, "interval": of the export's}; from "metric" on
+        only where there are right answers. "drawn" is True where both draw their answers, of which the likeliest were compared.
     """
     writes = one.task.answers_by == "generate"
     drawn = {"drawn": True} if writes and one.task.generation(one.spec).get("do_sample") else {}
@@ -82,15 +84,18 @@ def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool
         largest = max(largest, _chances_apart(one, other, features, wanted, course))
     told = {"batches": other.outputs(features, course), "alone": [[_alone(other, single, course) for single in own] for own in features]}
     answers = _decoded(one, records, features, wanted)
-    equal = np.ones(len(records), bool)
+    equal, stays = np.ones(len(records), bool), 1.0
     given: list[Prediction] = []
     for outputs in told.values():
         if not writes:
             largest = max(largest, _outputs_apart(wanted, outputs))
         given = _decoded(other, records, features, outputs)
         equal &= [same(one.task.flat(mine), one.task.flat(others)) for mine, others in zip(answers, given, strict=True)]
+        stays = min(stays, kept(one.task, answers, given).share)
     figures = _figures((one, other), records, answers, given) if held else {}
-    return {"rows": len(records), "difference": largest, "equal": float(equal.mean()), **figures, **drawn}
+    decides = any(one.task.decisions(answer) is not None for answer in answers)
+    decided = {"kept": stays, "decided": kept(one.task, answers, answers).decided} if decides else {}
+    return {"rows": len(records), "difference": largest, "equal": float(equal.mean()), **decided, **figures, **drawn}
 
 
 class _Course:

@@ -54,8 +54,9 @@ class Plan:
         positions: (1, tokens) each token's position in its own row.
         spread: (places,) which token stands at each place of the buckets; behind a row's end any token, which attention leaves out.
         collect: (tokens,) the place of each token.
-        firsts: (rows,) each row's first token.
+        firsts: (rows,) each row's first token, and behind them the first empty one where there is ``spare`` room.
         buckets: longest first.
+        spare: whether empty tokens stand behind those of the rows, as a row of their own, at a place behind the end of the batch.
         masks: what ``Bucket.mask`` gave, so that all layers share it.
         places: what ``by_head`` gave.
     """
@@ -66,8 +67,8 @@ class Plan:
     collect: torch.Tensor
     firsts: torch.Tensor
     buckets: tuple[Bucket, ...]
+    spare: bool = False
     masks: dict[_Wanted, list[torch.Tensor | None]] = field(default_factory=dict)
-    spare = False  # there are no empty tokens, as ``Varlen`` may have
     places: dict[int, tuple[torch.Tensor, torch.Tensor]] = field(default_factory=dict)
 
     @property
@@ -76,12 +77,13 @@ class Plan:
         return all(bucket.ended is None for bucket in self.buckets)
 
     @classmethod
-    def of(cls, lengths: Sequence[int], *, even: bool = False, flat: bool = False) -> "Plan":
+    def of(cls, lengths: Sequence[int], *, even: bool = False, flat: bool = False, multiple: int = 1) -> "Plan":
         """The plan for rows of these lengths in tokens, longest first.
 
         Args:
             even: put only rows of one length into a bucket.
             flat: the rows come one behind the other, unpadded.
+            multiple: fill the tokens of a padded batch up to a multiple of this.
         """
         every = torch.tensor(lengths)  # (rows,)
         firsts = every.cumsum(0) - every  # (rows,) each row's first token among the kept
@@ -101,7 +103,17 @@ class Plan:
             first = last
         keep = (torch.arange(lengths[0]) < every[:, None]).flatten().nonzero()[:, 0]
         positions = (keep % lengths[0])[None]
-        return cls(None if flat else keep, positions, torch.cat(spread), torch.cat(real).nonzero()[:, 0], firsts, tuple(buckets))
+        tokens = len(keep)
+        empty = -tokens % multiple
+        if empty:
+            spread.append(torch.arange(tokens, tokens + empty))
+            real.append(torch.ones(empty, dtype=torch.bool))
+            buckets.append(Bucket(start, 1, empty, None))
+            firsts = torch.cat([firsts, torch.tensor([tokens])])
+            keep = torch.cat([keep, torch.full((empty,), len(lengths) * lengths[0])])
+            positions = torch.cat([positions, torch.arange(empty)[None]], dim=1)
+        collect = torch.cat(real).nonzero()[:, 0]
+        return cls(None if flat else keep, positions, torch.cat(spread), collect, firsts, tuple(buckets), bool(empty))
 
     def masked(self, causal: bool, window: int | None) -> list[tuple[Bucket, torch.Tensor | None]]:
         """The buckets with their masks."""

@@ -28,6 +28,8 @@ def open_run(path: str | Path, *, offline: bool = False) -> RunFolder:
         return RunFolder.open(path)
     if (folder.path / "config.json").is_file():
         raise RunError(_explained(folder.path))
+    if not folder.path.exists():
+        _refuse_base(str(path))
     hints = []
     if _could_be_published(str(path)):
         from weitiao.engine.endpoint import endpoint_shown  # with all that fetches models
@@ -45,6 +47,25 @@ def open_run(path: str | Path, *, offline: bool = False) -> RunFolder:
     except RunError as error:
         hints.append(_("For a pretrained model say what it is to do, for example: --task {task}").format(task="fill-mask"))
         raise RunError(" ".join([str(error), *hints]) if not folder.path.exists() else str(error)) from error
+
+
+def offline_tasks() -> list[str]:
+    """Names of the tasks that a packaged base, an encoder without a head, does as it is."""
+    return fitting_tasks({"architectures": ["BertModel"]})
+
+
+def _refuse_base(name: str) -> None:
+    """Raises RunError for the name of a packaged base, which is a model and no run."""
+    from weitiao.engine import offline_base  # with what reads model folders
+
+    if not offline_base.is_offline(name):
+        return
+    message = _(
+        "{name} is a packaged base model and no run: it has no head. As it is it does {tasks}; add --task {task}. For anything else train "
+        "it and give the run: weitiao train DATA --model {name} --out runs/mine"
+    )
+    does = offline_tasks()
+    raise RunError(message.format(name=name, tasks=_(", ").join(does), task=does[0]))
 
 
 def _could_be_published(name: str) -> bool:

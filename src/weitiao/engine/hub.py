@@ -106,6 +106,8 @@ def resolve(
         ResourceError: no room for it.
         UsageError: a revision where there are none; a blank model, which only a training makes.
     """
+    if not name.strip():  # to Python "" is the folder that one is in
+        raise ModelError(_("--model is empty. Name a folder, a hub id, offline or auto."))
     refuse_blank(name)
     offline = offline or endpoint.offline_asked()
     _check_revision(name, revision)
@@ -351,8 +353,6 @@ def _folder(name: str) -> Path | None:
 def _refuse_paths(name: str) -> None:
     """A name that can only be a path is never asked of a hub: nobody wants their folder names sent out."""
     path = Path(name).expanduser()
-    if not name.strip():
-        raise ModelError(_("--model is empty. Name a folder, a hub id, offline or auto."))
     if name.startswith((".", "~")) or path.is_absolute() or "\\" in name or name.count("/") > 1 or name.endswith("/"):
         siblings = [entry.name for entry in path.parent.iterdir() if entry.is_dir()] if path.parent.is_dir() else []
         message = _("--model {name} is a path, and there is no folder. Check it, or name a hub id (OWNER/NAME), offline or auto.")

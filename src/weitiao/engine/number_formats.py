@@ -9,17 +9,17 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from weitiao.engine.kept import KEPT, few, kept
 from weitiao.engine.model_folder import file_sha256
 from weitiao.errors import DataError, GateError, ResourceError, RunError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder, write_text
-from weitiao.tasks.base import Prediction, Record, Task
+from weitiao.tasks.base import Record
 
 if TYPE_CHECKING:
     from weitiao.engine.prediction import Predictor
 
-KEPT = 0.99  # least share of the decisions that 8 bits must leave as they are
 ROWS = 1000  # held-out rows that are compared
 ALONE = 200  # of them, each also in a batch of its own
 SHOWN = 64  # held-out rows that show what the layers read, at most a quarter of all; they are not compared
@@ -34,11 +34,13 @@ class Check:
 
     Attributes:
         rows, kept: how many held-out rows, and which share of the decisions about them is as in fp32.
+        decided: how many decisions that is a share of: of labels as many as rows, of entities as many as were found.
         alone_rows, alone_kept: how many of them were also answered alone, and which share of these decisions is as in the batch.
     """
 
     rows: int
     kept: float
+    decided: int
     alone_rows: int
     alone_kept: float
 
@@ -53,6 +55,10 @@ class Check:
             "{kept:.1%} of the answers to {rows} held-out rows stay as in fp32, and {alone:.1%} of {alone_rows} alone as in a batch"
         )
         return figures.format(kept=self.kept, rows=self.rows, alone=self.alone_kept, alone_rows=self.alone_rows)
+
+    def with_few(self, sentence: str) -> str:
+        """A sentence with the figures in it, and behind it what so few answers can show."""
+        return " ".join(filter(None, (sentence.format(figures=self.said(), least=KEPT), few(self.decided, 1 - KEPT))))
 
 
 def take_bf16(predictor: "Predictor", observer: Observer) -> None:
@@ -79,8 +85,8 @@ def take_int8(predictor: "Predictor", run: RunFolder | None, observer: Observer)
     check = _checked(predictor, run, observer)
     if not check.passed:
         message = _("--precision int8 is refused: {figures}, where {least:.0%} is asked for. Use --precision fp32.")
-        raise GateError(message.format(figures=check.said(), least=KEPT))
-    observer.note(_("Computing in int8: {figures}.").format(figures=check.said()))
+        raise GateError(check.with_few(message))
+    observer.note(check.with_few(_("Computing in int8: {figures}.")))
 
 
 def take_fastest(predictor: "Predictor", run: RunFolder | None, rows: int, observer: Observer) -> str:
@@ -103,9 +109,10 @@ def take_fastest(predictor: "Predictor", run: RunFolder | None, rows: int, obser
             return ""
         check = _checked(predictor, run, observer)
         if check.passed:
-            observer.note(_("Computing in int8: {figures}.").format(figures=check.said()))
+            observer.note(check.with_few(_("Computing in int8: {figures}.")))
             return "int8"
-        reason = _("only {figures}").format(figures=check.said())
+        observer.note(check.with_few(_("Computing in fp32, not in int8: only {figures}.")))
+        return "fp32"
     observer.note(_("Computing in fp32, not in int8: {reason}.").format(reason=reason))
     return "fp32"
 
@@ -169,17 +176,8 @@ def _measured(predictor: "Predictor", layers: Any, records: Sequence[Record], ob
         alone = [next(iter(predictor.predict([record]))) for record in records[:ALONE]]
     finally:
         layers.take_out()
-    return Check(len(records), kept_share(task, plain, batched), len(alone), kept_share(task, batched[:ALONE], alone))
-
-
-def kept_share(task: Task, one: Sequence[Prediction], other: Sequence[Prediction]) -> float:
-    """The share of decisions that two rows of predictions have in common: twice those in both over all of both.
-
-    Of one label a record it is the share of equal labels; of entities, the F1 of one's beside the other's. 1 where nothing is decided.
-    """
-    pairs = [(task.decisions(a) or frozenset(), task.decisions(b) or frozenset()) for a, b in zip(one, other, strict=True)]
-    total = sum(len(a) + len(b) for a, b in pairs)
-    return 2 * sum(len(a & b) for a, b in pairs) / total if total else 1.0
+    both = kept(task, plain, batched)
+    return Check(len(records), both.share, both.decided, len(alone), kept(task, batched[:ALONE], alone).share)
 
 
 def _key(predictor: "Predictor", run: RunFolder) -> str:
@@ -193,10 +191,10 @@ def _key(predictor: "Predictor", run: RunFolder) -> str:
 def _remembered(run: RunFolder, key: str) -> Check | None:
     """The check that was made of exactly this, None where there is none."""
     try:
-        kept = run.int8_check()
+        held = run.int8_check()
     except RunError:  # damaged: it is made again
         return None
-    figures = {name: kept.get(name) for name in Check.__dataclass_fields__}
-    if kept.get("key") != key or not all(isinstance(figure, (int, float)) for figure in figures.values()):
+    figures = {name: held.get(name) for name in Check.__dataclass_fields__}
+    if held.get("key") != key or not all(isinstance(figure, (int, float)) for figure in figures.values()):
         return None
     return Check(**figures)  # type: ignore[arg-type]

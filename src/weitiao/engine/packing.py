@@ -58,6 +58,7 @@ class Packing:
         self.current: Plan | Varlen | None = None
         self.last: LastLayer | None = None  # set where the last layer runs on each row's first token alone
         self.unread = 0.0  # what its other tokens are given as
+        self.multiple = 1  # of which a pass that learns nothing has its tokens, see ``laid_out``
         self.calls = 0
         self.turn = RLock()  # of whoever runs the model: it has one plan and one way of attention
 
@@ -69,9 +70,13 @@ class Packing:
             room: on a GPU, shapes to fill up to.
         """
         width = lengths[0] if room is None else room.longest
-        # Where nothing is learned rows come sorted out of thousands: many are of one length. Among the few of a step hardly any are.
-        plan = Plan.of(lengths, even=not torch.is_grad_enabled()) if self.device == "cpu" else Varlen.of(lengths, self.device, width, room)
-        self.follow(plan)
+        if self.device != "cpu":
+            self.follow(Varlen.of(lengths, self.device, width, room))
+        elif torch.is_grad_enabled():
+            self.follow(Plan.of(lengths))
+        else:
+            # Rows come sorted out of thousands: many are of one length. Among the few of a step hardly any are.
+            self.follow(Plan.of(lengths, even=True, multiple=self.multiple))
 
     def plan_flat(self, lengths: Sequence[int]) -> torch.Tensor:
         """Plan the next forward pass over rows that come one behind the other, (1, tokens), longest first. Returns their position ids, as
@@ -209,7 +214,8 @@ def _packed_stack(forward: Any, packing: Packing) -> Any:
         outputs = forward(_kept(hidden, plan), *args[1:], **kwargs)
         if packing.last and isinstance(plan, Plan):
             packing.last.forget()
-            return _laid_back(outputs, torch.arange(len(hidden)) * hidden.shape[1], hidden.shape[:2], unread=packing.unread)
+            firsts = torch.arange(len(hidden) + plan.spare) * hidden.shape[1]  # of the empty tokens the place behind the end
+            return _laid_back(outputs, firsts, hidden.shape[:2], plan.spare, packing.unread)
         return _laid_back(outputs, plan.keep, hidden.shape[:2], plan.spare)
 
     return packed

@@ -4,6 +4,7 @@ itself in the run. It knows settings and run folders, and nothing of where the e
 
 from typing import TYPE_CHECKING, Any
 
+from weitiao.config import LEARNING_RATES
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import RunError
 from weitiao.messages import _
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from weitiao.engine.training import Trainer
     from weitiao.observer import Observer
     from weitiao.runs import RunFolder
+
+
+FAR = 1000  # times the usual learning rate: it is no choice any more but a slip
 
 
 class Prepared:
@@ -62,6 +66,7 @@ class Prepared:
         from weitiao.engine.optimization import warmup_steps
 
         settings, trainer = self.recipe.training, self.trainer
+        self._warn_of_rate()
         seconds, memory = trainer.measure() if measure else (None, None)
         parameters, trainable = trainer.parameters
         return {
@@ -83,6 +88,17 @@ class Prepared:
             "estimate": {"seconds": seconds, "memory_bytes": memory},
             "out": str(self.folder.path),
         }
+
+    def _warn_of_rate(self) -> None:
+        settings = self.recipe.training
+        usual = LEARNING_RATES[settings.method]
+        if settings.peak_lr <= usual * FAR:
+            return
+        message = _(
+            "--lr {lr:g} is {times:,.0f} times what suits --method {method} ({usual:g}): such steps as a rule undo what the base learned."
+        )
+        words = {"lr": settings.peak_lr, "times": settings.peak_lr / usual, "method": settings.method, "usual": usual}
+        self.observer.warn(message.format(**words))
 
     def continue_from(self, record: dict[str, Any]) -> bool:
         """Take up the run's newest checkpoint, after making sure that the base is the same; False where there is none yet."""
@@ -126,10 +142,6 @@ class Prepared:
             "best": progress.best,
             "history": progress.history,
         }
-
-    def _model_bytes(self) -> int:
-        """Bytes of the model that was written."""
-        return sum(file.stat().st_size for file in self.folder.model.rglob("*") if file.is_file())
 
     def close(self) -> None:
         """Let go of Accelerate's process-wide state, so that another training with other settings can follow in this process."""

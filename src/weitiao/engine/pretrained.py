@@ -53,6 +53,8 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         ModelError: it has not learned the task, as far as its config says.
         UsageError: the task's own settings lack something; or the model is yet to be made.
     """
+    from weitiao.engine.fitting import offline_tasks  # it reads configs with this module
+
     settings = recipe.model
     refuse_blank(settings.model, settings.task)
     base = hub.resolve(
@@ -60,7 +62,7 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         revision=settings.revision,
         offline=settings.offline,
         trust_remote_code=settings.trust_remote_code,
-        replaceable=_served_offline(task),
+        replaceable=task.name in offline_tasks(),
     )
     config = read_config(base.path)
     kind = kind_of(task.head({}).classes) if task.trainable and not task.origin else "encoder"
@@ -84,13 +86,6 @@ def pretrained(task: Task, recipe: Recipe) -> "tuple[Spec, Callable[[Spec], Pred
         )
 
     return spec, load
-
-
-def _served_offline(task: Task) -> bool:
-    """Whether the packaged base, an encoder without a head, answers for a task as it is."""
-    from weitiao.engine.fitting import fitting_tasks  # it reads configs with this module
-
-    return task.name in fitting_tasks({"architectures": ["BertModel"]})
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -150,6 +145,7 @@ def load_predictor(
 
     require_torch()
     from weitiao.engine.adapters import merge_adapter
+    from weitiao.engine.laid_out import MULTIPLE, lay_out
     from weitiao.engine.models import load_model
     from weitiao.engine.prediction import predictor_for
     from weitiao.engine.quantising import DEVICES
@@ -183,4 +179,6 @@ def load_predictor(
         message = _("{folder} does not hold what was trained: {names} would start at random. Copy the whole run again, or train anew.")
         raise ModelError(message.format(folder=folder, names=few(missing)))
     spec = task.fit(spec, loaded.processor)
+    if lay_out(loaded.network) and loaded.packing:  # once base and adapter are one
+        loaded.packing.multiple = MULTIPLE
     return predictor_for(task, spec, loaded, min(max_length, loaded.limit or max_length))

@@ -288,7 +288,7 @@ class Session(Prepared):
         self.folder.update(
             spec=self.spec,
             training={**self._done(progress), "path": path, "frozen": frozen, "epochs": progress.epoch},
-            model_bytes=self._model_bytes(),
+            model_bytes=self.folder.model_bytes,
             **results,
         )
         if results["evaluation"]:

@@ -1,10 +1,12 @@
 """Figures that a model must reach, as people state them: "accuracy=0.8" at least, "mae=0.5" at most. It measures nothing."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
+from weitiao.config import nearest
 from weitiao.errors import GateError, UsageError
 from weitiao.messages import _
+from weitiao.metrics.ranges import RANGES, within
 from weitiao.metrics.titles import smaller_is_better, title
 
 
@@ -27,26 +29,57 @@ def parse_demands(texts: Iterable[str], flag: str) -> list[Demand]:
     return [_demand(text, flag) for text in texts]
 
 
+def foresee_demands(least: Iterable[Demand], most: Iterable[Demand], evaluation: Mapping[str, Any], *, own: bool = False) -> None:
+    """Refuse what no evaluation can answer, before one is made.
+
+    >>> foresee_demands([Demand("accuracy", 0.8)], [], {})
+
+    Args:
+        evaluation: an earlier one of the same model; {} where there is none.
+        own: whether the figures are of somebody's own task, which may call and scale them as it likes.
+
+    Raises:
+        UsageError: a figure that nobody knows, with the nearest that there is; a value that it never has; less of it is better, and it was
+            asked for at least.
+    """
+    asked = [*((one, True) for one in least), *((one, False) for one in most)]
+    measured = [name for name, value in (evaluation.get("metrics") or {}).items() if isinstance(value, (int, float))]
+    for demand, at_least in asked:
+        # What is measured may depend on the rows, so another figure that there is may yet come.
+        if not own and demand.metric not in {*measured, *RANGES}:
+            _unknown(demand.metric, measured or list(RANGES))
+        if not own:
+            _check_range(demand)
+        _check_direction(demand, at_least, evaluation)
+
+
+def check_figures(evaluation: Mapping[str, Any], least: Iterable[Demand], most: Iterable[Demand] = ()) -> None:
+    """Insist that an evaluation has the figures that are asked for.
+
+    Raises:
+        UsageError: it has not; or less of one is better, and it was asked for at least.
+    """
+    metrics = evaluation.get("metrics") or {}
+    for demand, at_least in [*((one, True) for one in least), *((one, False) for one in most)]:
+        if demand.metric not in metrics:
+            _unknown(demand.metric, [name for name, value in metrics.items() if isinstance(value, (int, float))])
+        _check_direction(demand, at_least, evaluation)
+
+
 def check_demands(evaluation: Mapping[str, Any], least: Iterable[Demand], most: Iterable[Demand] = ()) -> None:
-    """Insist that an evaluation's figures reach what was asked for.
+    """Insist that an evaluation's figures, which it has, reach what was asked for.
 
     >>> check_demands({"metrics": {"accuracy": 0.8}}, [Demand("accuracy", 0.8)])
 
     Raises:
         GateError: one does not; the message has all of those.
-        UsageError: the evaluation has no such figure, or less of it is better and it was asked for at least.
+        UsageError: see ``check_figures``.
     """
-    metrics = evaluation.get("metrics") or {}
+    least, most = list(least), list(most)
+    check_figures(evaluation, least, most)
     missed = []
     for demand, at_least in [*((one, True) for one in least), *((one, False) for one in most)]:
-        if demand.metric not in metrics:
-            names = _(", ").join(name for name, value in metrics.items() if isinstance(value, (int, float)))
-            message = _('There is no figure "{metric}" in this evaluation; there are: {names}.')
-            raise UsageError(message.format(metric=demand.metric, names=names))
-        if at_least and smaller_is_better(demand.metric, evaluation):
-            message = _("Less of {metric} is better, so ask for it with --at-most {metric}={value:g}.")
-            raise UsageError(message.format(metric=demand.metric, value=demand.value))
-        value = metrics[demand.metric]
+        value = evaluation["metrics"][demand.metric]
         # A figure that could not be measured reaches nothing.
         if not isinstance(value, (int, float)) or not (value >= demand.value if at_least else value <= demand.value):
             asked = _("{title} is {value}, and {wanted:g} at least was asked for") if at_least else ""
@@ -57,10 +90,38 @@ def check_demands(evaluation: Mapping[str, Any], least: Iterable[Demand], most: 
         raise GateError(_("The gate is not met: {missed}.").format(missed=_("; ").join(missed)))
 
 
+def _unknown(metric: str, known: list[str]) -> NoReturn:
+    message = _('There is no figure "{metric}"; there are: {names}.')
+    raise UsageError(message.format(metric=metric, names=_(", ").join(known)) + nearest(metric, known))
+
+
+def _check_direction(demand: Demand, at_least: bool, evaluation: Mapping[str, Any]) -> None:
+    if at_least and smaller_is_better(demand.metric, evaluation):
+        message = _("Less of {metric} is better, so ask for it with --at-most {metric}={value:g}.")
+        raise UsageError(message.format(metric=demand.metric, value=demand.value))
+
+
+def _check_range(demand: Demand) -> None:
+    """Raises UsageError for a value that its figure never has, with the share that a percentage may have been meant as."""
+    if within(demand.metric, demand.value):
+        return
+    low, high = RANGES[demand.metric]
+    bounds = _("at least {low}").format(low=f"{low:g}") if high is None else _("at most {high}").format(high=f"{high:g}")
+    if low is not None and high is not None:
+        bounds = _("between {low} and {high}").format(low=f"{low:g}", high=f"{high:g}")
+    message = _("{metric}={value:g} can never be: {title} is {bounds}.")
+    text = message.format(metric=demand.metric, value=demand.value, title=title(demand.metric), bounds=bounds)
+    if high == 1.0 and 2 <= demand.value <= 100:
+        meant = _("Did you mean {metric}={share:g}, which is {metric}={percent:g}%?")
+        text += " " + meant.format(metric=demand.metric, share=demand.value / 100, percent=demand.value)
+    raise UsageError(text)
+
+
 def _demand(text: str, flag: str) -> Demand:
     metric, equals, number = (part.strip() for part in text.partition("="))
     try:
-        value = float(number[:-1]) / 100 if number.endswith("%") else float(number)
+        # A percentage is a share of what the figure can be: BLEU goes up to 100.
+        value = float(number[:-1]) / 100 * (RANGES.get(metric, (None, None))[1] or 1.0) if number.endswith("%") else float(number)
         if not (metric and equals) or value != value:
             raise ValueError
     except ValueError:

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from weitiao import __version__
 from weitiao.engine import offline_base
 from weitiao.forms import form_of
 from weitiao.messages import N_, _
-from weitiao.report import results
+from weitiao.report import obtaining, results
 from weitiao.report.formats import file_name
 from weitiao.report.licenses import told_to_a_hub
 from weitiao.report.page import describe, is_adapter
@@ -71,7 +72,9 @@ def write_card(run: RunFolder, *, check: Mapping[str, Any] | None = None, publis
         more_labels=max(0, len(labels) - _MOST_LABELS),
         base_name=base_model(record) or (record.get("base_model") or {}).get("id", ""),
         pipeline=task["hub_tag"] if task["pipeline"] and not is_adapter(record) and not form.reader else "",
+        plain=obtaining.architecture(run) if task["classes"] and not form.reader else "",
         form=form,
+        obtaining=obtaining.sentence(form.package, str(record.get("weitiao") or __version__)),
         adapter=is_adapter(record),
         published=published,
     )
@@ -93,6 +96,8 @@ def _pretraining_card(run: RunFolder, record: Mapping[str, Any], published: str)
         figures={name: value for name, value in (record.get("held_out") or {}).items() if value is not None},
         before=pretraining.get("before") or {},
         training=training,
+        plain=obtaining.architecture(run),
+        obtaining=obtaining.sentence("weitiao[train]", str(record.get("weitiao") or __version__)),
         published=published,
     )
     language = {"language": (record.get("data") or {}).get("language")}

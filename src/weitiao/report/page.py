@@ -16,6 +16,7 @@ from weitiao.metrics import standing
 from weitiao.report import advice, charts, learning, results
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
+from weitiao.tasks.base import Task
 
 _ENTRIES = 8  # of each kind in the ledger
 _KINDS = 12
@@ -81,7 +82,8 @@ def _context(run: RunFolder) -> dict[str, Any]:
 
 def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str, Any]:
     """A run's task: its name, its summary, what it is asked, and what the hub and transformers know of it: {"name", "summary", "text",
-    "flags", "record", "hub_tag", "pipeline"}.
+    "flags", "record", "hub_tag", "pipeline", "classes", "outputs"}. "classes" are the Auto classes of transformers that can read a model of
+    it, "outputs" how many its head has, where that is known.
 
     ``flags`` is what follows the ``text`` on the command line, ``record`` the further inputs of a record in Python; both are empty, as is
     what others know, for a task from a file that is not here, or that nobody here has let run.
@@ -93,7 +95,16 @@ def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str,
     try:
         known = tasks.of_run(record, task_folder)
     except (UsageError, RunError):
-        return {"name": task, "summary": "", "text": _("your text"), "flags": "", "record": {}, "hub_tag": "", "pipeline": False}
+        return {
+            "name": task,
+            "summary": "",
+            "text": _("your text"),
+            "flags": "",
+            "record": {},
+            "hub_tag": "",
+            "pipeline": False,
+            "classes": [],
+        }
     spec = record.get("spec") or {}
     asked = asking.needed(known, spec)
     text, *flags = asking.words(known, spec)
@@ -106,7 +117,18 @@ def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str,
         # A task of somebody's own may have made of the model what nobody else can read.
         "hub_tag": "" if known.origin else known.hub_tag,
         "pipeline": known.pipeline and not known.origin,
+        **_head(known, spec),
     }
+
+
+def _head(task: Task, spec: Mapping[str, Any]) -> dict[str, Any]:
+    """{"classes", "outputs"}, see ``describe``; nothing where only weitiao has the class, or the record lacks a part of the spec."""
+    try:
+        named = task.head(dict(spec)).classes if task.trainable and not task.origin else ()
+        outputs = task.model_config(dict(spec)).get("num_labels")
+    except KeyError:
+        return {"classes": [], "outputs": None}
+    return {"classes": [name for name in named if isinstance(name, str) and name.startswith("AutoModel")], "outputs": outputs}
 
 
 def _value(field: Field) -> Any:

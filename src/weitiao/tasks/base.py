@@ -79,6 +79,7 @@ class Task:
         max_length: tokens of a text, where the user says nothing.
         windowed: whether long texts are read in windows, so that nothing of them is cut; see ``in_windows``.
         trainable: False where there is nothing to train.
+        finds: whether it finds any number of things in a text, which are each right or wrong by themselves, such as entities.
         translates: whether what it writes is in another language than what it reads: only such a task takes a model that translates.
         hub_tag: what the hub calls the task, "" where it has no name for it.
         pipeline: whether plain transformers offers it, as ``pipeline(hub_tag)``, and answers as we do.
@@ -100,6 +101,7 @@ class Task:
     max_length: int = 256
     windowed: bool = False
     trainable: bool = True
+    finds: bool = False
     translates: bool = False
     hub_tag: str = ""
     pipeline: bool = False

@@ -69,6 +69,7 @@ class TokenClassification(Task):
     hub_tag = "token-classification"
     pipeline = True
     windowed = True
+    finds = True
     example: ClassVar[Record] = {
         "text": N_("Ada Lovelace was born in London."),
         "spans": [{"start": 0, "end": 12, "label": "person"}, {"start": 25, "end": 31, "label": "place"}],

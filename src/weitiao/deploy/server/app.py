@@ -15,6 +15,7 @@ from weitiao import __version__
 from weitiao.config import ServerSettings
 from weitiao.deploy.server import openai
 from weitiao.deploy.server.gate import Gate, Stop, problem
+from weitiao.deploy.server.missing import add_signposts
 from weitiao.deploy.server.pool import Pool
 from weitiao.deploy.server.schemas import answer_schema, inputs_of, problems, record_model
 from weitiao.deploy.server.served import MOST_RECORDS, Served
@@ -83,6 +84,7 @@ def make_app(models: Mapping[str, Served], settings: ServerSettings, keys: Seque
         told: dict[str, Any] = {"operation_id": "predict" if path == "/predict" else f"predict_{name}", "tags": ["predictions"]}
         app.post(path, summary=_summary(models[name]), responses=_replies(), **told)(page)
     openai.add_pages(app, service)
+    add_signposts(app, models)
 
     def description() -> dict[str, Any]:
         """OpenAPI, with the examples that the models have answered."""
@@ -92,6 +94,10 @@ def make_app(models: Mapping[str, Served], settings: ServerSettings, keys: Seque
         if keys:
             components["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             made["security"] = [{"key": []}]
+        for model in models.values():
+            for path, body in openai.examples(model).items():
+                content = made["paths"][path]["post"]["requestBody"]["content"]["application/json"]
+                content.setdefault("examples", {})[model.name] = {"value": body}
         for name, path in pages:
             post, facts = made["paths"][path]["post"], models[name].facts
             post |= _body(schemas[records[name], "validation"], facts.get("example"))
@@ -149,7 +155,9 @@ def _about(model: Served) -> dict[str, Any]:
     fields = {"inputs": inputs_of(model.task, model.spec), "outputs": model.task.outputs}
     shown = {side: [{"name": one.name, "type": one.type, "title": _(one.title)} for one in some] for side, some in fields.items()}
     about = {"name": model.name, "task": model.task.name, "summary": _(model.task.summary), **shown, **model.about}
-    return {**about, **{name: value for name, value in model.facts.items() if value is not None}}
+    known = {name: value for name, value in model.facts.items() if value is not None}
+    asked = openai.examples(model)
+    return {**about, **known, **({"openai": asked} if asked else {})}
 
 
 def _summary(model: Served) -> str:

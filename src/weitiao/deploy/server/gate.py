@@ -19,7 +19,7 @@ from weitiao.deploy.server.figures import Figures
 
 log = logging.getLogger("weitiao.serve")
 
-OPEN = ("/health", "/ready", "/docs")  # pages that need no key: they say nothing of what is served
+OPEN = ("/health", "/ready", "/docs", "/")  # pages that need no key: they say nothing of what is served
 ARRIVAL = 20.0  # seconds within which a body has arrived
 HELD = 256 * 2**20  # bytes of bodies in memory at a time
 Scope = MutableMapping[str, Any]

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -90,6 +90,27 @@ class Chat(BaseModel):
         return {**drawn, **({"top_p": self.top_p, "do_sample": True} if self.top_p and self.temperature != 0 else {})}
 
 
+class Page(NamedTuple):
+    """A page.
+
+    Attributes:
+        kind: what its body is.
+        able: the property of ``Served`` that says whether a model answers there.
+        does, lacks: what such a model does, and what is said of one that does not.
+    """
+
+    kind: type[BaseModel]
+    able: str
+    does: str
+    lacks: str
+
+
+PAGES = {
+    "/v1/embeddings": Page(Embeddings, "gives_vectors", "gives vectors", "gives no vectors"),
+    "/v1/chat/completions": Page(Chat, "talks", "holds conversations", "holds no conversations"),
+}
+
+
 def add_pages(app: FastAPI, service: Service) -> None:
     """Add the pages that the served models can answer."""
 
@@ -100,7 +121,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
     async def embeddings(request: Request) -> Response:
         """Vectors of texts."""
         asked = await _read(request, Embeddings)
-        model = _chosen(service, asked.model, "gives_vectors", "gives no vectors")
+        model = _chosen(service, asked.model, "/v1/embeddings")
         texts = [asked.input] if isinstance(asked.input, str) else asked.input
         field = model.task.inputs[0].name
         form: Literal["vector", "base64"] = "base64" if asked.encoding_format == "base64" else "vector"
@@ -118,7 +139,7 @@ def add_pages(app: FastAPI, service: Service) -> None:
     async def completions(request: Request) -> Response:
         """The next answer of a conversation: whole, or piece by piece as server-sent events."""
         asked = await _read(request, Chat)
-        model = _chosen(service, asked.model, "talks", "holds no conversations")
+        model = _chosen(service, asked.model, "/v1/chat/completions")
         record = {model.task.inputs[0].name: [said.plain() for said in asked.messages]}
         stops = [asked.stop] if isinstance(asked.stop, str) else asked.stop or []
         pieces = service.pool.stream(model.name, record, asked.arguments(), stops)
@@ -131,14 +152,25 @@ def add_pages(app: FastAPI, service: Service) -> None:
         return StreamingResponse(_after(first, events), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
     app.get("/v1/models", tags=["OpenAI"])(models)
-    pages: list[tuple[str, Any, type[BaseModel], str]] = [
-        ("/v1/embeddings", embeddings, Embeddings, "gives_vectors"),
-        ("/v1/chat/completions", completions, Chat, "talks"),
-    ]
-    for path, page, kind, able in pages:
-        if any(getattr(model, able) for model in service.models.values()):
-            body = {"required": True, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}}
+    for (path, about), page in zip(PAGES.items(), (embeddings, completions), strict=True):
+        if any(getattr(model, about.able) for model in service.models.values()):
+            body = {"required": True, "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{about.kind.__name__}"}}}}
             app.post(path, tags=["OpenAI"], openapi_extra={"requestBody": body}, responses=_replies())(page)
+
+
+def examples(model: Served) -> dict[str, dict[str, Any]]:
+    """A body for each of these pages that a model answers, by the page's address; {} before it is loaded."""
+    record = model.facts.get("example")
+    if not record:
+        return {}
+    asked = record.get(model.task.inputs[0].name)
+    made: dict[str, dict[str, Any]] = {}
+    if model.gives_vectors:
+        made["/v1/embeddings"] = {"model": model.name, "input": asked}
+    if model.talks:
+        last = max((at for at, said in enumerate(asked) if said["role"] == "user"), default=-1)  # an answer behind it is what is asked for
+        made["/v1/chat/completions"] = {"model": model.name, "messages": asked[: last + 1]}
+    return made
 
 
 def definitions() -> dict[str, Any]:
@@ -158,13 +190,13 @@ async def _read(request: Request, kind: type[Kind]) -> Kind:
         raise Stop(400, message) from None
 
 
-def _chosen(service: Service, name: str, able: str, otherwise: str) -> Served:
+def _chosen(service: Service, name: str, page: str) -> Served:
     """The model that was asked for. Raises Stop where there is none, or it does something else."""
     model = service.models.get(name)
     if model is None:
         raise Stop(404, f"There is no such model; there are: {', '.join(service.models)}.")
-    if not getattr(model, able):
-        raise Stop(400, f"{model.name} {otherwise}; it does {model.task.name}. Ask it at /models/{model.name}/predict.")
+    if not getattr(model, PAGES[page].able):
+        raise Stop(400, f"{model.name} {PAGES[page].lacks}; it does {model.task.name}. Ask it at /models/{model.name}/predict.")
     return model
 
 

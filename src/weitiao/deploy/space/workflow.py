@@ -20,7 +20,7 @@ from weitiao.deploy.space.workflow_packages import packages_of
 from weitiao.engine.base_of_run import named_again
 from weitiao.errors import RunError, UsageError
 from weitiao.messages import _
-from weitiao.metrics import parse_demands, smaller_is_better
+from weitiao.metrics import foresee_demands, parse_demands, smaller_is_better
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text, writing
 from weitiao.tasks.base import Task
@@ -83,7 +83,7 @@ def write(
     check_source(examples)
     if not gate:
         raise UsageError(_("A workflow that publishes by itself needs a gate. Say what must be reached, for example --gate accuracy=0.8"))
-    gates = _flags_of(gate, record.get("evaluation") or {})
+    gates = _flags_of(gate, record)
     workflow = root / ".github" / "workflows" / f"{TITLE}.yml"
     if workflow.exists() and not overwrite:
         raise RunError(_("{path} exists already. Replace it with --overwrite.").format(path=workflow))
@@ -133,17 +133,21 @@ def write(
     return {"workflow": str(workflow), "files": [file.relative_to(root).as_posix() for file in files], "sdk": kind.name, "why": why}
 
 
-def _flags_of(gate: Sequence[str], evaluation: Mapping[str, Any]) -> list[str]:
-    """For each demand the flag of ``weitiao evaluate`` that asks for it. Raises UsageError for a figure that the run does not have."""
-    flags = []
-    for demand in parse_demands(gate, "--gate"):
-        known = evaluation.get("metrics") or {}
+def _flags_of(gate: Sequence[str], record: Mapping[str, Any]) -> list[str]:
+    """For each demand the flag of ``weitiao evaluate`` that asks for it. Raises UsageError for a figure that the run does not have, or a
+    value that it never has.
+    """
+    evaluation, demands = record.get("evaluation") or {}, parse_demands(gate, "--gate")
+    known = evaluation.get("metrics") or {}
+    for demand in demands:
         if known and demand.metric not in known:
             message = _('The run was not measured by "{metric}" (--gate); its figures are: {names}.')
             names = _(", ").join(name for name, value in known.items() if isinstance(value, (int, float)))
             raise UsageError(message.format(metric=demand.metric, names=names) + nearest(demand.metric, list(known)))
-        flags.append("--at-most" if smaller_is_better(demand.metric, evaluation) else "--at-least")
-    return flags
+    falling = [smaller_is_better(demand.metric, evaluation) for demand in demands]
+    least, most = ([one for one, less in zip(demands, falling, strict=True) if less is side] for side in (False, True))
+    foresee_demands(least, most, evaluation, own=bool(record.get("task_file")))
+    return ["--at-most" if less else "--at-least" for less in falling]
 
 
 def _settings(record: Mapping[str, Any], root: Path, task: Task) -> dict[str, Any]:

@@ -221,7 +221,7 @@ class PretrainingSession(Prepared):
         self.folder.update(
             training={**self._done(progress), "path": path, "epochs": passes, "tokens": progress.tokens},
             held_out=figures,
-            model_bytes=self._model_bytes(),
+            model_bytes=self.folder.model_bytes,
         )
 
     def _measure_before(self) -> None:

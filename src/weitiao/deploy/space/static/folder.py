@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks
 from weitiao.deploy import gate, torch_free
+from weitiao.deploy.costs import judged
 from weitiao.deploy.demo.examples import chosen, language_of
-from weitiao.deploy.export import POINTS, export
+from weitiao.deploy.export import export
 from weitiao.deploy.runtime import OnnxBackend, is_torch_free, load_export, open_session
 from weitiao.deploy.space.static import runtime
 from weitiao.deploy.space.static.reading import unread
@@ -178,11 +179,11 @@ def _smallest(
     records, held = gate.held_out(run, predictor.task, gate.most_of(predictor.task))
     observer.note(_("Making the weights small, and asking the page's model what the run was asked."))
     proof = gate.parity(predictor, opened(predictor, out, record["export"]["graph"]), records, held=held, observer=observer)
-    lost, allowed = proof.get("lost"), POINTS * max(1.0, abs(proof.get("run", 0.0)))
-    if lost is None or lost <= allowed:
+    cost = judged(predictor.task, proof) if "lost" in proof else None
+    if cost is None or not cost.too_high:
         return out, {**proof, "weights": 8}
     message = _("Weights in 8 bits cost {lost:.4f} of {metric}, and {allowed:.3f} is allowed: the page carries them whole.")
-    observer.note(message.format(lost=lost, metric=proof["metric"], allowed=allowed))
+    observer.note(" ".join((message.format(**proof, allowed=cost.allowed), *cost.said)))
     return exported.graph, plain
 
 

@@ -21,7 +21,7 @@ class Observer:
 
     def progress(self, stage: str, done: int, total: int | None, figures: Mapping[str, float]) -> None:
         """``done`` of ``total`` units of a stage ("train" in steps; "prepare", "evaluate", "predict", "read" in rows; "fetch" and "upload"
-        in bytes).
+        in bytes; "compare" in answers, "time" in rounds, "ask" in records).
 
         ``figures`` may hold "loss", "epoch", "lr", "tokens_per_s", "rows_per_s", "eta_seconds".
         """

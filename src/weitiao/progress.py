@@ -24,6 +24,9 @@ STAGES = {
     "read": N_("Reading"),
     "fetch": N_("Fetching"),
     "upload": N_("Sending"),
+    "compare": N_("Comparing it with the run"),
+    "time": N_("Measuring its speed"),
+    "ask": N_("Asking the page"),
 }
 PAUSE = 0.2  # seconds between two states of the line
 

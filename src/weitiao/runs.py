@@ -165,8 +165,15 @@ class RunFolder:
 
     def measured_on(self, fields: Iterable[str], most: int) -> list[dict[str, Any]]:
         """The first of the records that the run was measured on, their ``fields`` alone, at most so many; [] where it kept none."""
-        records = (record_in(line) for line in islice(self.predictions(), most))
-        return [{name: record[name] for name in fields if name in record} for record in records]
+        return [record for record, _place in self.measured_rows(fields, most)]
+
+    def measured_rows(self, fields: Iterable[str], most: int) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """The same records, each with where its row stands: {"row": its number in the file, "source": the file}."""
+        names, rows = list(fields), []
+        for line in islice(self.predictions(), most):
+            record = record_in(line)
+            rows.append(({name: record[name] for name in names if name in record}, {name: line.get(name) for name in ("row", "source")}))
+        return rows
 
     def ledger(self) -> Iterator[dict[str, Any]]:
         """The row ledger, one dict a line."""

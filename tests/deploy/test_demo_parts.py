@@ -80,6 +80,21 @@ def test_examples_are_of_the_held_out_rows_and_differ(tmp_path: Path) -> None:
     assert [record["text"] for record in found[:4]] == ["row 0", "row 8", "row 1", "row 9"]
 
 
+def test_examples_have_something_to_be_found_in_them(tmp_path: Path) -> None:
+    from weitiao.deploy.demo.examples import examples
+
+    kinds: list[list[str]] = [[], ["PER"], ["PER"], [], ["LOC", "PER"], ["PER", "LOC"], ["LOC"]]
+    rows = [
+        {"text": f"row {at}", "spans": [{"start": 4 * start, "end": 4 * start + 1, "label": kind} for start, kind in enumerate(one)]}
+        for at, one in enumerate(kinds)
+    ]
+    lines = [json.dumps(prediction_line(at, "a.conll", row, {"spans": []})) + "\n" for at, row in enumerate(rows)]
+    folder = RunFolder(tmp_path)
+    folder.predictions_file.write_text("".join(lines), encoding="utf-8")
+    found = examples(tasks.get("token-classification"), {}, folder)
+    assert [record["text"] for record in found] == [f"row {at}" for at in (1, 4, 6, 2, 5, 0)]
+
+
 def test_a_picture_that_is_gone_is_no_example(tmp_path: Path) -> None:
     from weitiao.deploy.demo.examples import examples
 

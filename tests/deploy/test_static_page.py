@@ -6,12 +6,16 @@ import os
 import re
 import select
 import shutil
+import socket
+import struct
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -192,6 +196,19 @@ def test_what_a_browser_started_ends_with_it(tmp_path: Path) -> None:
             time.sleep(0.01)
     assert select.select([end], [], [], 20)[0] and os.read(end, 1) == b""  # nobody holds the other end any more
     os.close(end)
+
+
+def test_nothing_is_said_of_a_browser_that_goes_away(capsys: pytest.CaptureFixture[str]) -> None:
+    with served({}, {"/a": b"x"}) as server:
+        host, port = server.url.split("/")[2].split(":")
+        with socket.create_connection((host, int(port))) as gone:  # in the middle of a request, and without a word
+            gone.sendall(b"GET /a HTT")
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert httpx.get(f"{server.url}a", trust_env=False).text == "x"
+        for thread in threading.enumerate():
+            if "process_request_thread" in thread.name:
+                thread.join(10)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the script is one of sh")

@@ -130,14 +130,24 @@ def test_a_page_is_tried_out_and_published(repository: Path) -> None:
     assert workflow["permissions"] == {"contents": "read"} and str(repository) not in text
 
 
-def test_what_was_said_of_the_page_is_said_in_the_workflow(repository: Path) -> None:
+def test_what_was_said_of_the_page_is_said_in_the_workflow(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     title = 'It\'s $(touch pwned)\n"x" \u2028\x85😀'
-    workflow, _text = made(repository, private=True, hardware="cpu-upgrade", title=title, zero_gpu=True, endpoint="https://hub.example")
+    said: dict[str, Any] = {"private": True, "hardware": "cpu-upgrade", "title": title, "endpoint": "https://hub.example"}
+    said |= {"zero_gpu": True, "examples": "task"}
+    with pytest.raises(UsageError, match="answers without PyTorch"):  # it would be refused there each time
+        made(repository, **said)
+    with monkeypatch.context() as patched:
+        patched.setattr("weitiao.deploy.space.gradio.folder.unlent", lambda run, task: "")
+        workflow, _text = made(repository, **said)
     told = workflow["jobs"]["publish"]["env"]
     assert (told["TITLE"], told["HARDWARE"], told["ENDPOINT"]) == (title, "cpu-upgrade", "https://hub.example")
     line = steps_of(workflow)["Try out and publish"]["run"]
-    assert line.endswith(' --title "$TITLE" --hardware "$HARDWARE" --endpoint "$ENDPOINT" --private --zero-gpu')
-    for wrong, words in (({"hardware": "cpu-upgrad"}, "cpu-upgrade"), ({"zero_gpu": True, "sdk": "docker"}, "gradio alone")):
+    assert line.endswith(' --title "$TITLE" --hardware "$HARDWARE" --endpoint "$ENDPOINT" --private --zero-gpu --examples task')
+    for wrong, words in (
+        ({"hardware": "cpu-upgrad"}, "cpu-upgrade"),
+        ({"zero_gpu": True, "sdk": "docker"}, "gradio alone"),
+        ({"examples": "ruws"}, "rows"),
+    ):
         with pytest.raises(UsageError, match=words):
             made(repository, overwrite=True, **wrong)
 

@@ -14,6 +14,7 @@ from weitiao.messages import N_, _
 
 SDKS, HUBS = ("static", "gradio", "docker"), ("huggingface", "modelscope")  # as on the help page; a test holds them to the table
 CIS = ("github",)
+EXAMPLES = ("rows", "task")
 PAGE, HUB = N_("The page"), N_("The hub")
 
 
@@ -47,6 +48,16 @@ ZeroGpu = Annotated[
     ),
 ]
 Title = Annotated[str, Option("--title", metavar="<text>", help=N_("What the page is called (the run's name)."), rich_help_panel=PAGE)]
+Examples = Annotated[
+    str,
+    Option(
+        "--examples",
+        metavar="|".join(EXAMPLES),
+        help=N_("What can be asked with one click: rows that the run was tested on, which anybody then sees, or the task's own example."),
+        autocompletion=_completing(EXAMPLES),
+        rich_help_panel=PAGE,
+    ),
+]
 SpaceFolder = Annotated[
     str | None,
     Option("--out", "-o", metavar="<folder>", help=N_("The folder to write (spaces/ and the run's name)."), rich_help_panel=PAGE),
@@ -106,7 +117,7 @@ CiGate = Annotated[
     MAIN,
     N_("Write a run as a page for a hub (a Space): everything that it needs is in the folder. With --push it is tried out and published."),
     "weitiao space runs/reviews",
-    "weitiao space runs/reviews --push ann/reviews",
+    "weitiao space runs/reviews --examples task --push ann/reviews",
     "weitiao space runs/reviews --ci github --data train.csv --test test.csv --gate accuracy=0.8 --push ann/reviews",
 )
 @verb(lambda: ("offline",))
@@ -117,6 +128,7 @@ def space(
     target: Target = HUBS[0],
     zero_gpu: ZeroGpu = False,
     title: Title = "",
+    examples: Examples = EXAMPLES[0],
     out: SpaceFolder = None,
     overwrite: Overwrite = False,
     try_out: Try = False,
@@ -136,6 +148,7 @@ def space(
 
         stray = {f"--target {target}": target != HUBS[0], "--try": try_out, "--offline": bool(typed(settings).get("offline"))}
         asked: dict[str, Any] = {"sdk": sdk, "zero_gpu": zero_gpu, "title": title, "private": private, "hardware": hardware}
+        asked["examples"] = examples
         asked |= {"endpoint": endpoint, "overwrite": overwrite, "trust_task": trust_task, "test": test or "", "gate": gate or ()}
         workflow(screen, run, ci, out, data=data, push=push, refused=[flag for flag, given in stray.items() if given], **asked)
         return
@@ -147,12 +160,13 @@ def space(
         from weitiao.deploy.space.sending import Sending, publish_space
 
         ways: dict[str, Any] = {**typed(settings), "sdk": sdk, "target": target, "zero_gpu": zero_gpu, "title": title}
-        ways |= {"overwrite": overwrite, "trust_task": trust_task, "tried": try_out}
+        ways |= {"examples": examples, "overwrite": overwrite, "trust_task": trust_task, "tried": try_out}
         made = publish_space(
             run, place, sending=Sending(push, private, hardware, endpoint, bool(ways.get("offline"))), observer=observer, **ways
         )
     screen.result(made, pairs(space_of(made)), bare=made.get("address") or place)
     again = ("weitiao", "space", run, "--sdk", made["sdk"], *(("--title", title) if title else ()), *(("--zero-gpu",) if zero_gpu else ()))
+    again += ("--examples", examples) if examples != EXAMPLES[0] else ()
     again += (*(("--trust-task",) if trust_task else ()), "--out", place, "--overwrite")
     publish = () if push or target != HUBS[0] else ((*again, "--push", "OWNER/NAME"),)
     screen.next(*publish, ("weitiao", "demo", run, *(("--trust-task",) if trust_task else ())))

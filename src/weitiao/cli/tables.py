@@ -176,6 +176,8 @@ def space_of(made: Mapping[str, Any]) -> dict[str, str]:
         lines[_("difference")] = _("at most {difference:.1e} on {rows} records").format(**made)
     if made["examples"]:
         lines[_("examples")] = str(made["examples"])
+        rows = _(", ").join(str(one["row"]) for one in made["published_rows"])
+        lines[_("rows published")] = rows or _("none")
     if "tried" in made:
         tried = made["tried"]
         rows = _("{labels_equal:.1%} of the answers to {rows} rows are the same")

@@ -88,7 +88,7 @@ def export(
         raise RunError(_("{path} is an export already, without the weights to make another from. Export the run.").format(path=name))
     target.check_free(overwrite=overwrite)
     task = tasks.of_run(record, run.task, trust_task=trust_task)
-    job = _Job(run, task, record, {"offline": offline, "trust_remote_code": trust_remote_code}, _bits(run))
+    job = _Job(run, task, record, {"offline": offline, "trust_remote_code": trust_remote_code}, _bits(run), observer)
     with atomic(target.path) as temporary:
         made = RunFolder(temporary)
         temporary.mkdir(parents=True)
@@ -121,6 +121,7 @@ class _Job:
     Attributes:
         how: where an adapter's base may be had from.
         bits: how many bits that base is kept in; 0 where it is not quantised.
+        observer: is told what is done.
     """
 
     run: RunFolder
@@ -128,6 +129,7 @@ class _Job:
     record: dict[str, Any]
     how: dict[str, Any] = field(default_factory=dict)
     bits: int = 0
+    observer: Observer = SILENT
 
     @property
     def seed(self) -> int:
@@ -150,6 +152,7 @@ class _Job:
 def _merged(job: _Job, made: RunFolder) -> tuple[dict[str, Any], dict[str, Any]]:
     from weitiao.engine.finished import load_finished, save_finished
 
+    job.observer.note(_("Writing the whole model, and reading it again to compare it with the run."))
     merged, trained = job.predictor(merged=True), job.trained()
     save_finished(job.task, job.record["spec"], merged.backend.loaded, made.model, merged.max_length)  # type: ignore[attr-defined]
     made.update(**job.record)
@@ -209,6 +212,12 @@ WRITERS = {
 }
 
 
+_WRITING = {
+    "onnx": lambda: _("Writing the model as an ONNX graph."),
+    "ctranslate2": lambda: _("Converting the model for CTranslate2."),
+}
+
+
 def _torch_free(job: _Job, made: RunFolder, form: Form) -> tuple[dict[str, Any], dict[str, Any]]:
     from weitiao.deploy.runtime import open_export
 
@@ -216,21 +225,27 @@ def _torch_free(job: _Job, made: RunFolder, form: Form) -> tuple[dict[str, Any],
     writer.check(job.task)
     writer.require()
     spec, (records, held) = job.record["spec"], gate.held_out(job.run, job.task, gate.most_of(job.task))
+    job.observer.note(_WRITING[form.reader]())
     traced = job.predictor(merged=True, packed=False)
     graph = writer.write(job, traced, records, made)
     trained = job.trained()
+    job.observer.note(_("Asking the run and the export the same {count} records.").format(count=len(records)))
     if not form.plain:
         graph = writer.finish(graph, made)
-        exported = open_export(job.task, spec, made, graph)
-        return gate.parity(trained, exported, records, held=held) | gate.speeds(trained, exported, records), graph
+        return _proof(job, trained, open_export(job.task, spec, made, graph), trained, records, held), graph
     with tempfile.TemporaryDirectory() as place:
         # What int8 is faster than is what it was made from.
         plain = RunFolder(place)
         shutil.copytree(made.model, plain.model)
         plainly = open_export(job.task, spec, plain, graph)
         graph = writer.finish(writer.quantise(job, traced, graph, made), made)
-        exported = open_export(job.task, spec, made, graph)
-        return gate.parity(trained, exported, records, held=held) | gate.speeds(plainly, exported, records), graph
+        return _proof(job, trained, open_export(job.task, spec, made, graph), plainly, records, held), graph
+
+
+def _proof(job: _Job, trained: "Predictor", exported: "Predictor", slower: "Predictor", records: Records, held: bool) -> dict[str, Any]:
+    """What sets an export apart from its run, and how much faster it is than ``slower``."""
+    apart = gate.parity(trained, exported, records, held=held, observer=job.observer)
+    return apart | gate.speeds(slower, exported, records, job.observer)
 
 
 def _problem(task: Task, form: Form, proof: dict[str, Any]) -> str:

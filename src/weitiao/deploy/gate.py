@@ -14,6 +14,7 @@ from weitiao.data.records import Records
 from weitiao.engine.evaluation import teacher_forced
 from weitiao.engine.kept import kept
 from weitiao.errors import DataError
+from weitiao.observer import SILENT, Observer
 from weitiao.processing import Features
 from weitiao.runs import RunFolder
 from weitiao.tasks.base import Outputs, Prediction, Record, Spec, Task
@@ -55,13 +56,14 @@ def outputs_apart(one: "Predictor", other: "Predictor", records: Iterable[Record
     return {"rows": count, "difference": largest}
 
 
-def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool) -> dict[str, Any]:
+def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool, observer: Observer = SILENT) -> dict[str, Any]:
     """What sets an export apart from its run.
 
     Args:
         one: the run.
         other: the export.
         held: whether the records have right answers.
+        observer: is told how many answers have been computed, since models that write take minutes.
 
     Returns:
         {"rows", "difference": the largest difference of an output, or of the log-probability of a token of what the run writes, "equal":
@@ -76,10 +78,11 @@ def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool
         one, other = (replace(predictor, backend=predictor.backend.likeliest()) for predictor in (one, other))  # type: ignore[attr-defined]
     features, theirs = ([predictor.encode(record) for record in records] for predictor in (one, other))
     largest = max(map(_unread, features, theirs))
-    wanted = one.outputs(features)  # (records, features)
+    course = _Course(observer, (4 if writes else 3) * sum(map(len, features)))
+    wanted = one.outputs(features, course)  # (records, features)
     if writes:
-        largest = max(largest, _chances_apart(one, other, features, wanted))
-    told = {"batches": other.outputs(features), "alone": [[other.backend.run([single])[0] for single in own] for own in features]}
+        largest = max(largest, _chances_apart(one, other, features, wanted, course))
+    told = {"batches": other.outputs(features, course), "alone": [[_alone(other, single, course) for single in own] for own in features]}
     answers = _decoded(one, records, features, wanted)
     equal, stays = np.ones(len(records), bool), 1.0
     given: list[Prediction] = []
@@ -95,27 +98,51 @@ def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool
     return {"rows": len(records), "difference": largest, "equal": float(equal.mean()), **decided, **figures, **drawn}
 
 
+class _Course:
+    """How many of so many answers have been computed; called with how many more."""
+
+    def __init__(self, observer: Observer, total: int) -> None:
+        self._observer, self._done, self._total = observer, 0, total
+
+    def __call__(self, more: int) -> None:
+        self._done += more
+        self._observer.progress("compare", self._done, self._total, {})
+
+
+def _alone(predictor: "Predictor", features: Features, course: _Course) -> Outputs:
+    outputs = predictor.backend.run([features])[0]
+    course(1)
+    return outputs
+
+
 def _outputs_apart(wanted: Sequence[Sequence[Outputs]], told: Sequence[Sequence[Outputs]]) -> float:
     """The largest difference of an output."""
     return max((apart(*pair) for mine, others in zip(wanted, told, strict=True) for pair in zip(mine, others, strict=True)), default=0.0)
 
 
-def _chances_apart(one: "Predictor", other: "Predictor", features: Sequence[list[Features]], wanted: Sequence[Sequence[Outputs]]) -> float:
+def _chances_apart(
+    one: "Predictor", other: "Predictor", features: Sequence[list[Features]], wanted: Sequence[Sequence[Outputs]], course: _Course
+) -> float:
     """The largest difference of the log-probability that both give a token of what ``one`` wrote."""
     mine, theirs = (predictor.backend.chances for predictor in (one, other))  # type: ignore[attr-defined]
     parts = [pair for own, outputs in zip(features, wanted, strict=True) for pair in zip(own, outputs, strict=True)]
-    return max((difference(mine(part, given["sequences"]), theirs(part, given["sequences"])) for part, given in parts), default=0.0)
+    largest = 0.0
+    for part, given in parts:
+        largest = max(largest, difference(mine(part, given["sequences"]), theirs(part, given["sequences"])))
+        course(1)
+    return largest
 
 
-def speeds(one: "Predictor", other: "Predictor", records: Records) -> dict[str, float]:
+def speeds(one: "Predictor", other: "Predictor", records: Records, observer: Observer = SILENT) -> dict[str, float]:
     """{"rows_per_s", "against_rows_per_s", "faster"}: of ``other``, of ``one``, and how many times faster ``other`` is: the median of
     rounds that take turns, since a machine is never equally fast twice.
     """
     rows = list(records.select(range(min(TIMED_WRITTEN if one.task.answers_by == "generate" else TIMED, len(records)))))
     features = [[predictor.encode(record) for record in rows] for predictor in (one, other)]
     taken: list[tuple[float, float]] = []
-    for _round in range(ROUNDS):
+    for done in range(1, ROUNDS + 1):
         taken.append((_seconds(one, features[0]), _seconds(other, features[1])))
+        observer.progress("time", done, ROUNDS, {})
     mine, theirs = (float(np.median(side)) for side in zip(*taken, strict=True))
     ratio = float(np.median([first / second for first, second in taken]))
     return {"rows_per_s": len(rows) / theirs, "against_rows_per_s": len(rows) / mine, "faster": ratio}

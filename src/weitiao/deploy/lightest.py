@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from weitiao import asking
 from weitiao.deploy.container.pinned import extra, extras
 from weitiao.deploy.demo.examples import examples
 from weitiao.deploy.runtime import is_torch_free
+from weitiao.deploy.torch_free import CONFIG
 from weitiao.errors import GateError, MissingPackage, ModelError
 from weitiao.messages import _
 from weitiao.observer import Observer
@@ -26,6 +28,7 @@ from weitiao.runs import RunFolder
 from weitiao.tasks.base import Spec, Task
 
 PACKAGE = Path(__file__).parents[1]
+MERGED = "merged"
 _PROBE = """
 import json, sys
 import weitiao
@@ -61,35 +64,54 @@ class Asked:
         return "torch" in self.modules
 
 
-def put(source: RunFolder, task: Task, inner: RunFolder, export: Export, observer: Observer) -> dict[str, Any]:
+def torch_free_form(run: RunFolder, task: Task) -> str:
+    """The form without torch that ``put`` is going to find for a run, by what stands in its folder; "" where torch goes along, or only
+    trying it tells.
+    """
+    record = run.record()
+    if is_torch_free(record):
+        return form_of(run)
+    if task.origin is not None or not run.tokenizer.is_file():
+        return ""
+    if task.answers_by != "generate":
+        return "onnx"
+    from weitiao.deploy.conversion import FAMILIES
+
+    config = run.model / CONFIG
+    family = json.loads(config.read_text(encoding="utf-8")).get("model_type") if config.is_file() else ""
+    return "ctranslate2" if family in FAMILIES and find_spec("ctranslate2") else ""
+
+
+def put(source: RunFolder, task: Task, inner: RunFolder, export: Export, observer: Observer, *, with_torch: bool = False) -> dict[str, Any]:
     """Put a run into a folder in the lightest form that it has: an export without torch as it is; else as ONNX or, where it writes, for
     CTranslate2; else the whole model, which needs torch, and why is told.
 
     Args:
         export: writes a run in another form: (run, form, folder) -> what was found.
+        with_torch: the whole model is wanted: what was exported as that stays so.
 
     Returns:
-        What the export's gate found; {} where it was an export already.
+        What the export's gate found; where it was an export already that its answers are "drawn" at random, if they are.
 
     Raises:
         GateError: the export does not answer as the run does; of a model that writes, not the whole model either.
     """
     record = source.record()
-    if is_torch_free(record):
+    if is_torch_free(record) or (with_torch and form_of(source) == MERGED):
         source.check_hashes(record["export"].get("sha256") or {})
         _copy(source, inner)
-        return {}
+        return {"drawn": True} if record["export"].get("drawn") else {}
     writes = task.answers_by == "generate"
     hindrances = (ModelError, GateError, MissingPackage) if writes else (ModelError,)
     try:
         return found(export(source.path, "ctranslate2" if writes else "onnx", inner.path))
     except hindrances as error:
         observer.note(_("PyTorch has to go along: {reason}").format(reason=error))
-    return found(export(source.path, "merged", inner.path))
+    return found(export(source.path, MERGED, inner.path))
 
 
 def form_of(inner: RunFolder) -> str:
-    """The name of the form that ``put`` chose."""
+    """The name of the form that a run was exported in, or that ``put`` chose; "" where it is none."""
     return str((inner.record().get("export") or {}).get("to", ""))
 
 

@@ -103,13 +103,18 @@ class Predictor:
         with self._processing:
             return self.task.encode(record, self.processor, self.spec, max_length=self.max_length, for_training=False)
 
-    def outputs(self, features: Sequence[list[Features]]) -> list[list[Outputs]]:
-        """The outputs of every record's features: all of a window's features go through the backend sorted by length."""
+    def outputs(self, features: Sequence[list[Features]], answered: Callable[[int], None] = lambda more: None) -> list[list[Outputs]]:
+        """The outputs of every record's features: all of a window's features go through the backend sorted by length.
+
+        Args:
+            answered: hears how many features more have been.
+        """
         flat = list(itertools.chain.from_iterable(features))
         outputs: list[Outputs] = [{}] * len(flat)
         for batch in batches(flat):
             for index, output in zip(batch, in_halves(self.backend.run, [flat[i] for i in batch]), strict=True):
                 outputs[index] = output
+            answered(len(batch))
         answers = iter(outputs)
         return [list(itertools.islice(answers, len(own))) for own in features]
 

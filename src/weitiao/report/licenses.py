@@ -23,6 +23,9 @@ IDENTIFIERS = frozenset(
 )
 
 
+NAMELESS = ("other", "unknown")  # which say that it has to be looked up
+
+
 def license_of(record: Mapping[str, Any]) -> str | None:
     """The base model's license, which what is made from it inherits, if it is a plain name."""
     name = str((record.get("base_model") or {}).get("license") or "").lower()

@@ -83,7 +83,8 @@ class Task:
         translates: whether what it writes is in another language than what it reads: only such a task takes a model that translates.
         hub_tag: what the hub calls the task, "" where it has no name for it.
         pipeline: whether plain transformers offers it, as ``pipeline(hub_tag)``, and answers as we do.
-        example: a record; the contract test, the demo and the card use it.
+        example: a record; the contract test, the demo and the card use it. Its inputs are marked for translation: it is shown where no row
+            of the data may be.
         origin: the file it came from, where it is no task of this folder; set by whoever loads it.
     """
 

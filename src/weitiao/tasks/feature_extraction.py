@@ -62,7 +62,7 @@ class FeatureExtraction(Task):
     hub_tag = "feature-extraction"
     pipeline = True
     max_length = 512
-    example: ClassVar[Record] = {"text": "How do I reset my password?", "pair": "I forgot my password, what now?", "score": 0.9}
+    example: ClassVar[Record] = {"text": N_("How do I reset my password?"), "pair": N_("I forgot my password, what now?"), "score": 0.9}
 
     def judged_by(self, spec: Spec) -> Headline:
         """Pairs without scores are judged by what is found."""

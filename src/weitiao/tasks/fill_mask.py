@@ -50,7 +50,7 @@ class FillMask(Task):
     pipeline = True
     windowed = True
     max_length = 256
-    example: ClassVar[Record] = {"text": "The rain falls on the sea, the rain falls on the land, and the rain falls on the town."}
+    example: ClassVar[Record] = {"text": N_("The rain falls on the sea, the rain falls on the land, and the rain falls on the town.")}
 
     def head(self, spec: Spec) -> Head:
         """The model's own masked language modelling head."""

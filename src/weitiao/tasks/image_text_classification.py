@@ -30,7 +30,7 @@ class ImageTextClassification(Task):
     outputs = (Field("label", "choice", N_("Label"), flag="label", hints=("label", "target", "class", "answer", "标签", "类别", "答案")),)
     headline = Headline("f1_macro", "max")
     max_length = 64
-    example: ClassVar[Record] = {"text": "a red circle", "image": str(sample.PICTURE), "label": "true"}
+    example: ClassVar[Record] = {"text": N_("a red circle"), "image": str(sample.PICTURE), "label": "true"}
 
     def head(self, spec: Spec) -> Head:
         """One logit a label, from both embeddings."""

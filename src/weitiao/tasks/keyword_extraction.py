@@ -57,7 +57,7 @@ class KeywordExtraction(Task):
     headline = Headline("f1_at_5", "max")
     max_length = 512
     example: ClassVar[Record] = {
-        "text": "Solar panels turn sunlight into electricity, and large batteries store it for the night.",
+        "text": N_("Solar panels turn sunlight into electricity, and large batteries store it for the night."),
         "keywords": ["solar panels", "batteries"],
     }
 

@@ -54,9 +54,9 @@ class MultipleChoice(Task):
     headline = Headline("accuracy", "max")
     hub_tag = "multiple-choice"
     example: ClassVar[Record] = {
-        "question": "What does a thermometer measure?",
+        "question": N_("What does a thermometer measure?"),
         "context": None,
-        "options": ["temperature", "weight", "distance"],
+        "options": [N_("temperature"), N_("weight"), N_("distance")],
         "answer": "0",
     }
 

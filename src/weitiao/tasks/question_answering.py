@@ -70,8 +70,8 @@ class QuestionAnswering(Task):
     max_length = 384
     windowed = True
     example: ClassVar[Record] = {
-        "question": "When was the bridge opened?",
-        "context": "The old bridge over the river was opened in 1894. It has carried two railway tracks ever since.",
+        "question": N_("When was the bridge opened?"),
+        "context": N_("The old bridge over the river was opened in 1894. It has carried two railway tracks ever since."),
         "answers": [{"text": "1894", "start": 44}],
     }
 

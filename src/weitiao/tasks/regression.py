@@ -34,7 +34,7 @@ class Regression(Task):
     outputs = (Field("value", "number", N_("Number"), flag="label", hints=VALUE_HINTS),)
     headline = Headline("pearson", "max")
     hub_tag = "text-classification"
-    example: ClassVar[Record] = {"text": "A warm and quiet room, but the breakfast was cold.", "value": 3.5}
+    example: ClassVar[Record] = {"text": N_("A warm and quiet room, but the breakfast was cold."), "value": 3.5}
 
     def head(self, spec: Spec) -> Head:
         """One logit: the standardised number."""

@@ -58,7 +58,7 @@ class Summarization(Task):
     selection = Headline("loss", "min")
     max_length = 512
     example: ClassVar[Record] = {
-        "text": "The city council decided on Monday to close the old bridge for repairs until the end of June. Buses go another way.",
+        "text": N_("The city council decided on Monday to close the old bridge for repairs until the end of June. Buses go another way."),
         "summary": "The old bridge is closed until the end of June.",
     }
 

@@ -61,7 +61,7 @@ class TextClassification(Task):
     headline = Headline("f1_macro", "max")
     hub_tag = "text-classification"
     pipeline = True
-    example: ClassVar[Record] = {"text": "The parcel arrived broken and nobody answers the phone.", "label": "complaint"}
+    example: ClassVar[Record] = {"text": N_("The parcel arrived broken and nobody answers the phone."), "label": "complaint"}
 
     def schema(self, settings: Any) -> Schema:
         """Labels are lists where the user said so."""

@@ -65,8 +65,8 @@ class TextGeneration(Task):
     max_length = 1024
     example: ClassVar[Record] = {
         "messages": [
-            {"role": "user", "content": "Name the three primary colours."},
-            {"role": "assistant", "content": "Red, yellow and blue."},
+            {"role": "user", "content": N_("Name the three primary colours.")},
+            {"role": "assistant", "content": N_("Red, yellow and blue.")},
         ]
     }
 

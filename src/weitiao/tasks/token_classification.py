@@ -71,7 +71,7 @@ class TokenClassification(Task):
     windowed = True
     finds = True
     example: ClassVar[Record] = {
-        "text": "Ada Lovelace was born in London.",
+        "text": N_("Ada Lovelace was born in London."),
         "spans": [{"start": 0, "end": 12, "label": "person"}, {"start": 25, "end": 31, "label": "place"}],
     }
 

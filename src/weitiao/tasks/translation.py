@@ -54,7 +54,7 @@ class Translation(Task):
     headline = Headline("bleu", "max")
     hub_tag = "translation"
     selection = Headline("loss", "min")
-    example: ClassVar[Record] = {"source": "Where is the station?", "target": "Wo ist der Bahnhof?"}
+    example: ClassVar[Record] = {"source": N_("Where is the station?"), "target": "Wo ist der Bahnhof?"}
 
     def head(self, spec: Spec) -> Head:
         """An encoder that reads and a decoder that writes."""

@@ -51,7 +51,7 @@ class ZeroShotClassification(Task):
     headline = Headline("accuracy", "max")
     hub_tag = "zero-shot-classification"
     trainable = False
-    example: ClassVar[Record] = {"text": "The striker scored twice in the second half.", "label": "sport"}
+    example: ClassVar[Record] = {"text": N_("The striker scored twice in the second half."), "label": "sport"}
 
     def head(self, spec: Spec) -> Head:
         """The model's own, where it is one of inference; else none, for the vectors."""

@@ -58,6 +58,7 @@ def write_folder(
         temporary.mkdir(parents=True)
         inner = RunFolder(temporary / RUN)
         proof = put(source, task, inner, export, observer)
+        observer.note(_("Asking what goes into the container, in a process of its own, to see what it needs."))
         form, used = form_of(inner), asked(inner, task, records_of(task, inner.record()["spec"], inner))
         torch = used.torch
         lines = pinned(["weitiao[serve]", *further(used)])

@@ -1,8 +1,9 @@
-"""What a Space that starts a program is asked when it is tried out: examples that stand in its folder, with the run's own answers. It
-starts nothing and asks nothing.
+"""What a Space that starts a program is asked when it is tried out: examples that stand in its folder, with the run's own answers, and rows
+that are kept out of it. It starts nothing and asks nothing.
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,15 +38,19 @@ class Asked:
         return {"asked": len(self.examples), "equal": len(self.examples)}
 
 
-def asked(place: Path, *, trust_task: bool) -> Asked:
-    """What the Space in a folder is asked. Raises GateError where it has no example."""
+def asked(place: Path, *, trust_task: bool, beside: Sequence[Mapping[str, Any]] = ()) -> Asked:
+    """What the Space in a folder is asked. Raises GateError where it has no example.
+
+    Args:
+        beside: further examples, which do not stand in it.
+    """
     told = json.loads((place / TOLD).read_text(encoding="utf-8"))
     run = RunFolder(place / "run")
     record = run.record()
     task = tasks.of_run(record, run.task, trust_task=trust_task)
     if not told["examples"]:
         raise GateError(_("The Space has no example to ask, so nothing shows that it answers."))
-    return Asked(task, record["spec"], told["examples"][:MOST], bool(told.get("drawn")))
+    return Asked(task, record["spec"], [*told["examples"], *beside][:MOST], bool(told.get("drawn")))
 
 
 def unlike(got: str, wanted: str) -> GateError:

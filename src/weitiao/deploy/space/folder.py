@@ -14,13 +14,20 @@ from weitiao.deploy.space import metadata, studio
 from weitiao.deploy.space.asked import TOLD
 from weitiao.deploy.space.kinds import HUGGINGFACE, MODELSCOPE, Kind, possible, unfit
 from weitiao.deploy.space.large_files import attributes
+from weitiao.deploy.space.shown import ROWS, check_source, published_rows
+from weitiao.deploy.space.shown import told as told_of_rows
 from weitiao.errors import ModelError, RunError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
 
 
-def write_space(
+def write_space(name: str | Path, out: str | Path, **how: Any) -> dict[str, Any]:
+    """Write a finished run as a Space, see ``written_space``; what it is."""
+    return written_space(name, out, **how)[0]
+
+
+def written_space(
     name: str | Path,
     out: str | Path,
     *,
@@ -28,12 +35,13 @@ def write_space(
     target: str = HUGGINGFACE,
     zero_gpu: bool = False,
     title: str = "",
+    examples: str = ROWS,
     overwrite: bool = False,
     tried: bool = False,
     observer: Observer = SILENT,
     trust_task: bool = False,
     offline: bool = False,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Write a finished run as a Space: everything that a hub needs to build and start it, and nothing that is private.
 
     Args:
@@ -43,27 +51,31 @@ def write_space(
         target: the hub: "huggingface" or "modelscope".
         zero_gpu: for a graphics card that the hub lends while a question is answered.
         title: what the page is called; "" for the run's name.
+        examples: what can be asked with one click: "rows" that the run was tested on, where it kept some; or the example of its "task", so
+            that nothing in the folder is a row of the data.
         tried: it will be tried out, so what that needs must be on this machine.
         trust_task: the run's own task file may run, here and in the Space.
         offline: open no socket for an adapter's base.
 
     Returns:
         {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one click,
-        "why": this kind was taken where none was named}, and what the kind found.
+        "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken where none was named}, and what the
+        kind found; and what it can be asked beside, [{"record", "answer"}] of rows that are not in it.
 
     Raises:
-        UsageError: there is no such kind or hub, or this run cannot become one.
+        UsageError: there is no such kind, hub or source of examples, or this run cannot become one.
         RunError: the run is not finished, or ``out`` is taken, or lies in the run.
         ModelError, GateError: what is in the folder does not answer, or not as the run does; nothing is left behind.
         MissingPackage: what it is written with, or tried with, is not installed.
     """
+    check_source(examples)
     place = RunFolder(out)
     source = RunFolder.open(name)
     record = source.record()
     if record.get("status") != "finished":
         raise RunError(_("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name))
     task = tasks.of_run(record, source.task, trust_task=trust_task)
-    kinds, why = possible(sdk, target, task, record, zero_gpu=zero_gpu)
+    kinds, why = possible(sdk, target, task, record, zero_gpu=zero_gpu, run=source)  # before minutes are spent
     if any(place.path.resolve().is_relative_to(part.resolve()) for part in (source.model, source.task)):
         raise RunError(_("{out} lies in the folder that is put into it. Choose another --out.").format(out=out))
     place.check_free(overwrite=overwrite, mark=TOLD)
@@ -72,13 +84,13 @@ def write_space(
         observer.note(why)
     with atomic(place.path) as temporary:
         how = {"observer": observer, "trust_task": trust_task, "offline": offline, "target": target, "zero_gpu": zero_gpu}
-        how["title"] = called if title else ""
+        how |= {"title": called if title else "", "rows": examples == ROWS}
         kind, found, reasons = _written(kinds, name, temporary, how, tried=tried)
         why = " ".join(filter(None, (why, *reasons)))
-        shown = found.pop("examples", [])
-        examples = [one for one in shown if {"record", "answer"} <= one.keys()]
+        shown, beside = found.pop("examples", []), found.pop("beside", [])
+        answers = [{"record": one["record"], "answer": one["answer"]} for one in shown if "answer" in one]
         told: dict[str, Any] = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called}
-        told |= {"drawn": bool(found.pop("drawn", False)), "examples": examples}
+        told |= {"drawn": bool(found.pop("drawn", False)), "examples": answers}
         (temporary / TOLD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         for file, content in licenses(ourselves()).items():
             (temporary / file).write_bytes(content)
@@ -95,14 +107,11 @@ def write_space(
         (temporary / ".gitattributes").write_text(attributes(temporary), encoding="utf-8")
         files = [file for file in temporary.rglob("*") if file.is_file()]
         counted = {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
-    if shown:
-        message = _(
-            "Anybody will see {count} examples, rows that the run was tested on where it kept some. Look at them in {out} before you "
-            "publish."
-        )
-        observer.note(message.format(count=len(shown), out=out))
+    rows = published_rows(shown, task)
+    for line in told_of_rows(rows, len(shown)):
+        observer.note(line)
     about = {"out": str(out), "sdk": kind.name, "target": target, "title": called, "free": kind.free, "why": why}
-    return {**found, **about, "examples": len(shown), **counted}
+    return {**found, **about, "examples": len(shown), "published_rows": rows, **counted}, beside
 
 
 def _written(

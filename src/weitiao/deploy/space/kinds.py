@@ -1,7 +1,8 @@
 """The kinds of Spaces. A table: a new kind is one entry here, and a package with ``folder`` and ``trial``.
 
 Each package's ``folder`` has ``refusal(task, record) -> str``, "" where a run can become one, else why not; where its kind looks,
-``hindrance(run) -> str``, the same by what stands in the run's folder; and ``write(name, place, *, observer, trust_task, offline)``, which
+``hindrance(run) -> str``, the same by what stands in the run's folder; where its hub lends it graphics cards, ``unlent(run, task) -> str``,
+why none would be used; and ``write(name, place, *, observer, trust_task, offline)``, which
 fills an empty folder and gives a dict. Its ``trial`` has ``try_out(place, name, *, trust_task) -> dict``, which raises GateError where what
 stands in the folder does not answer as the run does, and may have ``require()``, which raises MissingPackage where this machine lacks what
 ``try_out`` needs. They are imported when they are used: each needs packages of its own.
@@ -56,6 +57,10 @@ class Kind:
         reason = str(folder.refusal(task, record))
         return str(folder.hindrance(run)) if not reason and run is not None and self.looks else reason
 
+    def unlent(self, task: Task, run: RunFolder) -> str:
+        """Why a graphics card that is lent would be of no use to a run, as far as its folder says; "" where it may be."""
+        return str(import_module(f"{self.package}.folder").unlent(run, task)) if self.lends else ""
+
     def write(self, name: str | Path, place: Path, *, observer: Observer, trust_task: bool, offline: bool, **how: Any) -> dict[str, Any]:
         """Fill an empty folder; what is to be known of it."""
         ways: dict[str, Any] = {"observer": observer, "trust_task": trust_task, "offline": offline}
@@ -74,22 +79,30 @@ class Kind:
         return dict(import_module(f"{self.package}.trial").try_out(place, name, trust_task=trust_task, **ways))
 
 
-_PROCESS = ("observer", "make")
+_PROCESS = ("observer", "make", "beside")
 # The first that a run can become is taken where none is named.
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("static", "weitiao.deploy.space.static", {"app_file": "index.html"}, free=True, looks=True, writes_by=("title",)),
+        Kind(
+            "static",
+            "weitiao.deploy.space.static",
+            {"app_file": "index.html"},
+            free=True,
+            looks=True,
+            writes_by=("title", "rows"),
+            tries_by=("observer",),
+        ),
         Kind(
             "gradio",
             "weitiao.deploy.space.gradio",
             {"app_file": "app.py"},
             targets=TARGETS,
             lends=True,
-            writes_by=("target", "zero_gpu"),
+            writes_by=("target", "zero_gpu", "rows"),
             tries_by=_PROCESS,
         ),
-        Kind("docker", "weitiao.deploy.space.docker", {"app_port": 8000, "base_path": "/docs"}, tries_by=_PROCESS),
+        Kind("docker", "weitiao.deploy.space.docker", {"app_port": 8000, "base_path": "/docs"}, writes_by=("rows",), tries_by=_PROCESS),
     )
 }
 
@@ -129,13 +142,20 @@ def possible(
             raise UsageError(_("ZeroGPU lends graphics cards to gradio alone. Leave out --zero-gpu, or take --sdk gradio."))
         if reason := kind.refusal(task, record, run):
             raise UsageError(_("This run does not become a {kind} Space: {reason}").format(kind=kind.name, reason=reason))
-        return [kind], ""
+        return _worth_a_card([kind], task, run if zero_gpu else None), ""
     offered = [kind for kind in KINDS.values() if target in kind.targets and (kind.lends or not zero_gpu)]
     refused = {kind.name: kind.refusal(task, record, run) for kind in offered}
     why = " ".join(unfit(name, reason) for name, reason in refused.items() if reason)
     if all(refused.values()):
         raise UsageError(_("This run becomes no Space. {reason}").format(reason=why))
-    return [kind for kind in offered if not refused[kind.name]], why
+    return _worth_a_card([kind for kind in offered if not refused[kind.name]], task, run if zero_gpu else None), why
+
+
+def _worth_a_card(kinds: list[Kind], task: Task, run: RunFolder | None) -> list[Kind]:
+    """The kinds, where the first of them would use a graphics card that is lent for this run. Raises UsageError where it would not."""
+    if run is not None and (reason := kinds[0].unlent(task, run)):
+        raise UsageError(reason)
+    return kinds
 
 
 def unfit(kind: str, reason: object) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.config import nearest
-from weitiao.deploy.space.folder import write_space
+from weitiao.deploy.space.folder import written_space
 from weitiao.deploy.space.kinds import HUGGINGFACE, KINDS
 from weitiao.errors import GateError, UsageError
 from weitiao.messages import _
@@ -86,7 +86,7 @@ def publish_space(
     """Write a run as a Space, try it out, and send it.
 
     Args:
-        name, out, sdk, target, zero_gpu, observer, trust_task, ways: see ``folder.write_space``.
+        name, out, sdk, target, zero_gpu, observer, trust_task, ways: see ``folder.written_space``.
         sending: where it goes. What is sent is tried out first, always.
         tried: try it out although it goes nowhere.
         how: what the kind's trial is told beside.
@@ -103,11 +103,11 @@ def publish_space(
     sending.check(target)
     tried = tried or bool(sending.repo)
     ways |= {"sdk": sdk, "target": target, "zero_gpu": zero_gpu, "tried": tried}
-    made = write_space(name, out, observer=observer, trust_task=trust_task, **ways)
+    made, beside = written_space(name, out, observer=observer, trust_task=trust_task, **ways)
     place, kind = Path(out), KINDS[made["sdk"]]
     if tried:
         try:
-            made["tried"] = kind.try_out(place, name, observer=observer, trust_task=trust_task, **(how or {}))
+            made["tried"] = kind.try_out(place, name, observer=observer, trust_task=trust_task, beside=beside, **(how or {}))
         except GateError as error:
             unsent = " " + _("Nothing was sent; what was written is in {out}.").format(out=out)
             raise GateError(error.message + unsent) from error

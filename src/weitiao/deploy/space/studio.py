@@ -29,6 +29,11 @@ def front_matter(title: str, task: Task, record: Mapping[str, Any]) -> str:
     import yaml
 
     licence = LICENCES.get(str(license_of(record) or "").lower())
-    told: dict[str, Any] = {"title": title, "domain": ["nlp"], "tags": ["weitiao", task.name], "description": short_description(task)}
+    told: dict[str, Any] = {
+        "title": title,
+        "domain": ["nlp"],
+        "tags": ["weitiao", task.name],
+        "description": short_description(task, record),
+    }
     told |= {"deployspec": {"entry_file": "app.py"}, **({"license": licence} if licence else {})}
     return f"---\n{yaml.safe_dump(told, sort_keys=False, allow_unicode=True).strip()}\n---\n"

@@ -15,6 +15,7 @@ from weitiao.deploy.container.folder import TORCH_INDEX
 from weitiao.deploy.publishing.target import check_name
 from weitiao.deploy.space.kinds import HUGGINGFACE, possible
 from weitiao.deploy.space.sending import check_hardware
+from weitiao.deploy.space.shown import ROWS, check_source
 from weitiao.deploy.space.workflow_packages import packages_of
 from weitiao.engine.base_of_run import named_again
 from weitiao.errors import RunError, UsageError
@@ -43,6 +44,7 @@ def write(
     sdk: str = "",
     zero_gpu: bool = False,
     title: str = "",
+    examples: str = ROWS,
     private: bool = False,
     hardware: str = "",
     endpoint: str = "",
@@ -58,7 +60,8 @@ def write(
         test: a labelled file in the repository that is not trained on, by which the gate decides; "" for the run's own test file.
         gate: figures that must be reached: "accuracy=0.8".
         push: OWNER/NAME on the hub.
-        sdk, zero_gpu, title: of the page, see ``write_space``. Of a run whose folder shows that it cannot become the first kind, the next.
+        sdk, zero_gpu, title, examples: of the page, see ``write_space``; without an sdk the first kind that the run can
+            become, as far as its folder shows.
         private, hardware: where it is published, see ``Sending``.
         endpoint: the hub; "" for the official one.
         overwrite: replace the workflow that stands there.
@@ -77,6 +80,7 @@ def write(
     if record.get("status") != "finished":
         raise RunError(_("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name))
     check_name(push)
+    check_source(examples)
     if not gate:
         raise UsageError(_("A workflow that publishes by itself needs a gate. Say what must be reached, for example --gate accuracy=0.8"))
     gates = _flags_of(gate, record)
@@ -101,6 +105,7 @@ def write(
     flags = [f'{flag} "${flag[2:].upper()}"' for flag, value in said.items() if value]
     switches = {"--private": private, "--zero-gpu": zero_gpu, "--trust-task": bool(record.get("task_file"))}
     flags += [flag for flag, on in switches.items() if on]
+    flags += [f"--examples {examples}"] if examples != ROWS else []
     values |= {f"GATE_{number}": demand for number, demand in enumerate(gate, 1)}
     text = render(
         "workflow.yml.j2",

@@ -24,17 +24,25 @@ def refusal(task: Task, record: Mapping[str, Any]) -> str:
 
 
 def write(
-    name: str | Path, place: Path, *, observer: Observer, trust_task: bool = False, offline: bool = False, **_how: Any
+    name: str | Path,
+    place: Path,
+    *,
+    observer: Observer,
+    trust_task: bool = False,
+    offline: bool = False,
+    rows: bool = True,
+    **_how: Any,
 ) -> dict[str, Any]:
     """Fill a folder.
 
     Args:
         name: a finished run, or an export.
         place: an empty folder.
+        rows: whether rows of the run's data may be its examples; the README asks the first of them.
 
     Returns:
-        {"form", "torch", "packages": how many are pinned, "examples": [{"record", "answer"}], "drawn", "told", "commands"}, and what the
-        export's gate found.
+        {"form", "torch", "packages": how many are pinned, "examples", "beside": see ``pairs.Answered``, "drawn", "told", "commands"}, and
+        what the export's gate found.
 
     Raises:
         MissingPackage: what serves is not installed here.
@@ -46,12 +54,13 @@ def write(
     task = tasks.of_run(source.record(), source.task, trust_task=trust_task)
     inside = partial(export, observer=observer, trust_task=trust_task, offline=offline)
     made = write_folder(name, place, inside, overwrite=False, observer=observer, trust_task=trust_task)
-    pairs, _used = answered(source, inner, task, offline=offline)
+    asked = answered(source, inner, task, offline=offline, rows=rows, observer=observer)
     publish(inner)
-    asks = request(task, pairs[0]["record"]) if pairs else ""
+    asks = request(task, asked.pairs[0]["record"]) if asked.pairs else ""
     return {
         **found(made),
-        "examples": with_pictures(pairs, task, place),
+        "examples": with_pictures(asked.pairs, task, place),
+        "beside": asked.beside,
         "drawn": bool(made.get("drawn")),
         "told": [
             _("An HTTP service, described at {path} of its address; anybody who reaches the Space may ask it.").format(path="/docs"),

@@ -5,7 +5,7 @@ environment, its command is started, and the service must answer as the run does
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,15 @@ from weitiao.observer import SILENT, Observer
 from weitiao.tasks.base import Task
 
 
-def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Observer = SILENT, trust_task: bool = False) -> dict[str, Any]:
+def try_out(
+    place: Path,
+    name: str | Path,
+    *,
+    make: Make = fresh,
+    observer: Observer = SILENT,
+    trust_task: bool = False,
+    beside: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Start a Space and ask it what the run was asked when it was written: it keeps the run's answers.
 
     Args:
@@ -26,6 +34,7 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
         name: the run.
         make: makes the environment that it runs in.
         trust_task: its own task file may run.
+        beside: further examples, with the run's answers, which do not stand in its folder.
 
     Returns:
         {"asked": how many examples, "equal": how many of them were answered as the run does}.
@@ -33,7 +42,7 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
     Raises:
         GateError: it cannot be installed, does not start, or does not answer as the run does.
     """
-    told = asked(place, trust_task=trust_task)
+    told = asked(place, trust_task=trust_task, beside=beside)
     installs, words = steps(place / "Dockerfile")
     with started(place, make, installs, lambda python, port: _on(python, port, words), ready="/ready", observer=observer) as address:
         observer.note(_("Asking the Space."))

@@ -20,8 +20,9 @@ from weitiao import tasks
 from weitiao.deploy.container.folder import TORCH_INDEX
 from weitiao.deploy.container.pinned import closure, ourselves, pinned
 from weitiao.deploy.container.wheel import write_wheel
-from weitiao.deploy.lightest import PACKAGE, form_of, further, put
+from weitiao.deploy.lightest import MERGED, PACKAGE, form_of, further, put, torch_free_form
 from weitiao.deploy.public import publish
+from weitiao.deploy.runtime import is_torch_free
 from weitiao.deploy.space.kinds import MODELSCOPE
 from weitiao.deploy.space.pairs import answered, with_pictures
 from weitiao.errors import MissingPackage, UsageError
@@ -41,6 +42,26 @@ def refusal(task: Task, record: Mapping[str, Any]) -> str:
     return ""
 
 
+def unlent(run: RunFolder, task: Task) -> str:
+    """Why nothing would use a graphics card that is lent, "" where something may."""
+    form = "" if form_of(run) == MERGED else torch_free_form(run, task)
+    return _unlent(form, run) if form else ""
+
+
+def _unlent(form: str, run: RunFolder) -> str:
+    if is_torch_free(run.record()):
+        message = _(
+            "{path} answers without PyTorch ({form}), so there is nothing to put on a graphics card. Leave out --zero-gpu, or give the run "
+            "that it was made from, exported with: weitiao export RUN --to merged"
+        )
+    else:
+        message = _(
+            "{path} answers without PyTorch (as {form}), so there is nothing to put on a graphics card. Leave out --zero-gpu; or to have "
+            "it answer with PyTorch all the same, type: weitiao export {path} --to merged --out {out} && weitiao space {out} --zero-gpu"
+        )
+    return message.format(path=run.path, form=form, out=f"exports/{run.path.absolute().name}")
+
+
 def write(
     name: str | Path,
     place: Path,
@@ -50,6 +71,7 @@ def write(
     offline: bool = False,
     target: str = "",
     zero_gpu: bool = False,
+    rows: bool = True,
     **_how: Any,
 ) -> dict[str, Any]:
     """Fill a folder.
@@ -59,10 +81,11 @@ def write(
         place: an empty folder.
         target: the hub.
         zero_gpu: for a graphics card that the hub lends.
+        rows: whether rows of the run's data may be its examples.
 
     Returns:
-        {"form", "torch", "packages": how many are pinned, "examples": [{"record", "answer"}], "drawn", "metadata", "told", "commands"}, and
-        what the export's gate found.
+        {"form", "torch", "packages": how many are pinned, "examples", "beside": see ``pairs.Answered``, "drawn", "metadata", "told",
+        "commands"}, and what the export's gate found.
 
     Raises:
         MissingPackage: gradio is not installed here.
@@ -75,13 +98,13 @@ def write(
     source = RunFolder.open(name)
     task = tasks.of_run(source.record(), source.task, trust_task=trust_task)
     inner = RunFolder(place / RUN)
-    proof = put(source, task, inner, partial(export, observer=observer, trust_task=trust_task, offline=offline), observer)
-    pairs, used = answered(source, inner, task, offline=offline)
-    if zero_gpu and not used.torch:
-        message = _("This run answers without PyTorch ({form}), so there is nothing to put on a graphics card. Leave out --zero-gpu.")
-        raise UsageError(message.format(form=form_of(inner)))
+    inside = partial(export, observer=observer, trust_task=trust_task, offline=offline)
+    proof = put(source, task, inner, inside, observer, with_torch=zero_gpu)
+    told = answered(source, inner, task, offline=offline, rows=rows, observer=observer)
+    if zero_gpu and not told.used.torch:
+        raise UsageError(_unlent(form_of(inner), source))
     publish(inner)
-    examples = with_pictures(pairs, task, place)
+    examples, used = with_pictures(told.pairs, task, place), told.used
     unpack_weitiao(place)
     lines = requirements(further(used), cpu=not zero_gpu, gradio=gradio if target == MODELSCOPE else "")
     (place / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -94,6 +117,7 @@ def write(
         "torch": used.torch,
         "packages": sum("==" in line for line in lines),
         "examples": examples,
+        "beside": told.beside,
         "drawn": bool(proof.get("drawn")),
         "metadata": {"sdk_version": gradio, "python_version": python, **({"suggested_hardware": "zero-a10g"} if zero_gpu else {})},
         "told": _told(target, zero=zero_gpu, torch=used.torch),

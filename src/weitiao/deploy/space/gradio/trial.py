@@ -22,7 +22,15 @@ from weitiao.observer import SILENT, Observer
 from weitiao.tasks.base import Task
 
 
-def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Observer = SILENT, trust_task: bool = False) -> dict[str, Any]:
+def try_out(
+    place: Path,
+    name: str | Path,
+    *,
+    make: Make = fresh,
+    observer: Observer = SILENT,
+    trust_task: bool = False,
+    beside: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
     """Start a Space and ask it what the run was asked when it was written: it keeps the run's answers.
 
     Args:
@@ -30,6 +38,7 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
         name: the run.
         make: makes the environment that it runs in.
         trust_task: its own task file may run.
+        beside: further examples, with the run's answers, which do not stand in its folder.
 
     Returns:
         {"asked": how many examples, "equal": how many of them were answered as the run does}.
@@ -37,7 +46,7 @@ def try_out(place: Path, name: str | Path, *, make: Make = fresh, observer: Obse
     Raises:
         GateError: it cannot be installed, does not start, or does not answer as the run does.
     """
-    told = asked(place, trust_task=trust_task)
+    told = asked(place, trust_task=trust_task, beside=beside)
     program = (place / "app.py").read_text(encoding="utf-8")
     # In one go, as a hub does: what cannot stand beside gradio and its extras is found here.
     platform = [f"gradio[oauth,mcp]=={_gradio(place)}", "huggingface_hub", "spaces"]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from weitiao import tasks
 from weitiao.deploy import gate, torch_free
 from weitiao.deploy.costs import judged
-from weitiao.deploy.demo.examples import examples
+from weitiao.deploy.demo.examples import chosen, language_of
 from weitiao.deploy.export import export
 from weitiao.deploy.runtime import OnnxBackend, is_torch_free, load_export, open_session
 from weitiao.deploy.space.static import runtime
@@ -93,6 +93,7 @@ def write(
     trust_task: bool = False,
     offline: bool = False,
     title: str = "",
+    rows: bool = True,
     **how: Any,
 ) -> dict[str, Any]:
     """Write the page of a run into an empty folder.
@@ -102,11 +103,13 @@ def write(
         place: the folder, which is there.
         trust_task: the run's own task file may run.
         title: what the page is called; "" for the run's name.
+        rows: whether rows of the run's data may be its examples.
         how: further arguments of ``export``.
 
     Returns:
         {"sdk": "static", "form", "weights": bits they are kept in, "files": names, "bytes": of all, "transferred": of what a visitor
-        fetches, "headers": that the page should be served with, "examples", "proof": what sets the page's model apart from the run}.
+        fetches, "headers": that the page should be served with, "examples": [{"record", "place": where its row stands, {} where it is
+        none}], "proof": what sets the page's model apart from the run}.
 
     Raises:
         ModelError: no page answers as this run does; the message says why.
@@ -137,15 +140,21 @@ def write(
     shutil.copyfile(runtime.files() / runtime.LICENSE, place / "LICENSE-onnxruntime.txt")
     binary = gzip.decompress((place / runtime.BINARY).read_bytes())
     files["runtime"] = _described(runtime.BINARY, (place / runtime.BINARY).stat().st_size, binary)
-    shown = examples(task, predictor.spec, run)
-    table = table_of(title or named(record, name), task, predictor, record, files, shown, proof)
+    shown = chosen(task, predictor.spec, run if rows else None, language=language_of(record))
+    table = table_of(title or named(record, name), task, predictor, record, files, [one.record for one in shown], proof)
     (place / TABLE).write_text(json.dumps(table, ensure_ascii=False, separators=(",", ":")) + "\n", encoding="utf-8")
     (place / "export.json").write_text(json.dumps({"task": task.name, "spec": predictor.spec, "graph": record["export"]["graph"]}) + "\n")
     there = sorted(file for file in place.rglob("*") if file.is_file())
     total = sum(file.stat().st_size for file in there)
     spared = sum((place / file).stat().st_size for file in ("export.json", "LICENSE-onnxruntime.txt"))
-    told = {"sdk": "static", "form": FORM, "weights": proof["weights"], "files": [file.relative_to(place).as_posix() for file in there]}
-    return {**told, "bytes": total, "transferred": total - spared, "headers": HEADERS, "examples": shown, "proof": proof}
+    told: dict[str, Any] = {
+        "sdk": "static",
+        "form": FORM,
+        "weights": proof["weights"],
+        "files": [file.relative_to(place).as_posix() for file in there],
+    }
+    told |= {"bytes": total, "transferred": total - spared, "headers": HEADERS, "proof": proof}
+    return {**told, "examples": [{"record": one.record, "place": one.place} for one in shown]}
 
 
 def _check(task: Task, record: Mapping[str, Any], name: str | Path) -> None:
@@ -168,7 +177,8 @@ def _smallest(
     if not small(exported.graph, out):
         return exported.graph, plain
     records, held = gate.held_out(run, predictor.task, gate.most_of(predictor.task))
-    proof = gate.parity(predictor, opened(predictor, out, record["export"]["graph"]), records, held=held)
+    observer.note(_("Making the weights small, and asking the page's model what the run was asked."))
+    proof = gate.parity(predictor, opened(predictor, out, record["export"]["graph"]), records, held=held, observer=observer)
     cost = judged(predictor.task, proof) if "lost" in proof else None
     if cost is None or not cost.too_high:
         return out, {**proof, "weights": 8}

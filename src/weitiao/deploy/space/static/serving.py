@@ -4,6 +4,7 @@ knows no model and no browser.
 
 import mimetypes
 import queue
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ def served(folders: Mapping[str, Path], contents: Mapping[str, bytes] = {}, head
         def log_message(self, *_words: Any) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = _Quiet(("127.0.0.1", 0), Handler)
     told = Served(f"http://127.0.0.1:{server.server_port}/")
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -78,6 +79,14 @@ def served(folders: Mapping[str, Path], contents: Mapping[str, bytes] = {}, head
     finally:
         server.shutdown()
         server.server_close()
+
+
+class _Quiet(ThreadingHTTPServer):
+    """Says nothing of browsers that go away in the middle of a request: each does when it is closed."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def _file(folders: Mapping[str, Path], path: str) -> Path | None:

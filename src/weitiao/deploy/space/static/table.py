@@ -13,6 +13,7 @@ from weitiao.deploy.space.static.words import in_both, said
 from weitiao.messages import _
 from weitiao.metrics import title
 from weitiao.quantities import size
+from weitiao.report.licenses import NAMELESS
 from weitiao.tasks.base import Spec, Task
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ def _about(task: Task, record: Mapping[str, Any], files: Mapping[str, Any], proo
     notes = [_("Your browser fetches {size} once and keeps it.").format(size=size(fetched)), *_loss(proof)]
     license = (record.get("base_model") or {}).get("license")
     shown = [fact for fact in facts(task, {**record, "export": None}) if fact.get("mood") is None]
-    shown += [{"title": _("License of the base"), "value": str(license)}] if license else []
+    spelled = _("its own, see its card") if str(license).lower() in NAMELESS else str(license)
+    shown += [{"title": _("License of the base"), "value": spelled}] if license else []
     notes += [_("Made with weitiao; computed by ONNX Runtime Web {version} (MIT).").format(version=runtime.version())]
     return {"eyebrow": _("In your browser"), "summary": _(task.summary), "facts": shown, "notes": notes}
 

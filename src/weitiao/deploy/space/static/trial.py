@@ -8,7 +8,7 @@ import queue
 import re
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 from weitiao import tasks
 from weitiao.data.language import SCRIPT_RANGES
 from weitiao.deploy import gate
-from weitiao.deploy.demo.examples import examples
 from weitiao.deploy.runtime import open_export
 from weitiao.deploy.space.likeness import APART, distance
 from weitiao.deploy.space.static import chromium
@@ -25,6 +24,7 @@ from weitiao.deploy.space.static.serving import Served, served
 from weitiao.deploy.space.static.table import TABLE
 from weitiao.errors import GateError
 from weitiao.messages import _
+from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -75,7 +75,13 @@ def require() -> None:
 
 
 def try_out(
-    place: Path, name: str | Path, *, rows: int = gate.MOST, trust_task: bool = False, headers: Mapping[str, str] = HEADERS
+    place: Path,
+    name: str | Path,
+    *,
+    rows: int = gate.MOST,
+    trust_task: bool = False,
+    headers: Mapping[str, str] = HEADERS,
+    observer: Observer = SILENT,
 ) -> dict[str, Any]:
     """Open a page and hold it to what its own model says in Python.
 
@@ -84,6 +90,7 @@ def try_out(
         name: the run, or the export, that it was written from: it has the held-out rows and the task.
         rows: how many of them are asked; with 1 no hard texts are either, which is a smoke test.
         headers: what the folder is served with.
+        observer: is told how many of them have been asked.
 
     Returns:
         {"rows": held-out rows that it answered, "too_long", "refused": those that are longer than a page reads, and those that it says are
@@ -100,15 +107,16 @@ def try_out(
     with tempfile.TemporaryDirectory() as scratch:
         predictor = _carried(place, task, Path(scratch))
         every = list(gate.held_out(run, task, rows)[0])
-        shown = examples(task, predictor.spec, run)
-        inputs = json.loads((place / TABLE).read_text(encoding="utf-8"))["inputs"]
+        table = json.loads((place / TABLE).read_text(encoding="utf-8"))
+        inputs, shown = table["inputs"], table["examples"]
         held = [record for record in every if all(_fits(record.get(name), about["longest"]) for name, about in inputs.items())]
         too_long = len(every) - len(held)
         held = held or [task.prepare({**dict.fromkeys(task.fields), **shown[0]})]
         names = list(inputs)
         asked = [_asked(record, names) for record in held]
         hard = [] if rows == 1 else _hard(asked[0], names)
-        told, sent = _opened(place, program, [*asked, *hard], [*(_asked(one, names) for one in shown), *asked], headers)
+        observer.note(_("Opening the page in Chromium."))
+        told, sent = _opened(place, program, [*asked, *hard], [*shown, *asked], headers, observer)
         found = _compared(predictor, [*held, *({**held[0], **record} for record in hard)], told["answers"], len(held))
     answers = told["answers"]
     times = sorted(answer["ms"] for answer in answers[: len(held)] if "ms" in answer)
@@ -160,13 +168,19 @@ def _hard(like: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]
 
 
 def _opened(
-    place: Path, program: str, records: Sequence[Mapping[str, Any]], shown: Sequence[Mapping[str, Any]], headers: Mapping[str, str]
+    place: Path,
+    program: str,
+    records: Sequence[Mapping[str, Any]],
+    shown: Sequence[Mapping[str, Any]],
+    headers: Mapping[str, str],
+    observer: Observer,
 ) -> tuple[dict[str, Any], int]:
     """What the page answered, and how many bytes it fetched for that."""
     work = json.dumps({"records": records, "shown": shown}).encode()
     with served({"/": place, "/.trial/": TRIAL}, {"/.trial/work.json": work}, headers) as server:
         with chromium.opened(f"{server.url}.trial/index.html", program) as browser:
-            told = _heard(server, browser)
+            told = _heard(server, browser, lambda done: observer.progress("ask", done, len(records), {}))
+            observer.progress("ask", len(records), len(records), {})
         sent = sum(bytes for path, bytes in server.sent.items() if not path.startswith("/.trial/"))
     if "failed" in told:
         message = _("The page does not open in Chromium: {reason}. Nothing was published.")
@@ -174,7 +188,7 @@ def _opened(
     return told, sent
 
 
-def _heard(server: Served, browser: chromium.Opened) -> dict[str, Any]:
+def _heard(server: Served, browser: chromium.Opened, alive: Callable[[int], None]) -> dict[str, Any]:
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         try:
@@ -186,6 +200,8 @@ def _heard(server: Served, browser: chromium.Opened) -> dict[str, Any]:
             continue
         if path.endswith("/done"):
             return dict(json.loads(content))
+        if path.endswith("/alive"):
+            alive(int(json.loads(content)))
         end = time.monotonic() + PATIENCE
     message = _("The page said nothing for {seconds:.0f} s in Chromium, whose own last words are: {said}. Nothing was published.")
     raise GateError(message.format(seconds=PATIENCE, said=browser.last_words() or "-"))

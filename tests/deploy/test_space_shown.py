@@ -1,0 +1,177 @@
+"""What of somebody's data a Space shows: the rows that it says it shows, and no other, or none; and what is refused before minutes are
+spent on it.
+"""
+
+import gzip
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import weitiao
+from tests.browser import CHROMIUM
+from tests.cli.conftest import Outcome
+from tests.cli.conftest import command as command
+from tests.conftest import make_model, sentences, write_csv
+from tests.deploy.test_serve import trained
+from tests.deploy.test_space import present
+from tests.own_tasks import QUICK
+from weitiao import tasks
+from weitiao.deploy.demo.examples import chosen
+from weitiao.deploy.export import export
+from weitiao.deploy.space.folder import write_space
+from weitiao.deploy.space.kinds import KINDS
+from weitiao.deploy.space.sending import publish_space
+from weitiao.deploy.space.shown import OWN, SOURCES
+from weitiao.errors import UsageError
+from weitiao.runs import RunFolder
+
+pytest.importorskip("onnx")
+pytest.importorskip("gradio", reason="the package gradio is not installed")
+
+ROWS = sentences(80)
+FOLDERS = [
+    pytest.param({"sdk": "gradio"}, id="gradio"),
+    pytest.param({"sdk": "docker"}, id="docker"),
+    pytest.param({"target": "modelscope"}, id="modelscope"),
+    pytest.param({"sdk": "static"}, id="static"),
+]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    data = write_csv(folder / "private.csv", list(ROWS))
+    return weitiao.train(str(data), model=str(make_model(folder / "base")), out=str(folder / "reviews"), **QUICK).path
+
+
+@pytest.fixture(scope="module")
+def exported(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run without torch, which becomes a Space in no time."""
+    out = tmp_path_factory.mktemp("exported") / "onnx"
+    export(run, "onnx", out)
+    return out
+
+
+def rows_in(folder: Path) -> set[str]:
+    """The rows of the data that can be read anywhere in a folder, in files that are packed as well."""
+    found = set()
+    for file in folder.rglob("*"):
+        if file.is_file():
+            content = gzip.decompress(file.read_bytes()) if file.suffix == ".gz" else file.read_bytes()
+            found |= {text for text, _label in ROWS if text.encode() in content}
+    return found
+
+
+@pytest.mark.parametrize("how", FOLDERS)
+def test_no_row_of_the_data_is_in_it_or_those_that_it_names(how: dict[str, str], exported: Path, tmp_path: Path) -> None:
+    if how.get("sdk") == "static":
+        pytest.importorskip("weitiao_web", reason="the package weitiao-web is not installed (pip install weitiao[space])")
+    made = write_space(exported, tmp_path / "rows", **how)  # type: ignore[arg-type]
+    named = {one["text"] for one in made["published_rows"]}
+    there = rows_in(tmp_path / "rows")
+    assert len(made["published_rows"]) == made["examples"] == len(there) > 1
+    assert all(any(text.startswith(short.rstrip("…")) for short in named) for text in there)
+    places = {(one["row"], one["source"]) for one in made["published_rows"]}
+    assert places <= {(number, "private.csv") for number in range(2, len(ROWS) + 2)} and len(places) == made["examples"]
+    for one in made["published_rows"]:  # the number under which it stands in the file
+        assert ROWS[one["row"] - 2][0].startswith(one["text"].rstrip("…"))
+    none = write_space(exported, tmp_path / "none", examples=OWN, **how)  # type: ignore[arg-type]
+    assert rows_in(tmp_path / "none") == set() and none["published_rows"] == [] and none["examples"] == 1
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no Chromium is installed (on Debian: apt-get install chromium)")
+def test_a_page_without_rows_is_held_to_them_all_the_same(exported: Path, tmp_path: Path) -> None:
+    pytest.importorskip("weitiao_web", reason="the package weitiao-web is not installed (pip install weitiao[space])")
+    write_space(exported, tmp_path / "page", sdk="static", examples=OWN)
+    found = KINDS["static"].try_out(tmp_path / "page", exported)
+    assert found["rows"] == len(list(RunFolder(exported).predictions())) and found["labels_equal"] == 1.0
+
+
+@pytest.mark.parametrize("sdk", ["gradio", "docker"])
+def test_a_space_without_rows_is_tried_with_some_all_the_same(sdk: str, exported: Path, tmp_path: Path) -> None:
+    made = publish_space(exported, tmp_path / "space", sdk=sdk, examples=OWN, tried=True, how={"make": present})
+    assert made["tried"] == {"asked": 3, "equal": 3} and not rows_in(tmp_path / "space")
+    assert len(json.loads((tmp_path / "space" / "space.json").read_text(encoding="utf-8"))["examples"]) == 1 and "beside" not in made
+
+
+def test_which_rows_anybody_will_see_is_said(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
+    asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
+    done = command(*asked)
+    assert done.code == 0, done.err
+    rows = write_space(exported, tmp_path / "again", sdk="docker")["published_rows"]
+    assert "rows published" in done.out and str(rows[0]["row"]) in done.out
+    assert all(f"row {one['row']} of private.csv: {one['text']}" in done.err for one in rows)
+    assert "--examples task --overwrite" in done.err
+    none = command(*asked, "--examples", "task", "--overwrite")
+    assert none.code == 0 and "No row of the data is in it" in none.err and "none" in none.out
+    assert "--examples task" in none.err.rsplit("weitiao space", 1)[1]  # as it was made, so it is published
+    assert command(*asked, "--examples", "task", "--overwrite", "--json").json["published_rows"] == []
+    wrong = command("space", str(exported), "--out", str(tmp_path / "other"), "--examples", "taks")
+    assert wrong.code == 2 and "rows, task" in wrong.err and 'Did you mean "task"?' in wrong.err and not (tmp_path / "other").exists()
+
+
+def test_the_help_page_names_the_sources_that_there_are() -> None:
+    from weitiao.cli.spaces import EXAMPLES
+
+    assert EXAMPLES == SOURCES
+
+
+@pytest.mark.parametrize("task", tasks.all_tasks().values(), ids=lambda task: task.name)
+def test_there_is_an_example_of_every_task_in_both_languages(task: Any) -> None:
+    english, chinese = (chosen(task, {"labels": ["a", "b"]}, None, language=language) for language in ("en", "zh"))
+    assert len(english) == len(chinese) == 1 and not english[0].place
+    for one in (english[0], chinese[0]):
+        task.asked(task.prepare({**dict.fromkeys(task.fields), **one.record}))
+    texts = [json.dumps({name: one[0].record[name] for name in one[0].record}, ensure_ascii=False) for one in (english, chinese)]
+    assert not any("\u4e00" <= letter <= "\u9fff" for letter in texts[0]) and any("\u4e00" <= letter <= "\u9fff" for letter in texts[1])
+
+
+@pytest.fixture
+def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing may be exported: that is what takes minutes."""
+
+    def refused(*_given: Any, **_named: Any) -> None:
+        raise AssertionError("it was exported")
+
+    for module in ("weitiao.deploy.export.export", "weitiao.deploy.space.static.folder.export"):
+        monkeypatch.setattr(module, refused)
+
+
+@pytest.mark.usefixtures("no_export")
+def test_a_tokenizer_that_no_browser_reads_is_noticed_before_it_is_exported(run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    file = RunFolder(copy).tokenizer
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"normalizer": {"type": "NFKC"}}), encoding="utf-8")
+    with pytest.raises(UsageError, match="does not become a static Space: its tokenizer has a normalizer of the kind NFKC"):
+        write_space(copy, tmp_path / "space", sdk="static")
+    assert not (tmp_path / "space").exists()
+
+
+@pytest.mark.usefixtures("no_export")
+def test_a_graphics_card_for_what_needs_none_is_refused_at_once(
+    run: Path, exported: Path, tmp_path: Path, command: Callable[..., Outcome]
+) -> None:
+    done = command("space", str(run), "--zero-gpu", "--out", str(tmp_path / "space"))
+    assert done.code == 2 and "Leave out --zero-gpu" in done.err and "--to merged --out exports/reviews" in done.err, done.err
+    with pytest.raises(UsageError, match=r"answers without PyTorch \(onnx\).*weitiao export RUN --to merged"):
+        write_space(exported, tmp_path / "space", zero_gpu=True)
+    assert not (tmp_path / "space").exists()
+
+
+@pytest.mark.usefixtures("no_export")
+def test_so_is_one_for_a_model_that_ctranslate2_writes_with(tmp_path: Path) -> None:
+    pytest.importorskip("ctranslate2")
+    with pytest.raises(UsageError, match=r"answers without PyTorch \(as ctranslate2\)"):
+        write_space(trained(tmp_path, "summarization", "t5"), tmp_path / "space", zero_gpu=True)
+
+
+def test_what_was_exported_with_torch_may_have_one(run: Path, tmp_path: Path) -> None:
+    export(run, "merged", tmp_path / "merged")
+    made = write_space(tmp_path / "merged", tmp_path / "space", zero_gpu=True)
+    assert (made["sdk"], made["form"], made["torch"]) == ("gradio", "merged", True)
+    assert (tmp_path / "space" / "run" / "model" / "model.safetensors").is_file()
+    assert not (tmp_path / "space" / "run" / "predictions.jsonl").exists()

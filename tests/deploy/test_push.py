@@ -226,7 +226,7 @@ def test_a_card_says_how_plain_transformers_loads_what_it_has_no_pipeline_for(hu
     rows = [{"question": f"when {number}", "context": context, "answers": ["may", "june"][number % 2]} for number in range(24)]
     data = tmp_path / "qa.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    run = train_tiny(data=str(data), task="question-answering", epochs=1, doc_stride=4)
+    run = train_tiny(data=str(data), task="question-answering", valid=str(data), test=str(data), epochs=1, doc_stride=4)
     push(run.path, "ann/qa", endpoint=hub.url)
     held = hub.repositories["ann/qa"].files
     card = held["README.md"].decode()

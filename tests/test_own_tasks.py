@@ -275,3 +275,18 @@ def test_the_record_of_a_run_is_a_config_whose_task_is_the_kept_one(run: weitiao
 
 def test_loading_runs_nothing_on_the_disk(run: weitiao.Run) -> None:
     assert not list((run.path / "task").rglob("__pycache__"))
+
+
+def test_a_percentage_of_a_figure_of_its_own_is_one_of_one(command: Command, tiny_model: Path, tmp_path: Path) -> None:
+    """Its BLEU goes from 0 to 1, whatever others' does."""
+    scoring = PLAIN.replace(
+        '    summary = "A label."\n',
+        '    summary = "A label."\n\n    def score(self, *given):\n'
+        "        found = super().score(*given)\n        return {**found, 'metrics': {**found['metrics'], 'bleu': 0.4}}\n",
+    )
+    data, out = str(write_csv(tmp_path / "rows.csv", ROWS)), str(tmp_path / "run")
+    weitiao.train(data, task=written(tmp_path / "mine", scoring), model=str(tiny_model), out=out, **QUICK)
+    assert command("evaluate", out, data, "--at-least", "bleu=30%").code == 0
+    missed = command("evaluate", out, data, "--at-least", "bleu=50%")
+    assert missed.code == 8 and "0.5 at least" in missed.err
+    assert command("evaluate", "nowhere", data, "--at-least", "much").code == 2

@@ -40,10 +40,10 @@ def test_verbs_are_grouped(command: Command) -> None:
     assert places == sorted(places)
 
 
-@pytest.mark.parametrize("verb", ["predict", "evaluate", "serve", "demo"])
+@pytest.mark.parametrize("verb", ["predict", "evaluate", "demo"])
 def test_the_number_format_of_answers_has_one_default(command: Command, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "300")
-    (line,) = [line for line in command(verb, "--help").out.splitlines() if "--precision" in line] or [""]
+    (line,) = [line for line in command(verb, "--help").out.splitlines() if "--precision" in line]
     assert "default: auto" not in line  # that is a training's
     assert "default: auto" in next(line for line in command("train", "--help").out.splitlines() if "--precision" in line)
 

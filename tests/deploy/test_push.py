@@ -221,6 +221,20 @@ def test_an_adapter_on_a_base_of_the_hub(
     assert [answer["label"] for answer in fetched.predict(TEXTS)]
 
 
+def test_a_card_says_how_plain_transformers_loads_what_it_has_no_pipeline_for(hub: HubStandIn, train_tiny: Train, tmp_path: Path) -> None:
+    context = "the old bridge was opened in may and the new bridge was opened in june"
+    rows = [{"question": f"when {number}", "context": context, "answers": ["may", "june"][number % 2]} for number in range(24)]
+    data = tmp_path / "qa.jsonl"
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    run = train_tiny(data=str(data), task="question-answering", valid=str(data), test=str(data), epochs=1, doc_stride=4)
+    push(run.path, "ann/qa", endpoint=hub.url)
+    held = hub.repositories["ann/qa"].files
+    card = held["README.md"].decode()
+    assert "Plain transformers loads it" in card
+    told = run_card(card, {"ann/qa": write(tmp_path / "fetched", held)})
+    assert type(told["model"]).__name__ == "BertForQuestionAnswering"
+
+
 def test_a_run_that_is_not_finished_is_not_pushed(mine: weitiao.Run, hub: HubStandIn) -> None:
     RunFolder(mine.path).update(status="interrupted")
     with pytest.raises(RunError, match="not finished"):

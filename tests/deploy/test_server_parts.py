@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from tests.deploy.servers import Writer
 from weitiao import tasks
 from weitiao.asking import needed
+from weitiao.deploy.server import openai
 from weitiao.deploy.server.answering import Answerer, before_stops
 from weitiao.deploy.server.batcher import AGEING, MOST, PASSED, Batcher, Job
 from weitiao.deploy.server.crew import workers_for
@@ -152,6 +153,23 @@ def test_every_task_has_a_schema_and_an_example_that_fits_it(task: tasks.base.Ta
             kind.validate_python(wrong)
         assert str(example[task.inputs[0].name])[:20] not in str(raised.value)
     assert kind.json_schema()["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "asked"),
+    [
+        ("text-generation", {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}, True),
+        ("text-generation", {"messages": [{"role": "system", "content": "a"}]}, False),
+        ("text-generation", {"messages": []}, False),
+        ("text-generation", {"messages": None}, False),
+        ("text-generation", {"other": "a"}, False),
+        ("feature-extraction", {"text": "a"}, True),
+        ("feature-extraction", {"text": None}, False),
+    ],
+)
+def test_an_example_that_an_openai_page_would_refuse_is_left_out(name: str, record: dict[str, object], asked: bool) -> None:
+    served = Served("a", tasks.get(name), {}, facts={"example": record})
+    assert len(openai.examples(served)) == int(asked)
 
 
 def test_a_second_text_is_refused_where_single_ones_were_learned() -> None:

@@ -133,3 +133,13 @@ def test_a_learning_rate_that_must_be_a_slip_is_warned_about(train_tiny: Train) 
     assert not any("--lr" in warning for warning in heard.warnings)
     train_tiny(epochs=1, lr=5, observer=heard, overwrite=True)
     assert sum("--lr 5 is 100,000 times what suits --method full (5e-05)" in warning for warning in heard.warnings) == 1
+
+
+def test_a_blank_models_learning_rate_is_compared_with_its_own(reviews: Path) -> None:
+    settings: dict[str, Any] = {"model": "blank:bert", "max_length": 32, "threads": 1}
+    heard = Listener()
+    api.plan(str(reviews), **settings, lr=0.5, observer=heard)  # 10,000 times what suits a base, and 500 times what suits this
+    assert not any("--lr" in warning for warning in heard.warnings)
+    api.plan(str(reviews), **settings, lr=5, observer=heard)
+    (warning,) = [warning for warning in heard.warnings if "--lr" in warning]
+    assert "--lr 5 is 5,000 times what suits a blank model (0.001)" in warning and "base" not in warning

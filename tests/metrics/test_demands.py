@@ -40,7 +40,7 @@ def test_at_least_is_not_for_what_should_be_small() -> None:
     [
         ("accuracy=80", r"accuracy=80 can never be: accuracy is between 0 and 1\. Did you mean accuracy=0\.8, which is accuracy=80%\?"),
         ("f1_macro=1.01", r"macro F1 is between 0 and 1\.$"),
-        ("accuracy=800%", r"accuracy=8 can never be"),
+        ("accuracy=800%", r"accuracy=8 can never be: accuracy is between 0 and 1\.$"),
         ("accuracy=-0.1", r"between 0 and 1\.$"),
         ("pearson=-2", r"between -1 and 1\.$"),
         ("bleu=101", r"between 0 and 100\.$"),
@@ -58,8 +58,10 @@ def test_a_perplexity_below_one_is_refused_and_percents_are_of_what_a_figure_can
     with pytest.raises(UsageError, match="perplexity is at least 1"):
         foresee_demands([], [Demand("perplexity", 0.5)], {})
     assert parse_demands(["bleu=30%", "accuracy=30%", "mine=30%", "mae=30%"], "--at-least") == [
-        *(Demand("bleu", 30.0), Demand("accuracy", 0.3), Demand("mine", 0.3), Demand("mae", 0.3)),
+        *(Demand("bleu", 30.0, True), Demand("accuracy", 0.3, True), Demand("mine", 0.3, True), Demand("mae", 0.3, True)),
     ]
+    # Nobody knows up to what a figure goes that somebody's own task calls BLEU.
+    assert parse_demands(["bleu=30%", "bleu=30"], "--at-least", own=True) == [Demand("bleu", 0.3, True), Demand("bleu", 30.0)]
 
 
 def test_a_figure_that_nobody_knows_is_named_before_the_work_with_the_nearest() -> None:

@@ -123,6 +123,7 @@ def test_nobody_is_told_to_install_what_no_index_has(make_run, monkeypatch):
     run = make_run()
     text = card_of(run).text
     assert "pip install weitiao" not in text and 'pip install "weitiao' not in text and "pip install 'weitiao" not in text
+    assert "package index" not in text  # a card outlives what is known of that
     assert '`pip install ".[train]"`' in text and "weitiao-" in text and "-py3-none-any.whl[train]" in text
     assert text.index("pipeline(") < text.index("weitiao predict")
     (run.path / "model").mkdir(exist_ok=True)
@@ -152,3 +153,24 @@ def test_a_task_that_transformers_has_no_pipeline_for_is_loaded_by_its_class(mak
     for odd in ('["a b"]', "5", "[]", "{}", "null"):
         (run.model / "config.json").write_text(f'{{"architectures": {odd}}}')
         assert "from_pretrained" not in card_of(run).text
+
+
+def test_an_adapters_card_says_how_peft_loads_it_and_no_class_of_its_base(make_run):
+    """Beside an adapter stands its base's config, which names a class that nothing in the folder is of."""
+    run = make_run(task="question-answering")
+    settings = {**run.record()["settings"], "method": "lora"}
+    run.model.mkdir(exist_ok=True)
+    (run.model / "config.json").write_text('{"architectures": ["BertForQuestionAnswering"]}')
+    bases = (
+        ({"id": "google-bert/bert-base-cased", "source": "cache"}, True),
+        ({"id": "my-base", "source": "folder"}, False),
+        ({"id": "offline:zh-mini", "source": "offline"}, False),
+    )
+    for base, on_a_hub in bases:
+        run.update(settings=settings, base_model={**base, "license": ""})
+        text = card_of(run).text
+        assert "Plain transformers loads it" not in text and "BertForQuestionAnswering" not in text
+        assert 'PeftModel.from_pretrained(base, "./model")' in text
+        assert (f'AutoModelForQuestionAnswering.from_pretrained("{base["id"]}")' in text) is on_a_hub
+        assert (f'from_pretrained("{base["id"]}"' in text) is on_a_hub
+        assert (f"# base: {base['id']}, with the head for this task" in text) is not on_a_hub

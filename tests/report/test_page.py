@@ -8,6 +8,7 @@ import pytest
 
 from weitiao import messages
 from weitiao.report import charts, write_report
+from weitiao.report.page import describe
 from weitiao.runs import RunFolder
 
 VOID = {"meta", "link", "br", "img", "hr", "input"}
@@ -192,6 +193,7 @@ def test_a_task_that_nobody_here_knows(make_run):
     record = run.record()
     run.update(evaluation={"split": "test", "rows": 9, "headline": "mae", "metrics": {"mae": 0.41}, "intervals": {}, "baselines": {}})
     assert record["task"] == "my-own-task"
+    assert describe(run.record()).keys() == describe({"task": "regression"}).keys()
     page = page_of(run)
     assert "mean absolute error" in page.words and "0.410" in page.words and "Label by label" not in page.words
 

@@ -55,7 +55,7 @@ def group() -> Any:
 
     made: Any = typer.main.get_command(app)
     # On the help page the main job comes first, and in it what a newcomer begins with, whichever file a verb stands in.
-    begun_with = [callback for callback, verb in VERBS.items() if verb.callback.__module__ == verbs.__name__]
+    begun_with = [name for name, verb in VERBS.items() if verb.callback.__module__ == verbs.__name__]
     made.commands = Verbs(dict(sorted(VERBS.items(), key=lambda item: (PANELS.index(item[1].panel), item[0] not in begun_with))))
     texts = {
         "install_completion": N_("Let the Tab key complete commands and flags in this shell."),

@@ -143,9 +143,13 @@ def evaluate(
 ) -> None:
     from weitiao.metrics import check_demands, check_figures, foresee_demands, parse_demands
 
-    least, most = parse_demands(at_least or (), "--at-least"), parse_demands(at_most or (), "--at-most")
+    asked = {"--at-least": at_least or (), "--at-most": at_most or ()}
+    for flag, texts in asked.items():
+        parse_demands(texts, flag)  # what is no demand is said before anything is looked up
     subject = subject_of(run, use_as, settings, precision=precision, trust_task=trust_task)
-    foresee_demands(least, most, subject.evaluation, own=subject.task.origin is not None)
+    own = subject.task.origin is not None
+    least, most = (parse_demands(texts, flag, own=own) for flag, texts in asked.items())
+    foresee_demands(least, most, subject.evaluation, own=own)
     reading = subject.of_file()
     from weitiao.cli import figures
     from weitiao.cli.progress import LOADING, working

@@ -33,19 +33,27 @@ def judged(task: Task, proof: Mapping[str, Any]) -> Costs:
 
     The figure that decides may lose half a point. Where a task finds any number of things in a text, what both find must be the same, too:
     what is lost and what is found instead may make up for each other in the figure. And where the run's figure is so low that it cannot
-    lose half a point, answers alone show something.
+    lose more than half a point, answers alone show something. A loss that is no number is too high. Of a task of somebody's own nobody
+    knows how low a figure can be, whatever its name.
     """
     run, same = float(proof["run"]), float(proof.get("kept", proof["equal"]))
     allowed = POINTS * max(1.0, abs(run))
     name = str(proof["metric"])
-    least = None if smaller_is_better(name, {}) else RANGES.get(name, (None, None))[0]
+    least = None if task.origin or smaller_is_better(name, {}) else RANGES.get(name, (None, None))[0]
     blind = least is not None and run - least <= allowed and proof["lost"] <= allowed
     by_answers, said = blind or task.finds, []
-    words = {"title": title(name), "run": run, "same": same, "least": KEPT, "count": proof.get("decided", proof["rows"])}
+    words = {
+        "title": title(name),
+        "run": run,
+        "same": same,
+        "least": KEPT,
+        "count": proof.get("decided", proof["rows"]),
+        "allowed": allowed,
+    }
     if blind:
         message = _(
-            "The run's {title} is {run:.3f} and cannot fall further, so it shows nothing of what int8 costs; of the answers {same:.1%} are "
-            "the same ({least:.0%} are asked for). Train the run better first."
+            "The run's {title} is {run:.3f} and cannot lose more than {allowed:.3f}, so it shows nothing of what int8 costs; of the "
+            "answers {same:.1%} are the same ({least:.0%} are asked for). Train the run better first."
         )
         said.append(message.format(**words))
     elif task.finds:
@@ -54,6 +62,6 @@ def judged(task: Task, proof: Mapping[str, Any]) -> Costs:
         )
         said.append(message.format(**words))
     if "decided" in proof:
-        said.append(few(proof["decided"], 1 - KEPT if blind else POINTS, of_figure=not blind))
-    too_high = proof["lost"] > allowed or (by_answers and same < KEPT)
+        said.append(few(proof["decided"], proof["decided_otherwise"], 1 - KEPT if blind else POINTS, of_figure=not blind))
+    too_high = not proof["lost"] <= allowed or (by_answers and same < KEPT)
     return Costs(allowed, too_high, tuple(filter(None, said)))

@@ -67,8 +67,9 @@ def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool
 
     Returns:
         {"rows", "difference": the largest difference of an output, or of the log-probability of a token of what the run writes, "equal":
-        the share of rows with the same answer, both alone and in batches, "kept", "decided": of a task that decides something the share of
-        what the run decides that stays, entity by entity or label by label, and how much it decides; "metric": the figure that decides,
+        the share of rows with the same answer, both alone and in batches, "kept", "decided", "decided_otherwise": of a task that decides
+        something the share of what the run decides that stays, entity by entity or label by label, how much it decides, and how much the
+        export does; "metric": the figure that decides,
         "run", "value": the run's and the export's, "lost": how much worse the export's is, "interval": of the export's}; from "metric" on
         only where there are right answers. "drawn" is True where both draw their answers, of which the likeliest were compared.
     """
@@ -84,17 +85,18 @@ def parity(one: "Predictor", other: "Predictor", records: Records, *, held: bool
         largest = max(largest, _chances_apart(one, other, features, wanted, course))
     told = {"batches": other.outputs(features, course), "alone": [[_alone(other, single, course) for single in own] for own in features]}
     answers = _decoded(one, records, features, wanted)
-    equal, stays = np.ones(len(records), bool), 1.0
+    equal, stays, otherwise = np.ones(len(records), bool), 1.0, 0
     given: list[Prediction] = []
     for outputs in told.values():
         if not writes:
             largest = max(largest, _outputs_apart(wanted, outputs))
         given = _decoded(other, records, features, outputs)
         equal &= [same(one.task.flat(mine), one.task.flat(others)) for mine, others in zip(answers, given, strict=True)]
-        stays = min(stays, kept(one.task, answers, given).share)
+        both = kept(one.task, answers, given)
+        stays, otherwise = min(stays, both.share), max(otherwise, both.otherwise)
     figures = _figures((one, other), records, answers, given) if held else {}
     decides = any(one.task.decisions(answer) is not None for answer in answers)
-    decided = {"kept": stays, "decided": kept(one.task, answers, answers).decided} if decides else {}
+    decided = {"kept": stays, "decided": both.decided, "decided_otherwise": otherwise} if decides else {}
     return {"rows": len(records), "difference": largest, "equal": float(equal.mean()), **decided, **figures, **drawn}
 
 

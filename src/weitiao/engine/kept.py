@@ -17,11 +17,12 @@ class Kept(NamedTuple):
 
     Attributes:
         share: of the decisions; 1 where nothing is decided.
-        decided: how many decisions the first way makes.
+        decided, otherwise: how many decisions the first way makes, and how many the other.
     """
 
     share: float
     decided: int
+    otherwise: int
 
 
 def kept(task: Task, one: Sequence[Prediction], other: Sequence[Prediction]) -> Kept:
@@ -33,26 +34,32 @@ def kept(task: Task, one: Sequence[Prediction], other: Sequence[Prediction]) -> 
     pairs = [(task.decisions(a) or frozenset(), task.decisions(b) or frozenset()) for a, b in zip(one, other, strict=True)]
     total = sum(len(a) + len(b) for a, b in pairs)
     share = 2 * sum(len(a & b) for a, b in pairs) / total if total else 1.0
-    return Kept(share, sum(len(a) for a, _b in pairs))
+    return Kept(share, sum(len(a) for a, _b in pairs), sum(len(b) for _a, b in pairs))
 
 
-def few(decided: int, allowed: float, *, of_figure: bool = False) -> str:
-    """What to say where one answer is already more than is allowed; "" where there are answers enough.
+def few(decided: int, otherwise: int, allowed: float, *, of_figure: bool = False) -> str:
+    """What to say where one answer is a larger share of all than is allowed to differ; "" where there are answers enough. What one answer
+    costs is not said: that is more or less than its share where a figure is a mean over labels, or an answer goes missing.
 
     Args:
         decided: how many answers were compared.
-        allowed: the share of them that may change; ``of_figure``, how much of a figure between 0 and 1 may be lost, in which answers that
-            were wrong before count for nothing.
+        otherwise: how many there are in 8 bits.
+        allowed: the share of them that may change; ``of_figure``, how much of a figure between 0 and 1 may be lost.
 
-    >>> few(1000, 0.01)
+    >>> few(1000, 1000, 0.01)
     ''
     """
     if decided * allowed >= 1:
         return ""
-    if not decided:
+    if not decided and not otherwise:
         return _("The model finds nothing in these rows, in 8 bits or without, so comparing them shows nothing.")
-    message = _("Only {count} answers were compared, so none of them may change: one is {one:.1%}, and {allowed:.1%} is allowed.")
+    if not decided:
+        message = _("Without 8 bits the model finds nothing in these rows, and in 8 bits {count}, so no answer stays.")
+        return message.format(count=otherwise)
+    message = _("Only {count} answers were compared: one is {one:.1%} of them, and {allowed:.1%} may change.")
     if of_figure:
-        message = _("Only {count} answers were compared, so no right one may go wrong: one is {one:.1%}, and {allowed:.1%} may be lost.")
-    advice = _("From {enough} answers on one may: hold out more rows when you train (--test, a larger share or a file).")
+        message = _("Only {count} answers were compared: one is {one:.1%} of them, and {allowed:.1%} may be lost.")
+    advice = _(
+        "From {enough} answers on one is no more than {allowed:.1%}: hold out more rows when you train (--test, a larger share or a file)."
+    )
     return f"{message} {advice}".format(count=decided, one=1 / decided, allowed=allowed, enough=math.ceil(1 / allowed - 1e-9))

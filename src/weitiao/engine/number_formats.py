@@ -34,13 +34,15 @@ class Check:
 
     Attributes:
         rows, kept: how many held-out rows, and which share of the decisions about them is as in fp32.
-        decided: how many decisions that is a share of: of labels as many as rows, of entities as many as were found.
+        decided, decided_in_int8: how many decisions that is a share of: of labels as many as rows, of entities as many as were found in
+            fp32, and in 8 bits.
         alone_rows, alone_kept: how many of them were also answered alone, and which share of these decisions is as in the batch.
     """
 
     rows: int
     kept: float
     decided: int
+    decided_in_int8: int
     alone_rows: int
     alone_kept: float
 
@@ -58,7 +60,7 @@ class Check:
 
     def with_few(self, sentence: str) -> str:
         """A sentence with the figures in it, and behind it what so few answers can show."""
-        return " ".join(filter(None, (sentence.format(figures=self.said(), least=KEPT), few(self.decided, 1 - KEPT))))
+        return " ".join(filter(None, (sentence.format(figures=self.said(), least=KEPT), few(self.decided, self.decided_in_int8, 1 - KEPT))))
 
 
 def take_bf16(predictor: "Predictor", observer: Observer) -> None:
@@ -95,17 +97,17 @@ def take_fastest(predictor: "Predictor", run: RunFolder | None, rows: int, obser
     Returns:
         "int8" or "fp32"; "" where the rows are too few to decide by, and the answers are in fp32 for now.
     """
-    few = _(
+    waiting = _(
         "Computing in fp32: auto looks at int8 for files from {rows:,} rows on, and from {unchecked:,} on while its check has not been "
         "made."
     )
     if rows < MANY:
-        observer.note(few.format(rows=MANY, unchecked=MANY_UNCHECKED))
+        observer.note(waiting.format(rows=MANY, unchecked=MANY_UNCHECKED))
         return ""
     reason = _impossible(predictor, run)
     if not reason and run is not None:
         if rows < MANY_UNCHECKED and _remembered(run, _key(predictor, run)) is None:
-            observer.note(few.format(rows=MANY, unchecked=MANY_UNCHECKED))
+            observer.note(waiting.format(rows=MANY, unchecked=MANY_UNCHECKED))
             return ""
         check = _checked(predictor, run, observer)
         if check.passed:
@@ -177,7 +179,7 @@ def _measured(predictor: "Predictor", layers: Any, records: Sequence[Record], ob
     finally:
         layers.take_out()
     both = kept(task, plain, batched)
-    return Check(len(records), both.share, both.decided, len(alone), kept(task, batched[:ALONE], alone).share)
+    return Check(len(records), both.share, both.decided, both.otherwise, len(alone), kept(task, batched[:ALONE], alone).share)
 
 
 def _key(predictor: "Predictor", run: RunFolder) -> str:

@@ -4,7 +4,7 @@ itself in the run. It knows settings and run folders, and nothing of where the e
 
 from typing import TYPE_CHECKING, Any
 
-from weitiao.config import LEARNING_RATES
+from weitiao.config import BLANK_LEARNING_RATE, LEARNING_RATES
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import RunError
 from weitiao.messages import _
@@ -91,12 +91,17 @@ class Prepared:
 
     def _warn_of_rate(self) -> None:
         settings = self.recipe.training
-        usual = LEARNING_RATES[settings.method]
+        blank = self.base.source == "blank"
+        usual = BLANK_LEARNING_RATE if blank else LEARNING_RATES[settings.method]  # as where none is given
         if settings.peak_lr <= usual * FAR:
             return
         message = _(
             "--lr {lr:g} is {times:,.0f} times what suits --method {method} ({usual:g}): such steps as a rule undo what the base learned."
         )
+        if blank:
+            message = _(
+                "--lr {lr:g} is {times:,.0f} times what suits a blank model ({usual:g}): with such steps as a rule nothing is learned."
+            )
         words = {"lr": settings.peak_lr, "times": settings.peak_lr / usual, "method": settings.method, "usual": usual}
         self.observer.warn(message.format(**words))
 

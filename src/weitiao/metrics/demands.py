@@ -11,22 +11,32 @@ from weitiao.metrics.titles import smaller_is_better, title
 
 
 class Demand(NamedTuple):
-    """One figure that is asked for: a metric's name, as JSON has it, and the value that it must reach."""
+    """One figure that is asked for.
+
+    Attributes:
+        metric: its name, as JSON has it.
+        value: what it must reach.
+        percent: whether that was typed as a percentage.
+    """
 
     metric: str
     value: float
+    percent: bool = False
 
 
-def parse_demands(texts: Iterable[str], flag: str) -> list[Demand]:
+def parse_demands(texts: Iterable[str], flag: str, *, own: bool = False) -> list[Demand]:
     """The demands behind a flag.
 
-    >>> parse_demands(["accuracy=0.8", "f1_macro = 75%"], "--at-least")
-    [Demand(metric='accuracy', value=0.8), Demand(metric='f1_macro', value=0.75)]
+    >>> parse_demands(["accuracy=0.8", "bleu = 75%"], "--at-least")
+    [Demand(metric='accuracy', value=0.8, percent=False), Demand(metric='bleu', value=75.0, percent=True)]
+
+    Args:
+        own: whether the figures are of somebody's own task: a percentage is one of 1 then, whatever the figure is called.
 
     Raises:
         UsageError: no such form.
     """
-    return [_demand(text, flag) for text in texts]
+    return [_demand(text, flag, own) for text in texts]
 
 
 def foresee_demands(least: Iterable[Demand], most: Iterable[Demand], evaluation: Mapping[str, Any], *, own: bool = False) -> None:
@@ -111,20 +121,22 @@ def _check_range(demand: Demand) -> None:
         bounds = _("between {low} and {high}").format(low=f"{low:g}", high=f"{high:g}")
     message = _("{metric}={value:g} can never be: {title} is {bounds}.")
     text = message.format(metric=demand.metric, value=demand.value, title=title(demand.metric), bounds=bounds)
-    if high == 1.0 and 2 <= demand.value <= 100:
+    if high == 1.0 and not demand.percent and 2 <= demand.value <= 100:
         meant = _("Did you mean {metric}={share:g}, which is {metric}={percent:g}%?")
         text += " " + meant.format(metric=demand.metric, share=demand.value / 100, percent=demand.value)
     raise UsageError(text)
 
 
-def _demand(text: str, flag: str) -> Demand:
+def _demand(text: str, flag: str, own: bool) -> Demand:
     metric, equals, number = (part.strip() for part in text.partition("="))
+    percent = number.endswith("%")
+    whole = 1.0 if own else RANGES.get(metric, (None, None))[1] or 1.0
     try:
         # A percentage is a share of what the figure can be: BLEU goes up to 100.
-        value = float(number[:-1]) / 100 * (RANGES.get(metric, (None, None))[1] or 1.0) if number.endswith("%") else float(number)
+        value = float(number[:-1]) / 100 * whole if percent else float(number)
         if not (metric and equals) or value != value:
             raise ValueError
     except ValueError:
         message = _('{flag} is "{text}"; it is a figure and a value, such as {flag} accuracy=0.8. The figures are named as in --json.')
         raise UsageError(message.format(flag=flag, text=text)) from None
-    return Demand(metric, value)
+    return Demand(metric, value, percent)

@@ -27,11 +27,9 @@ def sentence(package: str, version: str) -> Any:
     if address:
         command = f'pip install "{package} @ git+{address}"'
         return Markup(_("Install weitiao from its repository, {command}. Then:")).format(command=Markup(f"`{command}`"))
-    # No index has it, so a plain "pip install weitiao" would fail, or install what somebody else has put there.
+    # A card outlives what is known of package indexes today: a plain "pip install weitiao" might fail, or install somebody else's.
     copy, wheel = f'pip install ".{extras}"', f'pip install "./weitiao-{version}-py3-none-any.whl{extras}"'
-    message = Markup(
-        _("weitiao is on no package index. Install it from a copy of its repository ({copy} in there) or from its wheel ({wheel}). Then:")
-    )
+    message = Markup(_("Install weitiao from a copy of its repository ({copy} in there) or from its wheel ({wheel}). Then:"))
     return message.format(copy=Markup(f"`{copy}`"), wheel=Markup(f"`{wheel}`"))
 
 
@@ -46,7 +44,9 @@ def repository() -> str:
 
 
 def architecture(run: RunFolder) -> str:
-    """The class of transformers that a run's model is of, as its own config says; "" where it has none, as an adapter has none."""
+    """The class of transformers that a run's model is of, as its own config says; "" where it has none. An adapter's says the class of its
+    base, and nothing in the folder is of that class: whoever asks must know that it is no adapter.
+    """
     try:
         named = json.loads((run.model / "config.json").read_text(encoding="utf-8")).get("architectures") or [""]
     except (OSError, ValueError, AttributeError):

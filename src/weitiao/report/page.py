@@ -104,6 +104,7 @@ def describe(record: Mapping[str, Any], task_folder: Path = Path()) -> dict[str,
             "hub_tag": "",
             "pipeline": False,
             "classes": [],
+            "outputs": None,
         }
     spec = record.get("spec") or {}
     asked = asking.needed(known, spec)

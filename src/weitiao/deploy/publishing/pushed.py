@@ -82,9 +82,9 @@ def assemble(run: RunFolder, repo: str, place: Path) -> None:
     shutil.copytree(run.model, place if at_top else place / run.model.name, dirs_exist_ok=True, copy_function=_linked, ignore=ignored)
     if record.get("task_file"):
         shutil.copytree(run.task, place / run.task.name, copy_function=_linked, ignore=shutil.ignore_patterns("__pycache__"))
-    made = RunFolder(place)
     told = published_record(record, repo, at_top=at_top)
-    write_text(made.record_file, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+    write_text(RunFolder(place).record_file, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
+    made = RunFolder.open(place)  # by its record it knows where its model stands
     write_card(made, check=run.check(), published=repo)
 
 

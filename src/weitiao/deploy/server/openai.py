@@ -159,18 +159,28 @@ def add_pages(app: FastAPI, service: Service) -> None:
 
 
 def examples(model: Served) -> dict[str, dict[str, Any]]:
-    """A body for each of these pages that a model answers, by the page's address; {} before it is loaded."""
+    """A body for each of these pages that a model answers, by the page's address; {} before it is loaded. A page is left out where the
+    task's example makes no body that the page would take, such as a conversation in which nobody asks.
+    """
     record = model.facts.get("example")
     if not record:
         return {}
-    asked = record.get(model.task.inputs[0].name)
+    asked = record.get(model.task.inputs[0].name) or ()
     made: dict[str, dict[str, Any]] = {}
     if model.gives_vectors:
         made["/v1/embeddings"] = {"model": model.name, "input": asked}
     if model.talks:
         last = max((at for at, said in enumerate(asked) if said["role"] == "user"), default=-1)  # an answer behind it is what is asked for
         made["/v1/chat/completions"] = {"model": model.name, "messages": asked[: last + 1]}
-    return made
+    return {path: body for path, body in made.items() if _fits(PAGES[path].kind, body)}
+
+
+def _fits(kind: type[BaseModel], body: Mapping[str, Any]) -> bool:
+    try:
+        kind.model_validate(body)
+    except ValidationError:
+        return False
+    return True
 
 
 def definitions() -> dict[str, Any]:

@@ -137,7 +137,8 @@ def _flags_of(gate: Sequence[str], record: Mapping[str, Any]) -> list[str]:
     """For each demand the flag of ``weitiao evaluate`` that asks for it. Raises UsageError for a figure that the run does not have, or a
     value that it never has.
     """
-    evaluation, demands = record.get("evaluation") or {}, parse_demands(gate, "--gate")
+    own = bool(record.get("task_file"))
+    evaluation, demands = record.get("evaluation") or {}, parse_demands(gate, "--gate", own=own)
     known = evaluation.get("metrics") or {}
     for demand in demands:
         if known and demand.metric not in known:
@@ -146,7 +147,7 @@ def _flags_of(gate: Sequence[str], record: Mapping[str, Any]) -> list[str]:
             raise UsageError(message.format(metric=demand.metric, names=names) + nearest(demand.metric, list(known)))
     falling = [smaller_is_better(demand.metric, evaluation) for demand in demands]
     least, most = ([one for one, less in zip(demands, falling, strict=True) if less is side] for side in (False, True))
-    foresee_demands(least, most, evaluation, own=bool(record.get("task_file")))
+    foresee_demands(least, most, evaluation, own=own)
     return ["--at-most" if less else "--at-least" for less in falling]
 
 

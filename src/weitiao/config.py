@@ -87,7 +87,7 @@ class TrainingSettings:
     batch_size: int = setting(32, N_("Rows an optimizer step."), low=1, high=100_000)
     lr: float = setting(
         0.0,
-        N_("Peak learning rate (0 = what suits: full 5e-5, lora and qlora 5e-4, head 1e-3, a blank model 1e-3)."),
+        N_("Peak learning rate (0 = what suits: full 5e-5, zh-mini 2e-4, lora and qlora 5e-4, head 1e-3, a blank model 1e-3)."),
         low=1e-9,
         high=10.0,
         or_zero=True,

@@ -13,6 +13,7 @@ from tests.conftest import make_model, write_csv
 from weitiao import api
 from weitiao.engine import hub
 from weitiao.engine.model_folder import length_limit, longest_read
+from weitiao.engine.prepared import usual_rate
 from weitiao.observer import Observer
 
 Train = Callable[..., weitiao.Run]
@@ -100,6 +101,12 @@ def test_a_blank_model_takes_larger_steps_and_is_warned_about(reviews: Path, tmp
     assert any("A blank model starts from nothing and will have learnt little from " in warning for warning in heard.warnings)
     assert api.plan(str(reviews), **settings, lr=2e-5)["lr"] == 2e-5
     assert api.plan(str(reviews), **{**settings, "model": str(make_model(tmp_path / "m"))})["lr"] == 5e-5
+
+
+def test_a_packaged_base_may_ask_for_larger_steps() -> None:
+    english, chinese = (hub.resolve("offline", language=language) for language in ("en", "zh"))
+    assert [usual_rate("full", base) for base in (english, chinese)] == [5e-5, 2e-4]
+    assert [usual_rate("lora", base) for base in (english, chinese)] == [5e-4, 5e-4]
 
 
 def test_what_only_the_questions_lose_is_in_the_ledger(tmp_path: Path) -> None:

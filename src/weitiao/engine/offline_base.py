@@ -25,6 +25,7 @@ class Packaged:
         license: SPDX id, or "other", which its card spells out.
         sha256: of its weights.
         unpacked: the name under which a bundle of it is unpacked.
+        lr: peak learning rate that suits it where every weight is trained; 0 for the one that suits most models.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Packaged:
     license: str
     sha256: str
     unpacked: str
+    lr: float = 0.0
 
     @property
     def title(self) -> str:
@@ -92,6 +94,7 @@ ZH_MINI = Packaged(
     "other",
     "0751c1bc61f7b3ba911ca6572e8ab9fcaef5b00bd6e5978e65d6196edd4b9f00",
     "offline-zh-mini",
+    lr=2e-4,  # small, and pretrained for minutes; measured in benchmarks/RESULTS.md
 )
 BASES = (MINILM, ZH_MINI)
 

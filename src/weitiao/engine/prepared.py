@@ -5,6 +5,7 @@ itself in the run. It knows settings and run folders, and nothing of where the e
 from typing import TYPE_CHECKING, Any
 
 from weitiao.config import BLANK_LEARNING_RATE, LEARNING_RATES
+from weitiao.engine.offline_base import named
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import RunError
 from weitiao.messages import _
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 
 FAR = 1000  # times the usual learning rate: it is no choice any more but a slip
+
+
+def usual_rate(method: str, base: "BaseModel") -> float:
+    """The peak learning rate where none is given: what suits random weights, this packaged base, or else the method."""
+    packaged = named(base.id)
+    if base.source == "blank":
+        return BLANK_LEARNING_RATE
+    return packaged.lr if packaged and packaged.lr and method == "full" else LEARNING_RATES[method]
 
 
 class Prepared:
@@ -92,7 +101,7 @@ class Prepared:
     def _warn_of_rate(self) -> None:
         settings = self.recipe.training
         blank = self.base.source == "blank"
-        usual = BLANK_LEARNING_RATE if blank else LEARNING_RATES[settings.method]  # as where none is given
+        usual = usual_rate(settings.method, self.base)
         if settings.peak_lr <= usual * FAR:
             return
         message = _(

@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weitiao import asking, tasks
-from weitiao.config import ADAPTED, BLANK_LEARNING_RATE, Recipe
+from weitiao.config import ADAPTED, Recipe
 from weitiao.data.ledger import Ledger
 from weitiao.data.records import Records
 from weitiao.data.titles import rows_line
 from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
 from weitiao.engine.finished import save_finished
-from weitiao.engine.prepared import Prepared
+from weitiao.engine.prepared import Prepared, usual_rate
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, RunError, UsageError
@@ -60,9 +60,7 @@ class Session(Prepared):
             message = _("{task} has nothing to train. Use a model as it came: weitiao predict {model} {asked} --task {task}")
             raise UsageError(message.format(task=task.name, model=recipe.model.model, asked=asked))
         from_nothing = recipe.model.model.startswith(blank.PREFIX)
-        if from_nothing and not recipe.training.lr:
-            recipe = replace(recipe, training=replace(recipe.training, lr=BLANK_LEARNING_RATE))
-        self.recipe, self.observer, self.folder = recipe, observer, folder
+        self.observer, self.folder = observer, folder
         self.examples = examples = read_examples(recipe, observer)
         self.task = examples.task
         if recipe.training.patience and "validation" not in examples.splits:
@@ -70,6 +68,10 @@ class Session(Prepared):
             raise UsageError(message.format(patience=recipe.training.patience))
         assert examples.base is not None
         self.base = examples.base
+        usual = usual_rate(recipe.training.method, self.base)
+        if not recipe.training.lr and usual != recipe.training.peak_lr:
+            recipe = replace(recipe, training=replace(recipe.training, lr=usual))
+        self.recipe = recipe
         self.train_records = examples.splits["train"]
         self.spec: Spec = self.task.based_on(examples.learned, read_config(self.base.path))
         self.head = self.task.head(self.spec)

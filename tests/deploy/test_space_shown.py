@@ -18,16 +18,17 @@ from tests.cli.conftest import command as command
 from tests.conftest import make_model, sentences, write_csv
 from tests.deploy.test_container import pictured
 from tests.deploy.test_serve import trained
-from tests.deploy.test_space import present
+from tests.deploy.test_space import Told, present
 from tests.own_tasks import PLAIN, QUICK, written
 from weitiao import tasks
 from weitiao.deploy.demo.examples import chosen
 from weitiao.deploy.export import export
-from weitiao.deploy.space.folder import write_space
+from weitiao.deploy.space.folder import write_space, written_space
 from weitiao.deploy.space.kinds import KINDS
-from weitiao.deploy.space.sending import publish_space
+from weitiao.deploy.space.sending import Sending, publish_space
 from weitiao.deploy.space.shown import OWN, SOURCES, told
-from weitiao.errors import UsageError
+from weitiao.deploy.space.static.trial import _Found, _judge
+from weitiao.errors import GateError, UsageError
 from weitiao.runs import RunFolder
 
 pytest.importorskip("onnx")
@@ -99,16 +100,63 @@ def test_a_space_without_rows_is_tried_with_some_all_the_same(sdk: str, exported
     assert len(json.loads((tmp_path / "space" / "space.json").read_text(encoding="utf-8"))["examples"]) == 1 and "beside" not in made
 
 
+def published(done: Outcome) -> str:
+    """What the table says of the rows that are published."""
+    (line,) = [line for line in done.out.splitlines() if line.strip().startswith("rows published")]
+    return line.strip().removeprefix("rows published").strip()
+
+
+def test_a_space_that_is_replaced_keeps_its_examples(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
+    asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
+    assert command(*asked, "--examples", "task").code == 0
+    kept = command(*asked, "--overwrite")
+    assert kept.code == 0 and "as in the Space that stands there: --examples task" in kept.err
+    assert published(kept) == "none" and not rows_in(tmp_path / "space")
+    assert "--examples task" in kept.err.rsplit("weitiao space", 1)[1]
+    rows = command(*asked, "--overwrite", "--examples", "rows")
+    assert published(rows) != "none" and rows_in(tmp_path / "space") and "stands there" not in rows.err
+
+
+def test_who_will_see_the_rows_is_said_and_that_a_hub_forgets_none(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sending, "check", lambda self, target: None)
+    for private, words in ((True, "Whoever may open the private Space"), (False, "Anybody will see")):
+        said: list[str] = []
+        how = {"how": {"make": present}, "send": lambda *_given, **_named: "there", "observer": Told(said), "overwrite": True}
+        publish_space(exported, tmp_path / "space", sdk="docker", sending=Sending("ann/reviews", private), **how)  # type: ignore[arg-type]
+        assert any(line.startswith(words) for line in said) and any("keeps its rows in its history" in line for line in said)
+
+
+@pytest.mark.parametrize("sdk", ["gradio", "docker"])
+def test_a_trial_that_fails_on_a_hidden_row_quotes_no_word_of_it(sdk: str, exported: Path, tmp_path: Path) -> None:
+    _made, beside = written_space(exported, tmp_path / "space", sdk=sdk, examples=OWN)
+    wrong = [{**one, "answer": {**one["answer"], "label": "hidden answer"}} for one in beside]
+    with pytest.raises(GateError) as failed:
+        KINDS[sdk].try_out(tmp_path / "space", exported, make=present, beside=wrong)
+    assert f"on row {beside[0]['place']['row']} of private.csv" in failed.value.message and "hidden answer" not in failed.value.message
+    assert not any(text in failed.value.message for text, _label in ROWS)
+
+
+def test_so_does_that_of_a_page() -> None:
+    """Without a browser: what it says is given."""
+    place = {"row": 12, "source": "data/private.csv"}
+    told = {"others": [], "complaints": []}
+    records = [{"text": "a secret"}, {"text": "a hard text"}]
+    for at, hidden, words in ((0, {0: place}, "on row 12 of private.csv"), (1, {0: place}, 'on "a hard text": its words')):
+        with pytest.raises(GateError, match=words) as failed:
+            _judge(_Found(wrong=[(at, "its words")]), told, records, 1, hidden)
+        assert "secret" not in failed.value.message and ("its words" in failed.value.message) == (at == 1)
+
+
 def test_which_rows_anybody_will_see_is_said(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
     asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
     done = command(*asked)
     assert done.code == 0, done.err
     rows = write_space(exported, tmp_path / "again", sdk="docker")["published_rows"]
-    assert "rows published" in done.out and str(rows[0]["row"]) in done.out
+    assert published(done) == ", ".join(str(one["row"]) for one in rows)
     assert all(f"row {one['row']} of private.csv: {one['text']}" in done.err for one in rows)
     assert "--examples task --overwrite" in done.err
     none = command(*asked, "--examples", "task", "--overwrite")
-    assert none.code == 0 and "No row of the data is in it" in none.err and "none" in none.out
+    assert none.code == 0 and "No row of the data is in it" in none.err and published(none) == "none"
     assert "--examples task" in none.err.rsplit("weitiao space", 1)[1]  # as it was made, so it is published
     assert command(*asked, "--examples", "task", "--overwrite", "--json").json["published_rows"] == []
     wrong = command("space", str(exported), "--out", str(tmp_path / "other"), "--examples", "taks")

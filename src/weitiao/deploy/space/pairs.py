@@ -61,7 +61,9 @@ def answered(
     hidden = [_located(whole(task, spec, one.record), pictured, Path()) for one in beside]
     # Of a picture the copy is asked about: it may lie another way, and its pixels are not the file's to the last bit.
     questions = [*(_located(one, pictured, place) for one in records), *hidden]
-    observer.note(_("Asking the run and the Space's copy of it {count} examples, each in a process of its own.").format(count=len(questions)))
+    observer.note(
+        _("Asking the run and the Space's copy of it {count} examples, each in a process of its own.").format(count=len(questions))
+    )
     there = asked(inner, task, questions)
     own = there if is_torch_free(source.record()) else asked(source, task, questions, offline=offline)
     pairs: list[dict[str, Any]] = [
@@ -70,7 +72,7 @@ def answered(
     ]
     kept, kept_hidden = ([pair for pair in part if pair["answer"] is not None] for part in (pairs[: len(shown)], pairs[len(shown) :]))
     shows = {pair["record"].get(name) for pair in kept for name in pictured}
-    for name in {record.get(name) for record in records for name in pictured} - shows - {None}:
+    for name in {str(record[name]) for record in records for name in pictured if record.get(name)} - shows:
         (place / name).unlink(missing_ok=True)
     return Answered(kept, kept_hidden, there)
 

@@ -54,18 +54,25 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def told(rows: Sequence[Mapping[str, Any]], examples: int) -> Iterator[str]:
+def told(rows: Sequence[Mapping[str, Any]], examples: int, *, private: bool = False) -> Iterator[str]:
     """What is said of it, line by line.
 
     Args:
         rows: as ``published_rows`` gives them.
         examples: how many there are in all.
+        private: it goes where only some people see it.
     """
     if rows:
-        yield _("Anybody will see these {count} rows that the run was tested on, as examples:").format(count=len(rows))
+        anybody = _("Anybody will see these {count} rows that the run was tested on, as examples:")
+        some = _("Whoever may open the private Space will see these {count} rows that the run was tested on, as examples:")
+        yield (some if private else anybody).format(count=len(rows))
         for one in rows:
             pictures = _(" (with the picture {files})").format(files=_(", ").join(one["pictures"])) if one["pictures"] else ""
             yield "  " + _("row {row} of {source}: {text}").format(**one) + pictures
         yield _("To leave every row of the data out, write it again with --examples task --overwrite")
     elif examples:
         yield _("No row of the data is in it: its example is the task's own.")
+    if examples:
+        yield _(
+            "A Space that was published before keeps its rows in its history: to take them back, delete it on the hub and publish anew."
+        )

@@ -43,7 +43,7 @@ def refusal(task: Task, record: Mapping[str, Any]) -> str:
 
 
 def unlent(run: RunFolder, task: Task) -> str:
-    """Why nothing would use a graphics card that is lent, "" where something does: of a run the whole model is taken, which needs PyTorch."""
+    """Why nothing would use a graphics card that is lent, "" where something does: of a run the whole model goes along, with PyTorch."""
     return _unlent(run) if is_torch_free(run.record()) else ""
 
 

@@ -63,9 +63,9 @@ def written_space(
 
     Returns:
         {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one click,
-       
-        "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken where none was named}, and what the
-        kind found; and what it can be asked beside, [{"record", "answer"}] of rows that are not in it.
+        "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken
+        where none was named}, and what the kind found; and what it can be asked beside, [{"record", "answer", "place"}] of rows that are
+        not in it.
 
     Raises:
         UsageError: there is no such kind, hub or source of examples, or this run cannot become one.

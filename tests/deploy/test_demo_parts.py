@@ -80,6 +80,16 @@ def test_examples_are_of_the_held_out_rows_and_differ(tmp_path: Path) -> None:
     assert [record["text"] for record in found[:4]] == ["row 0", "row 8", "row 1", "row 9"]
 
 
+@pytest.mark.parametrize(("language", "chinese"), [("zh", True), ("en", False), ("", False)])
+def test_without_held_out_rows_the_example_is_in_the_language_of_the_run(language: str, chinese: bool, tmp_path: Path) -> None:
+    from weitiao.deploy.demo.examples import examples
+
+    folder = RunFolder(tmp_path)
+    folder.record_file.write_text(json.dumps({"data": {"language": language}}), encoding="utf-8")
+    (found,) = examples(tasks.get("text-classification"), SPEC, folder)
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in found["text"]) == chinese
+
+
 def test_examples_have_something_to_be_found_in_them(tmp_path: Path) -> None:
     from weitiao.deploy.demo.examples import examples
 

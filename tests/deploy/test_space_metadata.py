@@ -41,10 +41,12 @@ def test_it_says_what_this_model_does(task: str, record: dict[str, Any], line: s
     assert short_description(tasks.get(task), record) == line
 
 
-def test_it_says_so_in_chinese() -> None:
+@pytest.mark.parametrize(("several", "labels"), [(False, "一个标签"), (True, "若干标签")])
+def test_it_says_so_in_chinese(several: bool, labels: str) -> None:
+    record = {"spec": {"labels": ["计费", "物流"], "multi_label": several}}
     with speaking("zh"):
-        line = short_description(tasks.get("text-classification"), {"spec": {"labels": ["计费", "物流", "退货"]}})
-    assert line == "为一段文本给出一个或多个标签：计费、物流、退货"
+        line = short_description(tasks.get("text-classification"), record)
+    assert line == f"为一段文本给出{labels}：计费、物流"
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

@@ -16,17 +16,19 @@ from tests.browser import CHROMIUM
 from tests.cli.conftest import Outcome
 from tests.cli.conftest import command as command
 from tests.conftest import make_model, sentences, write_csv
+from tests.deploy.test_container import pictured
 from tests.deploy.test_serve import trained
-from tests.deploy.test_space import present
-from tests.own_tasks import QUICK
+from tests.deploy.test_space import Told, present
+from tests.own_tasks import PLAIN, QUICK, written
 from weitiao import tasks
 from weitiao.deploy.demo.examples import chosen
 from weitiao.deploy.export import export
-from weitiao.deploy.space.folder import write_space
+from weitiao.deploy.space.folder import write_space, written_space
 from weitiao.deploy.space.kinds import KINDS
-from weitiao.deploy.space.sending import publish_space
-from weitiao.deploy.space.shown import OWN, SOURCES
-from weitiao.errors import UsageError
+from weitiao.deploy.space.sending import Sending, publish_space
+from weitiao.deploy.space.shown import OWN, SOURCES, told
+from weitiao.deploy.space.static.trial import _Found, _judge
+from weitiao.errors import GateError, UsageError
 from weitiao.runs import RunFolder
 
 pytest.importorskip("onnx")
@@ -74,11 +76,11 @@ def test_no_row_of_the_data_is_in_it_or_those_that_it_names(how: dict[str, str],
     named = {one["text"] for one in made["published_rows"]}
     there = rows_in(tmp_path / "rows")
     assert len(made["published_rows"]) == made["examples"] == len(there) > 1
-    assert all(any(text.startswith(short.rstrip("…")) for short in named) for text in there)
+    assert there == named
     places = {(one["row"], one["source"]) for one in made["published_rows"]}
     assert places <= {(number, "private.csv") for number in range(2, len(ROWS) + 2)} and len(places) == made["examples"]
     for one in made["published_rows"]:  # the number under which it stands in the file
-        assert ROWS[one["row"] - 2][0].startswith(one["text"].rstrip("…"))
+        assert ROWS[one["row"] - 2][0] == one["text"]
     none = write_space(exported, tmp_path / "none", examples=OWN, **how)  # type: ignore[arg-type]
     assert rows_in(tmp_path / "none") == set() and none["published_rows"] == [] and none["examples"] == 1
 
@@ -98,20 +100,94 @@ def test_a_space_without_rows_is_tried_with_some_all_the_same(sdk: str, exported
     assert len(json.loads((tmp_path / "space" / "space.json").read_text(encoding="utf-8"))["examples"]) == 1 and "beside" not in made
 
 
+def published(done: Outcome) -> str:
+    """What the table says of the rows that are published."""
+    (line,) = [line for line in done.out.splitlines() if line.strip().startswith("rows published")]
+    return line.strip().removeprefix("rows published").strip()
+
+
+def test_a_space_that_is_replaced_keeps_its_examples(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
+    asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
+    assert command(*asked, "--examples", "task").code == 0
+    kept = command(*asked, "--overwrite")
+    assert kept.code == 0 and "as in the Space that stands there: --examples task" in kept.err
+    assert published(kept) == "none" and not rows_in(tmp_path / "space")
+    assert "--examples task" in kept.err.rsplit("weitiao space", 1)[1]
+    rows = command(*asked, "--overwrite", "--examples", "rows")
+    assert published(rows) != "none" and rows_in(tmp_path / "space") and "stands there" not in rows.err
+
+
+def test_who_will_see_the_rows_is_said_and_that_a_hub_forgets_none(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sending, "check", lambda self, target: None)
+    for private, words in ((True, "Whoever may open the private Space"), (False, "Anybody will see")):
+        said: list[str] = []
+        how = {"how": {"make": present}, "send": lambda *_given, **_named: "there", "observer": Told(said), "overwrite": True}
+        publish_space(exported, tmp_path / "space", sdk="docker", sending=Sending("ann/reviews", private), **how)  # type: ignore[arg-type]
+        assert any(line.startswith(words) for line in said) and any("keeps its rows in its history" in line for line in said)
+
+
+@pytest.mark.parametrize("sdk", ["gradio", "docker"])
+def test_a_trial_that_fails_on_a_hidden_row_quotes_no_word_of_it(sdk: str, exported: Path, tmp_path: Path) -> None:
+    _made, beside = written_space(exported, tmp_path / "space", sdk=sdk, examples=OWN)
+    wrong = [{**one, "answer": {**one["answer"], "label": "hidden answer"}} for one in beside]
+    with pytest.raises(GateError) as failed:
+        KINDS[sdk].try_out(tmp_path / "space", exported, make=present, beside=wrong)
+    assert f"on row {beside[0]['place']['row']} of private.csv" in failed.value.message and "hidden answer" not in failed.value.message
+    assert not any(text in failed.value.message for text, _label in ROWS)
+
+
+def test_so_does_that_of_a_page() -> None:
+    """Without a browser: what it says is given."""
+    place = {"row": 12, "source": "data/private.csv"}
+    told = {"others": [], "complaints": []}
+    records = [{"text": "a secret"}, {"text": "a hard text"}]
+    for at, hidden, words in ((0, {0: place}, "on row 12 of private.csv"), (1, {0: place}, 'on "a hard text": its words')):
+        with pytest.raises(GateError, match=words) as failed:
+            _judge(_Found(wrong=[(at, "its words")]), told, records, 1, hidden)
+        assert "secret" not in failed.value.message and ("its words" in failed.value.message) == (at == 1)
+
+
 def test_which_rows_anybody_will_see_is_said(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
     asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
     done = command(*asked)
     assert done.code == 0, done.err
     rows = write_space(exported, tmp_path / "again", sdk="docker")["published_rows"]
-    assert "rows published" in done.out and str(rows[0]["row"]) in done.out
+    assert published(done) == ", ".join(str(one["row"]) for one in rows)
     assert all(f"row {one['row']} of private.csv: {one['text']}" in done.err for one in rows)
     assert "--examples task --overwrite" in done.err
     none = command(*asked, "--examples", "task", "--overwrite")
-    assert none.code == 0 and "No row of the data is in it" in none.err and "none" in none.out
+    assert none.code == 0 and "No row of the data is in it" in none.err and published(none) == "none"
     assert "--examples task" in none.err.rsplit("weitiao space", 1)[1]  # as it was made, so it is published
     assert command(*asked, "--examples", "task", "--overwrite", "--json").json["published_rows"] == []
     wrong = command("space", str(exported), "--out", str(tmp_path / "other"), "--examples", "taks")
     assert wrong.code == 2 and "rows, task" in wrong.err and 'Did you mean "task"?' in wrong.err and not (tmp_path / "other").exists()
+
+
+def test_of_a_picture_its_pixels_are_published_and_not_where_it_was_taken(tmp_path: Path) -> None:
+    from PIL import Image
+
+    run = RunFolder(tmp_path / "onnx")
+    export(pictured(tmp_path), "onnx", run.path)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x013B] = 6, "Ann Secret"  # it lies on its side; who took it
+    exif.get_ifd(0x8825)[1], exif.get_ifd(0x8825)[2] = "N", (48.0, 51.0, 29.6)
+    photo, shot, broken = tmp_path / "Ann at home.jpg", tmp_path / "Ann.gif", tmp_path / "broken.jpg"
+    Image.effect_noise((40, 20), 90).convert("RGB").save(photo, exif=exif, comment=b"Ann Secret", icc_profile=b"Ann Secret")
+    Image.new("P", (8, 8)).save(shot, comment=b"Ann Secret")
+    broken.write_bytes(photo.read_bytes()[:300])
+    assert Image.open(photo).getexif().get_ifd(0x8825) and b"Ann Secret" in photo.read_bytes()
+    lines = [json.loads(line) for line in run.predictions_file.read_text(encoding="utf-8").splitlines()][:3]
+    changed = [{**line, "image": str(file)} for line, file in zip(lines, (photo, shot, broken), strict=True)]
+    run.predictions_file.write_text("".join(json.dumps(line) + "\n" for line in changed), encoding="utf-8")
+    made = write_space(run.path, tmp_path / "space", sdk="gradio")
+    files = {file.name: Image.open(file) for file in (tmp_path / "space" / "pictures").iterdir()}
+    assert {name: (one.format, one.size) for name, one in files.items()} == {"1.jpg": ("JPEG", (20, 40)), "2.png": ("PNG", (8, 8))}
+    assert not any(one.getexif() or {"comment", "icc_profile", "exif"} & one.info.keys() for one in files.values())
+    assert not any(b"Ann" in file.read_bytes() for file in (tmp_path / "space").glob("pictures/*"))
+    assert "Ann" not in (tmp_path / "space" / "space.json").read_text(encoding="utf-8")
+    assert [one["pictures"] for one in made["published_rows"]] == [["pictures/1.jpg"], ["pictures/2.png"]]
+    assert "(with the picture pictures/1.jpg)" in "\n".join(told(made["published_rows"], 2))
+    assert KINDS["gradio"].try_out(tmp_path / "space", "", make=present)["equal"] == 2
 
 
 def test_the_help_page_names_the_sources_that_there_are() -> None:
@@ -152,21 +228,39 @@ def test_a_tokenizer_that_no_browser_reads_is_noticed_before_it_is_exported(run:
 
 
 @pytest.mark.usefixtures("no_export")
-def test_a_graphics_card_for_what_needs_none_is_refused_at_once(
-    run: Path, exported: Path, tmp_path: Path, command: Callable[..., Outcome]
+def test_a_graphics_card_for_an_export_without_torch_is_refused_at_once(
+    exported: Path, tmp_path: Path, command: Callable[..., Outcome]
 ) -> None:
-    done = command("space", str(run), "--zero-gpu", "--out", str(tmp_path / "space"))
-    assert done.code == 2 and "Leave out --zero-gpu" in done.err and "--to merged --out exports/reviews" in done.err, done.err
-    with pytest.raises(UsageError, match=r"answers without PyTorch \(onnx\).*weitiao export RUN --to merged"):
-        write_space(exported, tmp_path / "space", zero_gpu=True)
+    done = command("space", str(exported), "--zero-gpu", "--out", str(tmp_path / "space"))
+    assert done.code == 2 and "(as onnx)" in done.err and "Leave out --zero-gpu, or give the run" in done.err, done.err
     assert not (tmp_path / "space").exists()
 
 
-@pytest.mark.usefixtures("no_export")
-def test_so_is_one_for_a_model_that_ctranslate2_writes_with(tmp_path: Path) -> None:
-    pytest.importorskip("ctranslate2")
-    with pytest.raises(UsageError, match=r"answers without PyTorch \(as ctranslate2\)"):
-        write_space(trained(tmp_path, "summarization", "t5"), tmp_path / "space", zero_gpu=True)
+def adapted(folder: Path, **given: Any) -> Path:
+    data = write_csv(folder / "rows.csv", list(ROWS))
+    return weitiao.train(str(data), model=str(make_model(folder / "base")), out=str(folder / "adapted"), **QUICK, **given).path
+
+
+def of_its_own(folder: Path) -> Path:
+    return adapted(folder, task=written(folder, PLAIN))
+
+
+def with_lora(folder: Path) -> Path:
+    return adapted(folder, method="lora")
+
+
+def translating(folder: Path) -> Path:
+    return trained(folder, "summarization", "t5")
+
+
+@pytest.mark.parametrize("train", [with_lora, of_its_own, translating])
+def test_a_run_takes_pytorch_along_for_a_graphics_card(
+    train: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    made = write_space(train(tmp_path), tmp_path / "space", zero_gpu=True, trust_task=True)
+    assert (made["sdk"], made["form"], made["torch"]) == ("gradio", "merged", True)
+    assert "torch==" in (tmp_path / "space" / "requirements.txt").read_text(encoding="utf-8")
 
 
 def test_what_was_exported_with_torch_may_have_one(run: Path, tmp_path: Path) -> None:

@@ -130,15 +130,11 @@ def test_a_page_is_tried_out_and_published(repository: Path) -> None:
     assert workflow["permissions"] == {"contents": "read"} and str(repository) not in text
 
 
-def test_what_was_said_of_the_page_is_said_in_the_workflow(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_said_of_the_page_is_said_in_the_workflow(repository: Path) -> None:
     title = 'It\'s $(touch pwned)\n"x" \u2028\x85😀'
     said: dict[str, Any] = {"private": True, "hardware": "cpu-upgrade", "title": title, "endpoint": "https://hub.example"}
     said |= {"zero_gpu": True, "examples": "task"}
-    with pytest.raises(UsageError, match="answers without PyTorch"):  # it would be refused there each time
-        made(repository, **said)
-    with monkeypatch.context() as patched:
-        patched.setattr("weitiao.deploy.space.gradio.folder.unlent", lambda run, task: "")
-        workflow, _text = made(repository, **said)
+    workflow, _text = made(repository, **said)
     told = workflow["jobs"]["publish"]["env"]
     assert (told["TITLE"], told["HARDWARE"], told["ENDPOINT"]) == (title, "cpu-upgrade", "https://hub.example")
     line = steps_of(workflow)["Try out and publish"]["run"]
@@ -184,6 +180,10 @@ def test_a_tokenizer_that_no_browser_reads_makes_another_page(repository: Path, 
     asked = ("space", "runs/reviews", "--ci", "github", "--data", "data/train.csv", "--gate", "accuracy=0.5", "--push", "ann/reviews")
     done = command(*asked, "--json")
     assert done.code == 0 and done.json["sdk"] == "gradio" and "NFKC" in done.json["why"], done.err
+    assert done.json["examples_of"] == "rows"
+    said = " ".join(command(*asked, "--overwrite").err.split())
+    assert said.count("Without them: --examples task --overwrite") == 1, said
+    assert "will be published" not in command(*asked, "--overwrite", "--examples", "task").err
     assert "--sdk gradio " in (repository / ".github" / "workflows" / "publish.yml").read_text(encoding="utf-8")
     tokenizer.unlink()
     with pytest.raises(UsageError, match="no fast backend"):

@@ -90,6 +90,10 @@ def workflow(
     made = write(run, out or ".", data=data, push=push, **how)
     if made["why"]:
         screen.note(made["why"])
+    if made["examples_of"] == "rows":
+        screen.note(
+            _("Rows that the run is tested on will be published, as the page's examples. Without them: --examples task --overwrite")
+        )
     files = _(", ").join(made["files"][1:])
     screen.result(made, pairs({_("workflow"): made["workflow"], _("beside it"): files}), bare=made["workflow"])
     screen.note(_("Add the secret HF_TOKEN on GitHub (Settings, Secrets and variables), then commit these files and push."))

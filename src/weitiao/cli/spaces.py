@@ -53,9 +53,13 @@ Examples = Annotated[
     Option(
         "--examples",
         metavar="|".join(EXAMPLES),
-        help=N_("What can be asked with one click: rows that the run was tested on, which anybody then sees, or the task's own example."),
+        help=N_(
+            "What can be asked with one click: rows that the run was tested on, which anybody then sees, or the task's own example "
+            "(as in the Space that it replaces, else rows)."
+        ),
         autocompletion=_completing(EXAMPLES),
         rich_help_panel=PAGE,
+        show_default=False,
     ),
 ]
 SpaceFolder = Annotated[
@@ -128,7 +132,7 @@ def space(
     target: Target = HUBS[0],
     zero_gpu: ZeroGpu = False,
     title: Title = "",
-    examples: Examples = EXAMPLES[0],
+    examples: Examples = "",
     out: SpaceFolder = None,
     overwrite: Overwrite = False,
     try_out: Try = False,
@@ -166,7 +170,7 @@ def space(
         )
     screen.result(made, pairs(space_of(made)), bare=made.get("address") or place)
     again = ("weitiao", "space", run, "--sdk", made["sdk"], *(("--title", title) if title else ()), *(("--zero-gpu",) if zero_gpu else ()))
-    again += ("--examples", examples) if examples != EXAMPLES[0] else ()
+    again += ("--examples", made["examples_of"]) if made["examples_of"] != EXAMPLES[0] else ()
     again += (*(("--trust-task",) if trust_task else ()), "--out", place, "--overwrite")
     publish = () if push or target != HUBS[0] else ((*again, "--push", "OWNER/NAME"),)
     screen.next(*publish, ("weitiao", "demo", run, *(("--trust-task",) if trust_task else ())))

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import packages_distributions
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from weitiao import asking
 from weitiao.deploy.container.pinned import extra, extras
 from weitiao.deploy.demo.examples import examples
 from weitiao.deploy.runtime import is_torch_free
-from weitiao.deploy.torch_free import CONFIG
 from weitiao.errors import GateError, MissingPackage, ModelError
 from weitiao.messages import _
 from weitiao.observer import Observer
@@ -64,31 +62,13 @@ class Asked:
         return "torch" in self.modules
 
 
-def torch_free_form(run: RunFolder, task: Task) -> str:
-    """The form without torch that ``put`` is going to find for a run, by what stands in its folder; "" where torch goes along, or only
-    trying it tells.
-    """
-    record = run.record()
-    if is_torch_free(record):
-        return form_of(run)
-    if task.origin is not None or not run.tokenizer.is_file():
-        return ""
-    if task.answers_by != "generate":
-        return "onnx"
-    from weitiao.deploy.conversion import FAMILIES
-
-    config = run.model / CONFIG
-    family = json.loads(config.read_text(encoding="utf-8")).get("model_type") if config.is_file() else ""
-    return "ctranslate2" if family in FAMILIES and find_spec("ctranslate2") else ""
-
-
 def put(source: RunFolder, task: Task, inner: RunFolder, export: Export, observer: Observer, *, with_torch: bool = False) -> dict[str, Any]:
     """Put a run into a folder in the lightest form that it has: an export without torch as it is; else as ONNX or, where it writes, for
     CTranslate2; else the whole model, which needs torch, and why is told.
 
     Args:
         export: writes a run in another form: (run, form, folder) -> what was found.
-        with_torch: the whole model is wanted: what was exported as that stays so.
+        with_torch: the whole model is wanted, whatever else it may become; an export without torch stays one.
 
     Returns:
         What the export's gate found; where it was an export already that its answers are "drawn" at random, if they are.
@@ -101,6 +81,8 @@ def put(source: RunFolder, task: Task, inner: RunFolder, export: Export, observe
         source.check_hashes(record["export"].get("sha256") or {})
         _copy(source, inner)
         return {"drawn": True} if record["export"].get("drawn") else {}
+    if with_torch:
+        return found(export(source.path, MERGED, inner.path))
     writes = task.answers_by == "generate"
     hindrances = (ModelError, GateError, MissingPackage) if writes else (ModelError,)
     try:

@@ -33,8 +33,9 @@ class Example:
 
 
 def examples(task: Task, spec: Spec, folder: RunFolder | None) -> list[dict[str, Any]]:
-    """At most ``SHOWN`` records; there is always one."""
-    return [one.record for one in chosen(task, spec, folder)]
+    """At most ``SHOWN`` records; there is always one: without rows the task's own, in the language of the run's texts."""
+    record = folder.record() if folder is not None and folder.record_file.is_file() else {}
+    return [one.record for one in chosen(task, spec, folder, language=language_of(record))]
 
 
 def chosen(task: Task, spec: Spec, folder: RunFolder | None, *, language: str = "en") -> list[Example]:

@@ -11,6 +11,7 @@ from typing import Any
 from weitiao import tasks
 from weitiao.errors import GateError
 from weitiao.messages import _
+from weitiao.report.formats import file_name
 from weitiao.runs import RunFolder
 from weitiao.tasks.base import Spec, Task
 
@@ -23,7 +24,7 @@ class Asked:
     """What is asked.
 
     Attributes:
-        examples: each {"record", "answer"}.
+        examples: each {"record", "answer"}, and {"place"} where its row does not stand in the Space.
         drawn: answers are drawn at random, so that none is like the next.
     """
 
@@ -53,7 +54,12 @@ def asked(place: Path, *, trust_task: bool, beside: Sequence[Mapping[str, Any]] 
     return Asked(task, record["spec"], [*told["examples"], *beside][:MOST], bool(told.get("drawn")))
 
 
-def unlike(got: str, wanted: str) -> GateError:
-    """What is said of a Space that answers otherwise."""
+def unlike(got: str, wanted: str, example: Mapping[str, Any]) -> GateError:
+    """What is said of a Space that answers otherwise. Of a row that is kept out of it no word is said, in answers neither: whoever reads a
+    log of this may not be one who may read the row.
+    """
+    if "place" in example:
+        message = _("The Space does not answer as the run does on row {row} of {source}, whose text is not shown.")
+        return GateError(message.format(row=example["place"]["row"], source=file_name(example["place"]["source"])))
     message = _("The Space does not answer as the run does: {got} where the run says {wanted}.")
     return GateError(message.format(got=got, wanted=wanted))

@@ -14,12 +14,14 @@ from weitiao.deploy.space import metadata, studio
 from weitiao.deploy.space.asked import TOLD
 from weitiao.deploy.space.kinds import HUGGINGFACE, MODELSCOPE, Kind, possible, unfit
 from weitiao.deploy.space.large_files import attributes
-from weitiao.deploy.space.shown import ROWS, check_source, published_rows
+from weitiao.deploy.space.shown import ROWS, SOURCES, check_source, published_rows
 from weitiao.deploy.space.shown import told as told_of_rows
 from weitiao.errors import ModelError, RunError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
+
+SOURCE = "examples_of"  # in what a Space says of itself: one of ``shown.SOURCES``
 
 
 def write_space(name: str | Path, out: str | Path, **how: Any) -> dict[str, Any]:
@@ -35,7 +37,8 @@ def written_space(
     target: str = HUGGINGFACE,
     zero_gpu: bool = False,
     title: str = "",
-    examples: str = ROWS,
+    examples: str = "",
+    private: bool = False,
     overwrite: bool = False,
     tried: bool = False,
     observer: Observer = SILENT,
@@ -52,15 +55,17 @@ def written_space(
         zero_gpu: for a graphics card that the hub lends while a question is answered.
         title: what the page is called; "" for the run's name.
         examples: what can be asked with one click: "rows" that the run was tested on, where it kept some; or the example of its "task", so
-            that nothing in the folder is a row of the data.
+            that nothing in the folder is a row of the data; "" for what the Space that is replaced has, else for "rows".
+        private: only some people will see it, which is said of its rows.
         tried: it will be tried out, so what that needs must be on this machine.
         trust_task: the run's own task file may run, here and in the Space.
         offline: open no socket for an adapter's base.
 
     Returns:
         {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one click,
-        "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken where none was named}, and what the
-        kind found; and what it can be asked beside, [{"record", "answer"}] of rows that are not in it.
+        "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken
+        where none was named}, and what the kind found; and what it can be asked beside, [{"record", "answer", "place"}] of rows that are
+        not in it.
 
     Raises:
         UsageError: there is no such kind, hub or source of examples, or this run cannot become one.
@@ -68,7 +73,7 @@ def written_space(
         ModelError, GateError: what is in the folder does not answer, or not as the run does; nothing is left behind.
         MissingPackage: what it is written with, or tried with, is not installed.
     """
-    check_source(examples)
+    check_source(examples or ROWS)
     place = RunFolder(out)
     source = RunFolder.open(name)
     record = source.record()
@@ -79,6 +84,7 @@ def written_space(
     if any(place.path.resolve().is_relative_to(part.resolve()) for part in (source.model, source.task)):
         raise RunError(_("{out} lies in the folder that is put into it. Choose another --out.").format(out=out))
     place.check_free(overwrite=overwrite, mark=TOLD)
+    examples = examples or _kept(place.path / TOLD, observer)
     called = metadata.title_of(title, record, place.path.name)
     if why:
         observer.note(why)
@@ -89,7 +95,7 @@ def written_space(
         why = " ".join(filter(None, (why, *reasons)))
         shown, beside = found.pop("examples", []), found.pop("beside", [])
         answers = [{"record": one["record"], "answer": one["answer"]} for one in shown if "answer" in one]
-        told: dict[str, Any] = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called}
+        told: dict[str, Any] = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called, SOURCE: examples}
         told |= {"drawn": bool(found.pop("drawn", False)), "examples": answers}
         (temporary / TOLD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         for file, content in licenses(ourselves()).items():
@@ -108,10 +114,19 @@ def written_space(
         files = [file for file in temporary.rglob("*") if file.is_file()]
         counted = {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
     rows = published_rows(shown, task)
-    for line in told_of_rows(rows, len(shown)):
+    for line in told_of_rows(rows, len(shown), private=private):
         observer.note(line)
     about = {"out": str(out), "sdk": kind.name, "target": target, "title": called, "free": kind.free, "why": why}
-    return {**found, **about, "examples": len(shown), "published_rows": rows, **counted}, beside
+    return {**found, **about, "examples": len(shown), SOURCE: examples, "published_rows": rows, **counted}, beside
+
+
+def _kept(told: Path, observer: Observer) -> str:
+    """Where the examples come from where nobody says it now: from where those of the Space that is replaced came, which is told."""
+    earlier = json.loads(told.read_text(encoding="utf-8")).get(SOURCE) if told.is_file() else None
+    if earlier not in SOURCES:
+        return ROWS
+    observer.note(_("The examples are chosen as in the Space that stands there: --examples {source}").format(source=earlier))
+    return str(earlier)
 
 
 def _written(

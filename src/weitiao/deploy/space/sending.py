@@ -102,7 +102,7 @@ def publish_space(
     """
     sending.check(target)
     tried = tried or bool(sending.repo)
-    ways |= {"sdk": sdk, "target": target, "zero_gpu": zero_gpu, "tried": tried}
+    ways |= {"private": sending.private, "sdk": sdk, "target": target, "zero_gpu": zero_gpu, "tried": tried}
     made, beside = written_space(name, out, observer=observer, trust_task=trust_task, **ways)
     place, kind = Path(out), KINDS[made["sdk"]]
     if tried:

@@ -8,14 +8,12 @@ from typing import Any
 from weitiao.config import nearest
 from weitiao.errors import UsageError
 from weitiao.messages import _
-from weitiao.quantities import one_line
 from weitiao.report.formats import file_name
 from weitiao.report.tokens import visible
 from weitiao.tasks.base import Task
 
 ROWS, OWN = "rows", "task"  # of the run's data, or the task's own example, which is nobody's
 SOURCES = (ROWS, OWN)
-WIDTH = 90  # characters of a row's text
 
 
 def check_source(name: str) -> None:
@@ -26,33 +24,55 @@ def check_source(name: str) -> None:
 
 
 def published_rows(examples: Sequence[Mapping[str, Any]], task: Task) -> list[dict[str, Any]]:
-    """The examples that are rows of the data: {"row": its number, "source": its file, "text": what can be read of it, on one line}.
+    """The examples that are rows of the data: {"row": its number, "source": its file, "text": all that can be read of it, on one line,
+    "pictures": where its pictures lie in the Space's folder}.
 
     Args:
         examples: each {"record", "place": {"row", "source"}, or {} where it is no row}.
     """
+    read = [field.name for field in task.inputs if field.type != "image"]
     return [
         {
             "row": one["place"]["row"],
             "source": file_name(one["place"]["source"]),
-            "text": one_line(visible(task.plain({**dict.fromkeys(task.fields), **one["record"]})), WIDTH),
+            "text": " · ".join(" ".join(visible(text).split()) for text in _texts([one["record"].get(name) for name in read])),
+            "pictures": [one["record"][field.name] for field in task.inputs if field.type == "image" and one["record"].get(field.name)],
         }
         for one in examples
         if one["place"]
     ]
 
 
-def told(rows: Sequence[Mapping[str, Any]], examples: int) -> Iterator[str]:
+def _texts(value: Any) -> Iterator[str]:
+    """Whatever can be read in a value, be it a list of messages; by this people judge what is private, so nothing is left out."""
+    if isinstance(value, Mapping):
+        yield ": ".join(text for part in value.values() for text in _texts(part))
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)
+    elif value is not None and value != "":
+        yield str(value)
+
+
+def told(rows: Sequence[Mapping[str, Any]], examples: int, *, private: bool = False) -> Iterator[str]:
     """What is said of it, line by line.
 
     Args:
         rows: as ``published_rows`` gives them.
         examples: how many there are in all.
+        private: it goes where only some people see it.
     """
     if rows:
-        yield _("Anybody will see these {count} rows that the run was tested on, as examples:").format(count=len(rows))
+        anybody = _("Anybody will see these {count} rows that the run was tested on, as examples:")
+        some = _("Whoever may open the private Space will see these {count} rows that the run was tested on, as examples:")
+        yield (some if private else anybody).format(count=len(rows))
         for one in rows:
-            yield "  " + _("row {row} of {source}: {text}").format(**one)
+            pictures = _(" (with the picture {files})").format(files=_(", ").join(one["pictures"])) if one["pictures"] else ""
+            yield "  " + _("row {row} of {source}: {text}").format(**one) + pictures
         yield _("To leave every row of the data out, write it again with --examples task --overwrite")
     elif examples:
         yield _("No row of the data is in it: its example is the task's own.")
+    if examples:
+        yield _(
+            "A Space that was published before keeps its rows in its history: to take them back, delete it on the hub and publish anew."
+        )

@@ -44,7 +44,7 @@ def write(
     sdk: str = "",
     zero_gpu: bool = False,
     title: str = "",
-    examples: str = ROWS,
+    examples: str = "",
     private: bool = False,
     hardware: str = "",
     endpoint: str = "",
@@ -68,7 +68,8 @@ def write(
         trust_task: see ``api.load``.
 
     Returns:
-        {"workflow": its file, "files": all that was written, from ``place``, "sdk": the kind of the page, "why": it is no earlier kind}.
+        {"workflow": its file, "files": all that was written, from ``place``, "sdk": the kind of the page, "why": it is no earlier kind,
+        "examples_of": "rows" or "task"}.
 
     Raises:
         UsageError: something that a workflow could not find or say, or this run does not become such a page.
@@ -80,6 +81,7 @@ def write(
     if record.get("status") != "finished":
         raise RunError(_("{path} is not finished. Go on with: weitiao train --resume {path}").format(path=name))
     check_name(push)
+    examples = examples or ROWS
     check_source(examples)
     if not gate:
         raise UsageError(_("A workflow that publishes by itself needs a gate. Say what must be reached, for example --gate accuracy=0.8"))
@@ -130,7 +132,8 @@ def write(
     _replace_task(setup / "task", run.task if record.get("task_file") else None)
     write_text(workflow, text.rstrip("\n") + "\n")
     files = [workflow, *sorted(file for file in setup.rglob("*") if file.is_file())]
-    return {"workflow": str(workflow), "files": [file.relative_to(root).as_posix() for file in files], "sdk": kind.name, "why": why}
+    told = {"workflow": str(workflow), "files": [file.relative_to(root).as_posix() for file in files]}
+    return {**told, "sdk": kind.name, "why": why, "examples_of": examples}
 
 
 def _flags_of(gate: Sequence[str], record: Mapping[str, Any]) -> list[str]:

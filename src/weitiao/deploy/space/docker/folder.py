@@ -9,7 +9,7 @@ from weitiao import tasks
 from weitiao.deploy.container.folder import RUN, request, write_folder
 from weitiao.deploy.lightest import found
 from weitiao.deploy.public import publish
-from weitiao.deploy.space.pairs import answered, with_pictures
+from weitiao.deploy.space.pairs import answered
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder
@@ -54,12 +54,12 @@ def write(
     task = tasks.of_run(source.record(), source.task, trust_task=trust_task)
     inside = partial(export, observer=observer, trust_task=trust_task, offline=offline)
     made = write_folder(name, place, inside, overwrite=False, observer=observer, trust_task=trust_task)
-    asked = answered(source, inner, task, offline=offline, rows=rows, observer=observer)
+    asked = answered(source, inner, task, place, offline=offline, rows=rows, observer=observer)
     publish(inner)
     asks = request(task, asked.pairs[0]["record"]) if asked.pairs else ""
     return {
         **found(made),
-        "examples": with_pictures(asked.pairs, task, place),
+        "examples": asked.pairs,
         "beside": asked.beside,
         "drawn": bool(made.get("drawn")),
         "told": [

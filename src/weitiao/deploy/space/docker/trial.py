@@ -50,7 +50,7 @@ def try_out(
             status, text = replied(f"{address}/predict", _body(told.task, example["record"], place))
             got = json.loads(text)
             if status != 200 or not (got if told.drawn else alike(example["answer"], got)):
-                raise unlike(text[:300], json.dumps(example["answer"], ensure_ascii=False)[:300])
+                raise unlike(text[:300], json.dumps(example["answer"], ensure_ascii=False)[:300], example)
     return told.passed
 
 

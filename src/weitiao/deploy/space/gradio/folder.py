@@ -20,11 +20,11 @@ from weitiao import tasks
 from weitiao.deploy.container.folder import TORCH_INDEX
 from weitiao.deploy.container.pinned import closure, ourselves, pinned
 from weitiao.deploy.container.wheel import write_wheel
-from weitiao.deploy.lightest import MERGED, PACKAGE, form_of, further, put, torch_free_form
+from weitiao.deploy.lightest import MERGED, PACKAGE, form_of, further, put
 from weitiao.deploy.public import publish
 from weitiao.deploy.runtime import is_torch_free
 from weitiao.deploy.space.kinds import MODELSCOPE
-from weitiao.deploy.space.pairs import answered, with_pictures
+from weitiao.deploy.space.pairs import answered
 from weitiao.errors import MissingPackage, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
@@ -43,23 +43,16 @@ def refusal(task: Task, record: Mapping[str, Any]) -> str:
 
 
 def unlent(run: RunFolder, task: Task) -> str:
-    """Why nothing would use a graphics card that is lent, "" where something may."""
-    form = "" if form_of(run) == MERGED else torch_free_form(run, task)
-    return _unlent(form, run) if form else ""
+    """Why nothing would use a graphics card that is lent, "" where something does: of a run the whole model goes along, with PyTorch."""
+    return _unlent(run) if is_torch_free(run.record()) else ""
 
 
-def _unlent(form: str, run: RunFolder) -> str:
-    if is_torch_free(run.record()):
-        message = _(
-            "{path} answers without PyTorch ({form}), so there is nothing to put on a graphics card. Leave out --zero-gpu, or give the run "
-            "that it was made from, exported with: weitiao export RUN --to merged"
-        )
-    else:
-        message = _(
-            "{path} answers without PyTorch (as {form}), so there is nothing to put on a graphics card. Leave out --zero-gpu; or to have "
-            "it answer with PyTorch all the same, type: weitiao export {path} --to merged --out {out} && weitiao space {out} --zero-gpu"
-        )
-    return message.format(path=run.path, form=form, out=f"exports/{run.path.absolute().name}")
+def _unlent(run: RunFolder) -> str:
+    message = _(
+        "{path} answers without PyTorch (as {form}), so there is nothing to put on a graphics card. Leave out --zero-gpu, or give the run "
+        "that it was made from: of that the whole model is taken, with PyTorch."
+    )
+    return message.format(path=run.path, form=form_of(run) or MERGED)
 
 
 def write(
@@ -80,7 +73,7 @@ def write(
         name: a finished run, or an export.
         place: an empty folder.
         target: the hub.
-        zero_gpu: for a graphics card that the hub lends.
+        zero_gpu: for a graphics card that the hub lends; of a run the whole model is taken then, with PyTorch.
         rows: whether rows of the run's data may be its examples.
 
     Returns:
@@ -100,11 +93,11 @@ def write(
     inner = RunFolder(place / RUN)
     inside = partial(export, observer=observer, trust_task=trust_task, offline=offline)
     proof = put(source, task, inner, inside, observer, with_torch=zero_gpu)
-    told = answered(source, inner, task, offline=offline, rows=rows, observer=observer)
+    told = answered(source, inner, task, place, offline=offline, rows=rows, observer=observer)
     if zero_gpu and not told.used.torch:
-        raise UsageError(_unlent(form_of(inner), source))
+        raise UsageError(_unlent(inner))
     publish(inner)
-    examples, used = with_pictures(told.pairs, task, place), told.used
+    examples, used = told.pairs, told.used
     unpack_weitiao(place)
     lines = requirements(further(used), cpu=not zero_gpu, gradio=gradio if target == MODELSCOPE else "")
     (place / "requirements.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")

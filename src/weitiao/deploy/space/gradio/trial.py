@@ -72,7 +72,7 @@ def try_out(
                 wanted = example["answer"]["text"] if talks else answer_html(example["record"], example["answer"])
             # What is drawn at random is another each time.
             if not (read(got) if told.drawn else read_alike(wanted, got)):
-                raise unlike(f"«{read(got)[:200]}»", f"«{read(wanted)[:200]}»")
+                raise unlike(f"«{read(got)[:200]}»", f"«{read(wanted)[:200]}»", example)
     return told.passed
 
 

@@ -25,6 +25,7 @@ from weitiao.deploy.space.static.table import TABLE
 from weitiao.errors import GateError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
+from weitiao.report.formats import file_name
 from weitiao.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -59,12 +60,12 @@ class _Found:
     """What sets the page apart from Python.
 
     Attributes:
-        wrong: records of which the page says something else, and what.
+        wrong: of which records the page says something else, by their places, and what.
         largest: the largest difference of a number.
         refused: how many held-out rows the page says are not for it.
     """
 
-    wrong: list[tuple[Mapping[str, Any], str]] = field(default_factory=list)
+    wrong: list[tuple[int, str]] = field(default_factory=list)
     largest: float = 0.0
     refused: int = 0
 
@@ -106,10 +107,12 @@ def try_out(
     task = tasks.of_run(run.record(), run.task, trust_task=trust_task)
     with tempfile.TemporaryDirectory() as scratch:
         predictor = _carried(place, task, Path(scratch))
-        every = list(gate.held_out(run, task, rows)[0])
+        places = [place for _record, place in run.measured_rows(task.fields, rows)]  # [] where it kept no rows
+        every = list(enumerate(gate.held_out(run, task, rows)[0]))
         table = json.loads((place / TABLE).read_text(encoding="utf-8"))
         inputs, shown = table["inputs"], table["examples"]
-        held = [record for record in every if all(_fits(record.get(name), about["longest"]) for name, about in inputs.items())]
+        fit = [(at, record) for at, record in every if all(_fits(record.get(name), about["longest"]) for name, about in inputs.items())]
+        held, places = [record for _at, record in fit], [places[at] for at, _record in fit] if places else []
         too_long = len(every) - len(held)
         held = held or [task.prepare({**dict.fromkeys(task.fields), **shown[0]})]
         names = list(inputs)
@@ -117,10 +120,12 @@ def try_out(
         hard = [] if rows == 1 else _hard(asked[0], names)
         observer.note(_("Opening the page in Chromium."))
         told, sent = _opened(place, program, [*asked, *hard], [*shown, *asked], headers, observer)
-        found = _compared(predictor, [*held, *({**held[0], **record} for record in hard)], told["answers"], len(held))
+        records = [*held, *({**held[0], **record} for record in hard)]
+        found = _compared(predictor, records, told["answers"], len(held))
+        hidden = {at: place for at, place in enumerate(places) if asked[at] not in [_asked(one, names) for one in shown]}
     answers = told["answers"]
     times = sorted(answer["ms"] for answer in answers[: len(held)] if "ms" in answer)
-    _judge(found, told, len(answers), len(held))
+    _judge(found, told, records, len(held), hidden)
     return {
         "rows": len(held) - found.refused,
         "too_long": too_long,
@@ -212,13 +217,13 @@ def _compared(predictor: "Predictor", records: Sequence[Mapping[str, Any]], answ
     for at, (record, answer) in enumerate(zip(records, answers, strict=True)):
         if "prediction" not in answer:
             if answer["problem"] != REFUSED or not any(isinstance(text, str) and _CHINESE.search(text) for text in record.values()):
-                found.wrong.append((record, answer["told"]))
+                found.wrong.append((at, answer["told"]))
             elif at < held:
                 found.refused += 1
             continue
         features = predictor.encode(record)
         if [one.inputs["input_ids"] for one in features] != answer["tokens"]:
-            found.wrong.append((record, _("its tokens are others")))
+            found.wrong.append((at, _("its tokens are others")))
             continue
         outputs = [predictor.backend.run([one])[0] for one in features]
         prediction = predictor.task.decode(record, features, outputs, predictor.spec, predictor.processor)
@@ -226,12 +231,19 @@ def _compared(predictor: "Predictor", records: Sequence[Mapping[str, Any]], answ
         apart = distance(said, answer["prediction"])
         found.largest = max(found.largest, apart)
         if apart > APART:
-            found.wrong.append((record, json.dumps(answer["prediction"], ensure_ascii=False)[:200]))
+            found.wrong.append((at, json.dumps(answer["prediction"], ensure_ascii=False)[:200]))
     return found
 
 
-def _judge(found: _Found, told: Mapping[str, Any], count: int, held: int) -> None:
-    """Raises GateError where anything is not as it should be."""
+def _judge(
+    found: _Found, told: Mapping[str, Any], records: Sequence[Mapping[str, Any]], held: int, hidden: Mapping[int, Mapping[str, Any]]
+) -> None:
+    """Raises GateError where anything is not as it should be. Of rows that the page does not show no word is said, in answers neither.
+
+    Args:
+        held: how many of the records are rows; they come first.
+        hidden: where those of them stand that the page does not show, by their places among the records.
+    """
     if 2 * found.refused > held:
         message = _(
             "The page would answer few of the run's texts: {refused} of {held} held-out rows have Chinese in them, whose words are found "
@@ -239,13 +251,19 @@ def _judge(found: _Found, told: Mapping[str, Any], count: int, held: int) -> Non
         )
         raise GateError(message.format(refused=found.refused, held=held))
     if found.wrong:
-        record, said = found.wrong[0]
-        text = " ".join(str(next(value for value in record.values() if isinstance(value, str))).split())
+        figures = {"wrong": len(found.wrong), "count": len(records), "difference": found.largest, "most": APART}
+        at, said = found.wrong[0]
+        if at in hidden:
+            message = _(
+                "The page does not answer as its model does: {wrong} of {count} answers differ (numbers by up to {difference:.1e}; "
+                "{most:g} is allowed), the first on row {row} of {source}, whose text is not shown. Nothing was published."
+            )
+            raise GateError(message.format(**figures, row=hidden[at]["row"], source=file_name(hidden[at]["source"])))
+        text = " ".join(str(next(value for value in records[at].values() if isinstance(value, str))).split())
         message = _(
             "The page does not answer as its model does: {wrong} of {count} answers differ (numbers by up to {difference:.1e}; {most:g} is "
             'allowed), the first on "{text}": {said}. Nothing was published.'
         )
-        figures = {"wrong": len(found.wrong), "count": count, "difference": found.largest, "most": APART}
         raise GateError(message.format(**figures, text=text[:80], said=said))
     strange = [*told["others"], *told["complaints"]]
     if strange:

@@ -342,8 +342,8 @@ def test_what_stands_in_the_folder(run: weitiao.Run, made: Path) -> None:
     assert (
         "CTranslate2" in card
         and "library_name: ctranslate2" in card
-        and "pip install 'weitiao[export]'" in card
-        and "pipeline(" not in card
+        and 'pip install ".[export]"' in card
+        and "from transformers" not in card
     )
     for file in ("README.md", "model/config.json", "model/ctranslate2/config.json"):
         assert str(run.path.parent) not in (made / file).read_text()

@@ -68,7 +68,9 @@ def test_the_page_answers_as_python_does(name: str, tmp_path: Path) -> None:
     made, page = exported(CASES[name], tmp_path), tmp_path / "page"
     page.mkdir()
     told = folder.write(made, page)
-    assert told["sdk"] == "static" and told["weights"] == 8 and "index.html" in told["files"]
+    assert told["sdk"] == "static" and "index.html" in told["files"]
+    # Random weights find entities by a hair: 8 bits may lose one in a hundred, and then the page carries all 32.
+    assert told["weights"] in ({8, 32} if tasks.get(CASES[name].task).finds else {8})
     found = trial.try_out(page, made)
     assert found["labels_equal"] == 1.0 and found["difference"] <= trial.APART
     assert found["hard"] >= len(trial.HARD) and found["isolated"] and found["transferred"] > 3_000_000

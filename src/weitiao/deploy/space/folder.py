@@ -4,6 +4,7 @@ told of large files, and what the Space says of itself. It knows the kinds by th
 
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from weitiao import __version__, tasks
 from weitiao.deploy.container.pinned import ourselves
 from weitiao.deploy.container.wheel import licenses
 from weitiao.deploy.space import metadata, studio
-from weitiao.deploy.space.asked import TOLD
+from weitiao.deploy.space.asked import TOLD, said_of_itself
 from weitiao.deploy.space.kinds import HUGGINGFACE, MODELSCOPE, Kind, possible, unfit
 from weitiao.deploy.space.large_files import attributes
 from weitiao.deploy.space.shown import ROWS, SOURCES, check_source, published_rows
@@ -24,12 +25,22 @@ from weitiao.runs import RunFolder, atomic
 SOURCE = "examples_of"  # in what a Space says of itself: one of ``shown.SOURCES``
 
 
-def write_space(name: str | Path, out: str | Path, **how: Any) -> dict[str, Any]:
-    """Write a finished run as a Space, see ``written_space``; what it is."""
-    return written_space(name, out, **how)[0]
+@dataclass(frozen=True)
+class Space:
+    """A Space that was written.
+
+    Attributes:
+        about: {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one click,
+            "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken
+            where none was named}, and what the kind found.
+        beside: what it can be asked beside, [{"record", "answer", "place"}] of rows that are not in it.
+    """
+
+    about: dict[str, Any]
+    beside: list[dict[str, Any]]
 
 
-def written_space(
+def write_space(
     name: str | Path,
     out: str | Path,
     *,
@@ -41,10 +52,11 @@ def written_space(
     private: bool = False,
     overwrite: bool = False,
     tried: bool = False,
+    sent: bool = False,
     observer: Observer = SILENT,
     trust_task: bool = False,
     offline: bool = False,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> Space:
     """Write a finished run as a Space: everything that a hub needs to build and start it, and nothing that is private.
 
     Args:
@@ -58,18 +70,13 @@ def written_space(
             that nothing in the folder is a row of the data; "" for what the Space that is replaced has, else for "rows".
         private: only some people will see it, which is said of its rows.
         tried: it will be tried out, so what that needs must be on this machine.
+        sent: it will go to a hub, where an earlier one may stand.
         trust_task: the run's own task file may run, here and in the Space.
         offline: open no socket for an adapter's base.
 
-    Returns:
-        {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one click,
-        "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken
-        where none was named}, and what the kind found; and what it can be asked beside, [{"record", "answer", "place"}] of rows that are
-        not in it.
-
     Raises:
         UsageError: there is no such kind, hub or source of examples, or this run cannot become one.
-        RunError: the run is not finished, or ``out`` is taken, or lies in the run.
+        RunError: the run is not finished, or ``out`` is taken, or lies in the run; or what an earlier Space says of itself cannot be read.
         ModelError, GateError: what is in the folder does not answer, or not as the run does; nothing is left behind.
         MissingPackage: what it is written with, or tried with, is not installed.
     """
@@ -84,7 +91,10 @@ def written_space(
     if any(place.path.resolve().is_relative_to(part.resolve()) for part in (source.model, source.task)):
         raise RunError(_("{out} lies in the folder that is put into it. Choose another --out.").format(out=out))
     place.check_free(overwrite=overwrite, mark=TOLD)
-    examples = examples or _kept(place.path / TOLD, observer)
+    replaced = (place.path / TOLD).is_file()
+    if replaced and not examples:
+        examples = _kept(place.path, observer)
+    examples = examples or ROWS
     called = metadata.title_of(title, record, place.path.name)
     if why:
         observer.note(why)
@@ -114,17 +124,24 @@ def written_space(
         files = [file for file in temporary.rglob("*") if file.is_file()]
         counted = {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
     rows = published_rows(shown, task)
-    for line in told_of_rows(rows, len(shown), private=private):
+    for line in told_of_rows(rows, len(shown), private=private, earlier=replaced or sent):
         observer.note(line)
     about = {"out": str(out), "sdk": kind.name, "target": target, "title": called, "free": kind.free, "why": why}
-    return {**found, **about, "examples": len(shown), SOURCE: examples, "published_rows": rows, **counted}, beside
+    return Space({**found, **about, "examples": len(shown), SOURCE: examples, "published_rows": rows, **counted}, beside)
 
 
-def _kept(told: Path, observer: Observer) -> str:
-    """Where the examples come from where nobody says it now: from where those of the Space that is replaced came, which is told."""
-    earlier = json.loads(told.read_text(encoding="utf-8")).get(SOURCE) if told.is_file() else None
+def _kept(place: Path, observer: Observer) -> str:
+    """Where the examples of the Space that is replaced came from, which is told; "" where it is from before there was a choice.
+
+    Raises RunError where that cannot be read: rows that somebody kept out must not be published because a file is damaged.
+    """
+    try:
+        told = said_of_itself(place)
+    except RunError as error:
+        raise RunError(error.message + " " + _("Say from where its examples come: --examples rows, or --examples task.")) from error
+    earlier = told.get(SOURCE)
     if earlier not in SOURCES:
-        return ROWS
+        return ""
     observer.note(_("The examples are chosen as in the Space that stands there: --examples {source}").format(source=earlier))
     return str(earlier)
 

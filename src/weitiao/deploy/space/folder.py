@@ -30,9 +30,9 @@ class Space:
     """A Space that was written.
 
     Attributes:
-        about: {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one click,
-            "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken
-            where none was named}, and what the kind found.
+        about: {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one
+            click, "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind
+            was taken where none was named}, and what the kind found.
         beside: what it can be asked beside, [{"record", "answer", "place"}] of rows that are not in it.
     """
 

@@ -76,7 +76,7 @@ def write_space(
 
     Raises:
         UsageError: there is no such kind, hub or source of examples, or this run cannot become one.
-        RunError: the run is not finished, or ``out`` is taken, or lies in the run; or what an earlier Space says of itself cannot be read.
+        RunError: the run is not finished, or ``out`` is taken, or lies in the run.
         ModelError, GateError: what is in the folder does not answer, or not as the run does; nothing is left behind.
         MissingPackage: what it is written with, or tried with, is not installed.
     """
@@ -131,15 +131,8 @@ def write_space(
 
 
 def _kept(place: Path, observer: Observer) -> str:
-    """Where the examples of the Space that is replaced came from, which is told; "" where it is from before there was a choice.
-
-    Raises RunError where that cannot be read: rows that somebody kept out must not be published because a file is damaged.
-    """
-    try:
-        told = said_of_itself(place)
-    except RunError as error:
-        raise RunError(error.message + " " + _("Say from where its examples come: --examples rows, or --examples task.")) from error
-    earlier = told.get(SOURCE)
+    """Where the examples of the Space that is replaced came from, which is told; "" where it is from before there was a choice."""
+    earlier = said_of_itself(place).get(SOURCE)
     if earlier not in SOURCES:
         return ""
     observer.note(_("The examples are chosen as in the Space that stands there: --examples {source}").format(source=earlier))

@@ -74,7 +74,9 @@ class RunFolder:
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
             if not _marked(self.path / mark):
                 # --overwrite is for what we wrote: it must never empty somebody's folder.
-                message = _("{path} exists and is not what weitiao writes there, so it is left alone, by --overwrite too. Choose another --out.")
+                message = _(
+                    "{path} exists and is not what weitiao writes there, so it is left alone, by --overwrite too. Choose another --out."
+                )
                 raise RunError(message.format(path=self.path))
             if not overwrite:
                 message = _("{path} exists already. Choose another --out, or replace it with --overwrite.").format(path=self.path)

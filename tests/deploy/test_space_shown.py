@@ -108,13 +108,14 @@ def published(done: Outcome) -> str:
 
 def test_a_space_that_is_replaced_keeps_its_examples(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
     asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
-    assert command(*asked, "--examples", "task").code == 0
+    assert command(*asked, "--examples", "task", "--title", "Ann's own").code == 0
     kept = command(*asked, "--overwrite")
+    assert "# Ann's own" in (tmp_path / "space" / "README.md").read_text(encoding="utf-8") and "Ann" in kept.err
     assert kept.code == 0 and "as in the Space that stands there: --examples task" in kept.err
     assert published(kept) == "none" and not rows_in(tmp_path / "space")
     assert "--examples task" in kept.err.rsplit("weitiao space", 1)[1]
     rows = command(*asked, "--overwrite", "--examples", "rows")
-    assert published(rows) != "none" and rows_in(tmp_path / "space") and "stands there" not in rows.err
+    assert published(rows) != "none" and rows_in(tmp_path / "space") and "The examples are chosen" not in rows.err
 
 
 @pytest.mark.parametrize("content", ["{", "[]", "\\0", '{"planets": 3}'])

@@ -3,7 +3,9 @@ told of large files, and what the Space says of itself. It knows the kinds by th
 """
 
 import json
+import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,7 @@ from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
 
 SOURCE = "examples_of"  # in what a Space says of itself: one of ``shown.SOURCES``
+TITLED = "titled"  # in the same place: what it was asked to be called
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def write_space(
         sdk: the kind, see ``kinds.KINDS``; "" for the first that the run can become.
         target: the hub: "huggingface" or "modelscope".
         zero_gpu: for a graphics card that the hub lends while a question is answered.
-        title: what the page is called; "" for the run's name.
+        title: what the page is called; "" for what the Space that is replaced was to be called, else for the run's name.
         examples: what can be asked with one click: "rows" that the run was tested on, where it kept some; or the example of its "task", so
             that nothing in the folder is a row of the data; "" for what the Space that is replaced has, else for "rows".
         private: only some people will see it, which is said of its rows.
@@ -92,9 +95,12 @@ def write_space(
         raise RunError(_("{out} lies in the folder that is put into it. Choose another --out.").format(out=out))
     place.check_free(overwrite=overwrite, mark=TOLD)
     replaced = (place.path / TOLD).is_file()
-    if replaced and not examples:
-        examples = _kept(place.path, observer)
-    examples = examples or ROWS
+    earlier = said_of_itself(place.path) if replaced else {}
+    examples = examples or _kept(
+        earlier, SOURCE, _("The examples are chosen as in the Space that stands there: --examples {value}"), observer
+    )
+    examples = examples if examples in SOURCES else ROWS
+    title = title or _kept(earlier, TITLED, _("It is called what the Space that stands there is called: --title {value}"), observer)
     called = metadata.title_of(title, record, place.path.name)
     if why:
         observer.note(why)
@@ -105,7 +111,14 @@ def write_space(
         why = " ".join(filter(None, (why, *reasons)))
         shown, beside = found.pop("examples", []), found.pop("beside", [])
         answers = [{"record": one["record"], "answer": one["answer"]} for one in shown if "answer" in one]
-        told: dict[str, Any] = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called, SOURCE: examples}
+        told: dict[str, Any] = {
+            "weitiao": __version__,
+            "kind": kind.name,
+            "target": target,
+            "title": called,
+            SOURCE: examples,
+            TITLED: title,
+        }
         told |= {"drawn": bool(found.pop("drawn", False)), "examples": answers}
         (temporary / TOLD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         for file, content in licenses(ourselves()).items():
@@ -130,13 +143,12 @@ def write_space(
     return Space({**found, **about, "examples": len(shown), SOURCE: examples, "published_rows": rows, **counted}, beside)
 
 
-def _kept(place: Path, observer: Observer) -> str:
-    """Where the examples of the Space that is replaced came from, which is told; "" where it is from before there was a choice."""
-    earlier = said_of_itself(place).get(SOURCE)
-    if earlier not in SOURCES:
-        return ""
-    observer.note(_("The examples are chosen as in the Space that stands there: --examples {source}").format(source=earlier))
-    return str(earlier)
+def _kept(earlier: Mapping[str, Any], name: str, message: str, observer: Observer) -> str:
+    """What was asked for the Space that is replaced, which is told; "" where nothing was."""
+    value = str(earlier.get(name) or "")
+    if value:
+        observer.note(message.format(value=shlex.quote(value)))
+    return value
 
 
 def _written(

@@ -101,7 +101,7 @@ class RunFolder:
         run = cls(path)
         if not run.record_file.is_file():
             runs = sorted(str(p.parent) for p in run.path.parent.glob("*/run.json")) if run.path.parent.is_dir() else []
-            there = " " + _("There are: {runs}.").format(runs=", ".join(runs[:8])) if runs else ""
+            there = " " + _("There are: {runs}.").format(runs=_(", ").join(runs[:8])) if runs else ""
             if run.path.is_file():
                 message = _("{path} is a file; a run is the folder that a training writes: weitiao train DATA --out runs/reviews.")
                 raise RunError(message.format(path=path) + there)

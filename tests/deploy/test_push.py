@@ -133,6 +133,23 @@ def test_the_command_line_pushes_and_predicts(
     assert [answer["label"] for answer in json.loads(told.out)["predictions"]] == [answer["label"] for answer in answers(mine)]
 
 
+def test_what_would_be_sent_can_be_looked_at_and_nothing_is_sent(
+    mine: weitiao.Run, hub: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: Callable[..., Outcome]
+) -> None:
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    place = tmp_path / "looked-at"
+    done = command("push", str(mine.path), "ann/tweets", "--out", str(place), "--offline")
+    assert done.code == 0 and not hub.repositories and "weitiao push" in done.err, done.err
+    weights = place / "model.safetensors"
+    assert weights.stat().st_nlink == 1  # whoever changes it there changes no run
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    made = push(mine.path, "ann/tweets", endpoint=hub.url)
+    there = hub.repositories["ann/tweets"].files
+    assert {file: (place / file).read_bytes() for file in made["files"]} == {file: there[file] for file in made["files"]}
+    assert command("push", str(mine.path), "ann/tweets", "--out", str(place)).code == 7
+    assert command("push", str(mine.path), "no name", "--out", str(tmp_path / "b")).code == 2 and not (tmp_path / "b").exists()
+
+
 def test_a_run_that_nobody_has_published_is_said_to_be_nowhere(
     hub: HubStandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Callable[..., Outcome]
 ) -> None:

@@ -31,12 +31,24 @@ Replaced = Annotated[
     bool, Option("--overwrite", help=N_("Replace what a repository holds that weitiao did not make."), rich_help_panel=HUB)
 ]
 
+Unsent = Annotated[
+    str | None,
+    Option(
+        "--out",
+        "-o",
+        metavar="<folder>",
+        help=N_("Send nothing: write what would be sent into this folder, to be looked at."),
+        rich_help_panel=HUB,
+    ),
+]
+
 
 @command(
     MAIN,
     N_("Publish a run's model on the hub, with its card: others train from it and predict with it by its name."),
     "weitiao push runs/reviews ann/reviews",
     "weitiao push exports/reviews ann/reviews-onnx --private",
+    "weitiao push runs/reviews ann/reviews --out looked-at",
 )
 @verb()
 def push(
@@ -47,6 +59,7 @@ def push(
     endpoint: Endpoint = None,
     message: Message = None,
     overwrite: Replaced = False,
+    out: Unsent = None,
     offline: Offline = False,
 ) -> None:
     from weitiao.cli.progress import observer_for
@@ -55,8 +68,12 @@ def push(
 
     with observer_for(screen) as observer:
         given: dict[str, Any] = {"private": private, "endpoint": endpoint or "", "message": message or "", "overwrite": overwrite}
-        made = publish(run, repo, offline=offline, observer=observer, **given)
+        made = publish(run, repo, offline=offline, out=out or "", observer=observer, **given)
     files = _("{count} ({size})").format(count=len(made["files"]), size=size(made["bytes"]))
+    if out:
+        screen.result(made, pairs({_("nothing was sent; it lies in"): out, _("files"): files}), bare=out)
+        screen.next(("weitiao", "push", run, repo, *(["--private"] if private else [])))
+        return
     screen.result(made, pairs({_("address"): made["address"], _("files"): files}), bare=made["address"])
     if not endpoint:
         training = () if made["adapter"] or "config.json" not in made["files"] else (("weitiao", "train", "DATA", "--model", repo),)

@@ -6,13 +6,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from weitiao.deploy.public import public
-from weitiao.deploy.publishing.target import target_of
+from weitiao.deploy.publishing.target import check_name, target_of
 from weitiao.deploy.publishing.upload import upload
 from weitiao.engine.model_folder import is_adapter
 from weitiao.errors import ModelError, RunError
@@ -20,7 +20,7 @@ from weitiao.forms import form_of
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.report.card import write_card
-from weitiao.runs import AT_TOP, RunFolder, write_text
+from weitiao.runs import AT_TOP, RunFolder, atomic, write_text
 
 
 def push(
@@ -32,6 +32,7 @@ def push(
     message: str = "",
     overwrite: bool = False,
     offline: bool = False,
+    out: str | Path = "",
     observer: Observer = SILENT,
 ) -> dict[str, Any]:
     """Publish the model of a run, or an export, with its card.
@@ -40,12 +41,13 @@ def push(
         name: a finished run's folder, or an export's.
         repo: OWNER/NAME.
         private, endpoint, message, overwrite, offline: see ``upload``.
+        out: send nothing, and write what would be sent into this folder, which is not there yet.
 
     Returns:
-        {"repo", "address", "kind": "model", "adapter", "files": their names, "bytes"}.
+        {"repo", "address": "" where nothing was sent, "kind": "model", "adapter", "files": their names, "bytes"}.
 
     Raises:
-        RunError: the run is not finished.
+        RunError: the run is not finished, or ``out`` is taken.
         ModelError: nobody else could use it: an adapter whose base stands on this machine alone.
         UsageError, NetworkError, RunError: see ``upload``.
     """
@@ -60,28 +62,39 @@ def push(
             "the two and push that: weitiao export {path} --to merged --out {path}-merged"
         )
         raise ModelError(text.format(path=name))
-    target_of(repo, "model", endpoint=endpoint, offline=offline)  # what is wrong with it is said before anything is copied
-    with _beside(run.path) as place:
-        assemble(run, repo, place)
+    if out:
+        check_name(repo)
+        RunFolder(out).check_free()
+    else:
+        target_of(repo, "model", endpoint=endpoint, offline=offline)  # what is wrong with it is said before anything is copied
+    with atomic(Path(out)) if out else _beside(run.path) as place:
+        # Links would let whoever tries something in that folder change the run.
+        assemble(run, repo, place, copy=shutil.copy2 if out else _linked)
         files = sorted(file.relative_to(place).as_posix() for file in place.rglob("*") if file.is_file())
         size = sum((place / file).stat().st_size for file in files)
         observer.note(_("The rows, their predictions, the logs and the report stay here: they hold your texts."))
         if run.task.is_dir():
-            observer.note(_("The task file goes along: {files}").format(files=", ".join(f for f in files if f.startswith(run.task.name))))
+            observer.note(
+                _("The task file goes along: {files}").format(files=_(", ").join(f for f in files if f.startswith(run.task.name)))
+            )
         how: dict[str, Any] = {"private": private, "endpoint": endpoint, "message": message, "overwrite": overwrite, "offline": offline}
-        address = upload(place, repo, kind="model", observer=observer, **how)
+        address = "" if out else upload(place, repo, kind="model", observer=observer, **how)
     return {"repo": repo, "address": address, "kind": "model", "adapter": adapter, "files": files, "bytes": size}
 
 
-def assemble(run: RunFolder, repo: str, place: Path) -> None:
-    """Write into an empty folder what of a run is published under OWNER/NAME."""
+def assemble(run: RunFolder, repo: str, place: Path, *, copy: Callable[[str, str], object]) -> None:
+    """Write into an empty folder what of a run is published under OWNER/NAME.
+
+    Args:
+        copy: brings a file there: (from, to).
+    """
     record = run.record()
     at_top = not form_of(record).reader  # what answers without torch is found by weitiao alone, by its hashes
     left = run.card_and_record if run.model == run.path else (run.card.name,)  # PEFT writes a card of its own into its folder
     ignored = shutil.ignore_patterns(*left, ".*")
-    shutil.copytree(run.model, place if at_top else place / run.model.name, dirs_exist_ok=True, copy_function=_linked, ignore=ignored)
+    shutil.copytree(run.model, place if at_top else place / run.model.name, dirs_exist_ok=True, copy_function=copy, ignore=ignored)
     if record.get("task_file"):
-        shutil.copytree(run.task, place / run.task.name, copy_function=_linked, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(run.task, place / run.task.name, copy_function=copy, ignore=shutil.ignore_patterns("__pycache__"))
     told = published_record(record, repo, at_top=at_top)
     write_text(RunFolder(place).record_file, json.dumps(told, ensure_ascii=False, indent=2) + "\n")
     made = RunFolder.open(place)  # by its record it knows where its model stands

@@ -129,28 +129,29 @@ def test_a_run_that_goes_on_keeps_its_base_and_reads_no_corpus(packaged: None, t
     assert not heard.warnings
 
 
-def test_chinese_words_without_jieba_are_warned_of(base: Path, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chinese = tmp_path / "chinese.txt"
-    chinese.write_text(CHINESE, encoding="utf-8")
-    given, heard = {**SETTINGS, "model": str(base), "observer": heard_by(monkeypatch)}, None
-    heard = given["observer"]
-    run = weitiao.pretrain(chinese, out=str(tmp_path / "run"), **given)
-    assert [one for one in heard.warnings if 'pip install "weitiao[zh]"' in one] == heard.warnings[:1]
-    assert "Hidden at a time: whole words, of Chinese single characters" in run.folder.card.read_text(encoding="utf-8")
-    heard.warnings.clear()
-    plan_pretraining(corpus, **given)  # English needs none
-    plan_pretraining(chinese, **{**given, "model": "auto", "config": "llama:tiny"})  # nor do tokens
-    assert not heard.warnings
-    monkeypatch.undo()
-    assert plan_pretraining(chinese, **given)["corpus"]["segmenter"] == "jieba"
-    assert not heard.warnings
-
-
-def heard_by(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    """A listener, where jieba is not installed."""
+@pytest.fixture
+def no_jieba(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = whole_words.find_spec
     monkeypatch.setattr(whole_words, "find_spec", lambda name: None if name == "jieba" else honest(name))
-    return Listener()
+
+
+def test_chinese_words_without_jieba_are_warned_of(base: Path, corpus: Path, tmp_path: Path, no_jieba: None) -> None:
+    chinese, heard = tmp_path / "chinese.txt", Listener()
+    chinese.write_text(CHINESE, encoding="utf-8")
+    given = {**SETTINGS, "observer": heard}
+    run = weitiao.pretrain(chinese, model=str(base), out=str(tmp_path / "run"), **given)
+    assert len(heard.warnings) == 1 and 'pip install "weitiao[zh]"' in heard.warnings[0]
+    assert "Hidden at a time: whole words, of Chinese single characters" in run.folder.card.read_text(encoding="utf-8")
+    plan_pretraining(corpus, model=str(base), **given)  # English needs none
+    plan_pretraining(chinese, config="llama:tiny", vocab_size=400, **given)  # nor does the next token
+    assert len(heard.warnings) == 1
+
+
+def test_chinese_words_with_jieba_are_not_warned_of(base: Path, tmp_path: Path) -> None:
+    chinese, heard = tmp_path / "chinese.txt", Listener()
+    chinese.write_text(CHINESE, encoding="utf-8")
+    assert plan_pretraining(chinese, model=str(base), observer=heard, **SETTINGS)["corpus"]["segmenter"] == "jieba"
+    assert not heard.warnings
 
 
 def test_nothing_held_out_is_warned_of(base: Path, corpus: Path) -> None:

@@ -158,8 +158,8 @@ class PretrainingSession(Prepared):
         if len(self.held_out) or not task.held_out:
             return
         message = _(
-            "The held-out share of {documents} documents ({share:.3g} of them) gives no block, so nothing is measured: there are no figures "
-            "and no samples, and the last weights are kept, not the best. Give a larger --held-out, such as 0.1."
+            "The held-out share of {documents} documents ({share:.3g} of them) gives no block, so nothing is measured: there are no "
+            "figures and no samples, and the last weights are kept, not the best. Give a larger --held-out, such as 0.1."
         )
         self.observer.warn(message.format(documents=self.corpus["documents"], share=task.held_out))
 

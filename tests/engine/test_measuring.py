@@ -56,7 +56,7 @@ def test_how_many_is_in_the_record_and_on_the_card(runs: dict[str, weitiao.Run])
     said = f"On {some['measured']:,} of the {some['tokens']:,} tokens of documents that were held out (40% of all documents)"
     assert said in runs["some"].folder.card.read_text(encoding="utf-8")
     assert said in runs["some"].folder.report.read_text(encoding="utf-8")
-    assert f"On {every['tokens']:,} tokens, all of the documents" in runs["all"].folder.card.read_text(encoding="utf-8")
+    assert f"On all {every['tokens']:,} tokens of the documents" in runs["all"].folder.card.read_text(encoding="utf-8")
 
 
 def test_the_report_has_the_figures_beside_those_before(runs: dict[str, weitiao.Run]) -> None:
@@ -67,4 +67,5 @@ def test_the_report_has_the_figures_beside_those_before(runs: dict[str, weitiao.
         assert f"{before[name]:.3f}" in table and f"{after[name]:.3f}" in table
     assert "accuracy on masked tokens" in table and "lower is better" in table
     assert f"<dt>tokens seen</dt><dd>{record['training']['tokens']:,}</dd>" in page
+    assert "has not been tested" not in page and "Fine-tune it: weitiao train DATA --model" in page
     assert "Hidden at a time: whole words" in runs["all"].folder.card.read_text(encoding="utf-8")

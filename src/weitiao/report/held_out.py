@@ -33,5 +33,5 @@ def measured_on(record: Mapping[str, Any]) -> str:
     message = _(
         "On {count} of the {all} tokens of documents that were held out ({share} of all documents), in blocks evenly spaced over them."
     )
-    message = message if some else _("On {count} tokens, all of the documents that were held out ({share} of all documents).")
+    message = message if some else _("On all {count} tokens of the documents that were held out ({share} of all documents).")
     return message.format(count=count(about["measured"]), all=count(about["tokens"]), share=share)

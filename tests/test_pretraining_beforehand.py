@@ -9,8 +9,10 @@ import weitiao
 from tests.conftest import make_model, sentences
 from tests.engine.hub_stand_in import change_base
 from weitiao.data import whole_words
+from weitiao.data.corpus_cleaning import Document
 from weitiao.engine.model_folder import file_sha256
 from weitiao.engine.pretraining import session
+from weitiao.engine.pretraining.reading import beginnings
 from weitiao.engine.training import Trainer
 from weitiao.errors import ModelError, UsageError
 from weitiao.observer import Observer
@@ -108,6 +110,13 @@ def test_offline_is_the_base_of_the_corpus_s_language(packaged: None, corpus: Pa
     assert plan_pretraining(english, chinese, model="offline", **SETTINGS)["model"]["id"] == "offline:zh-mini"
     plan_pretraining(chinese, model="offline:all-MiniLM-L6-v2", observer=heard, **SETTINGS)
     assert len(heard.warnings) == 1 and "knows another language than that of the texts (zh)" in heard.warnings[0]
+
+
+def test_a_language_is_told_without_reading_on() -> None:
+    books = (Document("好" * 400_000, "a.txt", row) for row in range(1, 100))
+    assert [len(text) for text in beginnings(books)] == [500] * 3
+    assert next(books).row == 4
+    assert len(beginnings(Document("short", "a.txt", row) for row in range(1, 10_000))) == 500
 
 
 def test_a_run_that_goes_on_keeps_its_base_and_reads_no_corpus(packaged: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 is everybody's.
 """
 
-import itertools
 import json
 import shutil
 from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ from weitiao.engine.pretraining.base import base_for, check_code_known, check_na
 from weitiao.engine.pretraining.beforehand import check_honoured, check_model, check_used
 from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
 from weitiao.engine.pretraining.measuring import held_out_figures, tokens_measured
-from weitiao.engine.pretraining.reading import Corpus
+from weitiao.engine.pretraining.reading import Corpus, beginnings
 from weitiao.engine.pretraining.samples import samples
 from weitiao.engine.scratch import Scratch
 from weitiao.engine.tracking import accelerator_for
@@ -45,8 +44,6 @@ from weitiao.tasks.base import Spec
 
 if TYPE_CHECKING:
     from weitiao.engine.training import Trainer
-
-LOOKED_AT, LOOKED_AT_CHARACTERS = 500, 500  # documents of each source, and of each one its beginning, by which the language is told
 
 
 class PretrainingSession(Prepared):
@@ -128,12 +125,11 @@ class PretrainingSession(Prepared):
 
     @cached_property
     def _head(self) -> list[str]:
-        """The beginnings of the first documents of each file and folder that was named: enough to tell a language."""
+        """Beginnings of documents of each file and folder that was named, so that the first of them does not speak for all."""
         found: list[str] = []
         for source in self.recipe.task.corpus:
             with suppress(DataError):  # whoever reads all of it says what is wrong
-                first = itertools.islice(self._documents(ShortLedger(), (source,)), LOOKED_AT)
-                found += [one.text[:LOOKED_AT_CHARACTERS] for one in first]
+                found += beginnings(self._documents(ShortLedger(), (source,)))
         return found
 
     def _language(self) -> str:
@@ -142,7 +138,7 @@ class PretrainingSession(Prepared):
 
     def _warn_of_words(self) -> None:
         """Say where whole Chinese words are wanted and nothing here can tell them."""
-        wanted = self.kind.words or self.recipe.task.add_tokens
+        wanted = self.kind.words or self.recipe.task.add_tokens.isdecimal()
         # Without texts it tells what is installed, so that the corpus is looked into only where that is in question.
         if not wanted or self.resumed or word_segmenter() != SINGLE or word_segmenter(self._head) != SINGLE:
             return

@@ -116,6 +116,7 @@ class Denoised(Masked):
     name, task = "denoising", "summarization"
     classes = ("AutoModelForSeq2SeqLM",)
     words = False
+    honours = ("mask_share",)
 
     def check(self, family: str, tokenizer: Any) -> None:
         """Its vocabulary must have sentinels."""

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.config import TrainingSettings
+from weitiao.engine.architectures import SENTINELS
 from weitiao.engine.objectives import Objective
 from weitiao.engine.objectives.blocks import CausalBlocks, MaskedBlocks, ReplacedTokens
 from weitiao.engine.objectives.denoising import Denoising
 from weitiao.engine.pretrained import read_config
-from weitiao.engine.pretraining.base import SENTINELS
 from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.errors import ModelError
 from weitiao.messages import _
@@ -16,7 +16,39 @@ from weitiao.pretraining_settings import PretrainingSettings
 from weitiao.tasks.base import Headline
 
 
-class Masked:
+class Kind:
+    """One thing that can be learned.
+
+    Attributes:
+        name: as --objective has it.
+        task: what the model is used for afterwards.
+        classes: transformers' Auto classes that build it, the first that knows the architecture.
+        through: whether documents are one stream, cut wherever a block ends.
+        words: whether whole words are hidden, so that it is noted where words go on.
+        headline: the figure by which the best checkpoint is chosen; None takes the last one.
+    """
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    through: bool = False
+    words: bool = False
+    headline: Headline | None = Headline("loss", "min")
+
+    def blocks(self, folder: Path, loaded: Any) -> Blocks:
+        """The training rows of a token file. Raises ModelError where the model cannot learn from them."""
+        raise NotImplementedError
+
+    def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
+        """The model that is trained, and what it learns by. Raises ModelError where it cannot."""
+        raise NotImplementedError
+
+    def saved(self, loaded: Any) -> Any:
+        """What of it is saved."""
+        return loaded
+
+
+class Masked(Kind):
     """Hidden words are found again (BERT)."""
 
     name, task = "mlm", "fill-mask"
@@ -44,10 +76,6 @@ class Masked:
         """The model that is trained, and what it learns by."""
         return loaded, self.objective(MaskedBlocks, loaded, task, settings)
 
-    def saved(self, loaded: Any) -> Any:
-        """What of it is saved."""
-        return loaded
-
 
 class Replaced(Masked):
     """Words that a generator replaced are found (ELECTRA)."""
@@ -69,7 +97,7 @@ class Replaced(Masked):
         return loaded.discriminator
 
 
-class Causal(Masked):
+class Causal(Kind):
     """The next token (GPT). Documents stand one behind the other with the mark of an end between, and a block may begin in one and end in
     another, as is usual: a decoder learns to start anew behind the mark, and no token is wasted.
     """
@@ -87,7 +115,7 @@ class Causal(Masked):
         return loaded, CausalBlocks(settings.label_smoothing)
 
 
-class Denoised(Masked):
+class Denoised(Kind):
     """Spans that were taken out are written (T5)."""
 
     name, task = "denoising", "summarization"
@@ -107,10 +135,10 @@ class Denoised(Masked):
         return loaded, Denoising(sentinels, loaded.tokenizer.eos_token_id, task.mask_share, settings.label_smoothing)
 
 
-KINDS: dict[str, Masked] = {one.name: one for one in (Masked(), Replaced(), Causal(), Denoised())}
+KINDS: dict[str, Kind] = {one.name: one for one in (Masked(), Replaced(), Causal(), Denoised())}
 
 
-def kind_for(name: str, base: Path, *, trust_remote_code: bool = False) -> Masked:
+def kind_for(name: str, base: Path, *, trust_remote_code: bool = False) -> Kind:
     """The kind that a setting names; for "auto" what the architecture was made for. Raises ModelError where transformers knows none."""
     if name != "auto":
         return KINDS[name]

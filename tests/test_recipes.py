@@ -51,15 +51,19 @@ def test_lines_that_share_a_run_with_a_measured_row_are_left_out(
         "这家酒店的早餐 / 非常丰富、而且服务员很热情周到",
         "这家酒店的早餐\u3000非常丰富_而且服务员很热情周到",
         "Ｗｉｆｉ很快ＯＫ早餐非常丰富而且服务员很热情",
+        "【!】早餐非常（！）丰富；而且，很好！",
     ],
-    ids=["signs", "blanks", "a wide blank and a line", "width and case"],
+    ids=["signs", "blanks", "a wide blank and a line", "width and case", "signs that count"],
 )
 def test_neither_signs_nor_width_nor_case_hide_a_measured_row(
     told: str, corpus: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = tmp_path / "data"
     write(data / "a.txt", f"{told}\n一段别的文字，说的是历史。\n")
-    write(data / "val.csv", f'label,text\n1,"{SECRET}"\n0,"wifi很快，ok。早餐非常丰富而且服务员很热情"\n')
+    write(
+        data / "val.csv",
+        f'label,text\n1,"{SECRET}"\n0,"wifi很快，ok。早餐非常丰富而且服务员很热情"\n0,"早餐非常（！）丰富；而且，很好！真的"\n',
+    )
     monkeypatch.setattr(corpus, "SOURCES", {"a.txt": 1})
     monkeypatch.setattr(corpus, "MEASURED", ("val.csv",))
     counts = corpus.gather(data, tmp_path / "corpus.txt")

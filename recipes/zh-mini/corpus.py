@@ -11,8 +11,8 @@ from weitiao.data.corpus import documents
 from weitiao.data.ledger import Action, ShortLedger
 from weitiao.data.normalising import normalise
 
-RUN = 15  # letters and digits: a line that shares a run of so many with an evaluation row is not learned from
-_BETWEEN = re.compile(r"[\W_]+")  # what is no letter and no digit
+RUN = 15  # characters: a line that shares a run of so many with an evaluation row is not learned from
+_SIGNS = re.compile(r"[\W_]+")  # what is no letter and no digit
 HISTORIES = "text_zh_large/history_modern.txt.xz"
 # How often an epoch reads each source. History is three quarters of the different characters, and nobody's reviews are written like it.
 SOURCES = {
@@ -99,9 +99,11 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def runs(text: str) -> Iterator[str]:
-    """All runs of ``RUN`` letters and digits: neither signs between them, nor width, nor case tell a text from another."""
-    close = _BETWEEN.sub("", normalise(text))
-    return (close[at : at + RUN] for at in range(len(close) - RUN + 1))
+    """All runs of ``RUN`` characters, white space aside; and all of so many letters and digits, in one width and case, whatever signs stand
+    between them.
+    """
+    for close in ("".join(text.split()), _SIGNS.sub("", normalise(text))):
+        yield from (close[at : at + RUN] for at in range(len(close) - RUN + 1))
 
 
 def runs_of(texts: Iterable[str]) -> frozenset[str]:

@@ -43,13 +43,13 @@ def choose(kind: str = AUTO, family: str = AUTO) -> Chosen:
     wanted = ALIASES.get(family.lower(), family.lower())
     table = _table()
     if wanted not in table:
-        message = _('There is no --family "{name}"; there are: {names}.').format(name=family, names=", ".join(table))
+        message = _('There is no --family "{name}"; there are: {names}.').format(name=family, names=_(", ").join(table))
         raise UsageError(message + nearest(wanted, list(table)))
     fitting = [tokens for tokens in table[wanted] if kind in (AUTO, tokens.model)]
     if not fitting:
         message = _("--family {family} goes with --kind {kinds}, not with {kind}. Families of {kind}: {families}.")
         kinds = _(" or ").join(tokens.model for tokens in table[wanted])
-        families = ", ".join(name for name, all_ in table.items() if any(tokens.model == kind for tokens in all_))
+        families = _(", ").join(name for name, all_ in table.items() if any(tokens.model == kind for tokens in all_))
         raise UsageError(message.format(family=family, kinds=kinds, kind=kind, families=families))
     alike = [name for name, all_ in table.items() if fitting[0] in all_ and name != wanted]
     return Chosen(fitting[0], wanted, [wanted, *alike])

@@ -12,7 +12,7 @@ import torch
 
 from weitiao.data.language import has_spaces
 from weitiao.data.whole_words import whole_words, word_segmenter
-from weitiao.errors import DataError
+from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.quantities import some
@@ -33,9 +33,12 @@ def words_to_add(wanted: str, texts: Iterable[str], tokenizer: Any, observer: Ob
         observer: is warned of words of the file that the tokenizer has no pieces for.
 
     Raises:
+        UsageError: how many is 0.
         DataError: the file is missing or empty, or there are no such words.
     """
-    if wanted.isdigit():
+    if wanted.isdecimal():  # not isdigit: ² is a digit and no number
+        if not int(wanted):
+            raise UsageError(_("--add-tokens {count} adds none. Leave it out, or give a number, such as 500.").format(count=wanted))
         first = list(itertools.islice(texts, LOOKED_AT))
         segmenter, counts = word_segmenter(first), Counter[str]()
         for text in first:

@@ -13,7 +13,7 @@ from weitiao.data.corpus import is_held_out
 from weitiao.data.corpus_cleaning import Document
 from weitiao.data.language import language_of
 from weitiao.data.ledger import Ledger
-from weitiao.data.whole_words import word_segmenter
+from weitiao.data.whole_words import tokens_going_on, word_segmenter
 from weitiao.data.words_beside import words_beside
 from weitiao.engine.pretraining.token_files import TokenWriter
 from weitiao.errors import ModelError
@@ -82,7 +82,7 @@ def write_tokens(
             if not len(ids):
                 ledger.add(document.source, document.row, "dropped", "no_tokens")
                 continue
-            goes_on = None if inside is None else inside[at][np.array(one.offsets, dtype=np.int64)[:, 0]]
+            goes_on = None if inside is None else tokens_going_on(inside[at], one.offsets)
             name = HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN
             writers[name].add(ids, goes_on)
             last[name] = document

@@ -118,8 +118,11 @@ def test_it_learns(family: str, objective: str, corpus: Path, tokenizer: Path, t
     assert "Pretrained" in run.folder.report.read_text(encoding="utf-8")
 
 
-def test_the_next_token_and_what_the_run_can_do(corpus: Path, tmp_path: Path) -> None:
-    run = weitiao.pretrain(corpus, config="llama:tiny", vocab_size=400, max_steps=12, eval_every=5, out=str(tmp_path / "run"), **SETTINGS)
+@pytest.mark.parametrize("family", ["llama", "gpt2", "qwen"])  # with a mark before a text and behind, with one mark, with none before
+def test_the_next_token_and_what_the_run_can_do(family: str, corpus: Path, tmp_path: Path) -> None:
+    run = weitiao.pretrain(
+        corpus, config=f"{family}:tiny", vocab_size=400, max_steps=12, eval_every=5, out=str(tmp_path / "run"), **SETTINGS
+    )
     history = run.record["training"]["history"]
     assert [entry["step"] for entry in history] == [5, 10, 12]
     assert history[-1]["validation"]["loss"] < history[0]["validation"]["loss"]

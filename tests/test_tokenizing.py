@@ -11,8 +11,10 @@ import pytest
 import weitiao
 from tests.conftest import sentences
 from weitiao.engine import tokenizer_of_corpus
+from weitiao.engine.architectures import ARCHITECTURES
+from weitiao.engine.tokenizer_families import USUAL as KINDS
+from weitiao.engine.tokenizer_families import choose
 from weitiao.errors import DataError, ModelError, RunError, UsageError
-from weitiao.tokenizing import KINDS
 
 CHINESE = ["春天来了，桃花开了。", "他们走了很远的路，终于到了海边。", "今天的天气很好，我们去公园。", "这家酒店的房间很干净，服务也好。"]
 SIZES = {"wordpiece": 300, "bpe": 500, "byte-bpe": 400, "unigram": 260, "char": 300}
@@ -44,7 +46,7 @@ def test_every_kind_loads_with_auto_tokenizer(made: tuple[str, Path, dict[str, A
     tokenizer = AutoTokenizer.from_pretrained(out)
     assert len(tokenizer) == report["vocabulary"] <= SIZES[kind]
     assert tokenizer.model_max_length == 512 and tokenizer.pad_token_id is not None
-    for role, token in KINDS[kind].special.items():
+    for role, token in choose(kind).tokens.special.items():
         assert getattr(tokenizer, f"{role}_token") == token
         assert tokenizer.tokenize(f"a{token}b").count(token) == 1
     assert (tokenizer.chat_template or "") == ""
@@ -65,6 +67,107 @@ def test_every_kind_frames_a_text_as_its_family_does(made: tuple[str, Path, dict
     assert (tokens[-1] == last) if last else not tokens[-1].startswith("<")
     if kind in ("wordpiece", "char"):
         assert tokens[1:3] == ["春", "天"]
+
+
+def own_kinds() -> list[tuple[str, str]]:
+    """Every family with each of its kinds."""
+    return [(name, one.model) for name, each in ARCHITECTURES.items() if not each.pictures for one in (each.tokens, *each.others)]
+
+
+# What stands before and behind a text.
+FRAMES: dict[str, tuple[list[str], list[str]]] = {
+    **dict.fromkeys(("bert", "electra", "distilbert", "deberta-v2", "modernbert", "albert"), (["[CLS]"], ["[SEP]"])),
+    **dict.fromkeys(("roberta", "bart", "xlm-roberta"), (["<s>"], ["</s>"])),
+    **dict.fromkeys(("t5", "mt5", "marian", "mbart"), ([], ["</s>"])),
+    **dict.fromkeys(("llama", "mistral", "gemma"), (["<s>"], [])),
+    **dict.fromkeys(("gpt2", "qwen2", "qwen3"), ([], [])),
+}
+MARK = "<|endoftext|>"
+ROLES = {
+    "bert": {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]", "bos": None, "eos": None},
+    "roberta": {"pad": "<pad>", "unk": "<unk>", "cls": "<s>", "sep": "</s>", "mask": "<mask>", "bos": "<s>", "eos": "</s>"},
+    "t5": {"pad": "<pad>", "unk": "<unk>", "cls": None, "mask": None, "bos": None, "eos": "</s>"},
+    "llama": {"pad": "<pad>", "unk": "<unk>", "cls": None, "mask": None, "bos": "<s>", "eos": "</s>"},
+    "gpt2": {"pad": "<pad>", "unk": MARK, "cls": None, "mask": None, "bos": MARK, "eos": MARK},
+    "qwen3": {"pad": MARK, "unk": None, "cls": None, "mask": None, "bos": None, "eos": MARK},
+}
+ROLES["modernbert"] = ROLES["bert"]
+
+
+@pytest.mark.parametrize(("family", "kind"), own_kinds())
+def test_a_family_has_its_own_special_tokens_where_it_puts_them(family: str, kind: str, corpus: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    settings = {"vocab_size": SIZES[kind], "coverage": 1.0, "raw": True}
+    report = weitiao.train_tokenizer(corpus, out=tmp_path / "a", kind=kind, family=family, **settings)
+    assert (report["family"], report["kind"], report["families"][0]) == (family, kind, family)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "a")
+    assert tokenizer.is_fast and len(tokenizer) == report["vocabulary"]
+    for role, token in ROLES.get(family, {}).items():
+        assert getattr(tokenizer, f"{role}_token") == token
+        if token is not None:
+            assert tokenizer.convert_ids_to_tokens(getattr(tokenizer, f"{role}_token_id")) == token
+    before, behind = FRAMES[family]
+    text = "the room was lovely 今天的天气很好"
+    alone, whole = (tokenizer.tokenize(text), tokenizer.convert_ids_to_tokens(tokenizer(text).input_ids))
+    assert whole == [*before, *alone, *behind]
+    back = tokenizer.decode(tokenizer(text).input_ids, skip_special_tokens=True)
+    assert back.replace(" ", "") == text.replace(" ", "") and (back == text or kind == "wordpiece")
+    pair = tokenizer("the room", "今天")
+    assert tokenizer.decode(pair.input_ids, skip_special_tokens=True).replace(" ", "") == "theroom今天"
+    assert ("token_type_ids" in pair) == (family in ("bert", "electra", "albert"))
+    many = tokenizer(["the room", text], padding=True)
+    assert len({*map(len, many.input_ids)}) == 1 and 0 in many.attention_mask[0]
+
+
+@pytest.mark.parametrize("family", [name for name, one in ARCHITECTURES.items() if not one.pictures])
+def test_a_blank_model_gets_the_tokenizer_of_its_family(family: str) -> None:
+    chosen = choose(family=family)
+    assert chosen.tokens == ARCHITECTURES[family].corpus_tokens and family in chosen.families
+
+
+@pytest.mark.parametrize("family", ["modernbert", "albert", "roberta"])
+def test_a_mask_takes_the_blank_before_it(family: str, corpus: Path, tmp_path: Path) -> None:
+    """Where pieces begin with their blank: a word in the mask's place then brings the one blank that there is."""
+    from transformers import AutoTokenizer
+
+    weitiao.train_tokenizer(corpus, out=tmp_path / "a", family=family, vocab_size=400, raw=True, coverage=0.99)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "a")
+    left, both, masked = (
+        tokenizer(text, add_special_tokens=False).input_ids for text in ("the", "the room", f"the {tokenizer.mask_token} room")
+    )
+    assert masked == [*left, tokenizer.mask_token_id, *both[len(left) :]]
+
+
+def test_families_that_compose_characters_do(corpus: Path, tmp_path: Path) -> None:
+    from tokenizers import Tokenizer
+
+    for family, composes in {"modernbert": True, "qwen": True, "gpt2": False, "roberta": False}.items():
+        weitiao.train_tokenizer(corpus, out=tmp_path / family, family=family, vocab_size=400, raw=True)
+        tokenizer = Tokenizer.from_file(str(tmp_path / family / "tokenizer.json"))
+        assert (tokenizer.encode("cafe\u0301").ids == tokenizer.encode("caf\u00e9").ids) is composes
+
+
+def test_a_chat_of_qwen_has_its_marks(corpus: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    weitiao.train_tokenizer(corpus, out=tmp_path / "a", family="qwen", vocab_size=400, raw=True)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "a")
+    tokens = tokenizer.tokenize("<|im_start|>user\nthe room<|im_end|>")
+    assert tokens[0] == "<|im_start|>" and tokens[-1] == "<|im_end|>"
+    assert tokenizer.decode(tokenizer("<|im_start|>room<|im_end|>").input_ids, skip_special_tokens=True) == "room"
+
+
+def test_a_family_of_another_kind_is_refused_and_the_right_one_named(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"--family gpt2 goes with --kind byte-bpe, not with unigram\. Families of unigram: albert, xlm"):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "a", kind="unigram", family="gpt2")
+    with pytest.raises(UsageError, match="--family llama goes with --kind byte-bpe or bpe, not with char"):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "a", kind="char", family="llama")
+    with pytest.raises(UsageError, match=r'There is no --family "gtp2".*Did you mean "gpt2"'):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "a", family="gtp2")
+    with pytest.raises(UsageError, match="--lowercase is for --kind wordpiece and char; models of the kind byte-bpe"):
+        weitiao.train_tokenizer(corpus, out=tmp_path / "a", family="gpt2", lowercase=True)
+    assert not (tmp_path / "a").exists()
 
 
 def test_texts_are_read_back(made: tuple[str, Path, dict[str, Any]]) -> None:
@@ -186,7 +289,7 @@ def test_what_cannot_be_is_refused_before_anything_is_read(corpus: Path, tmp_pat
     (tmp_path / "there" / "mine.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(RunError, match="exists already, and nothing is overwritten"):
         weitiao.train_tokenizer(corpus, out=tmp_path / "there")
-    with pytest.raises(UsageError, match=r"--kind is .sentencepiece.; it must be one of wordpiece, bpe"):
+    with pytest.raises(UsageError, match=r"--kind is .sentencepiece.; it must be one of auto, wordpiece, bpe"):
         weitiao.train_tokenizer(corpus, out=tmp_path / "a", kind="sentencepiece")
     with pytest.raises(UsageError, match='no setting "vocab"'):
         weitiao.train_tokenizer(corpus, out=tmp_path / "a", vocab=100)

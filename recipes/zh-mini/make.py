@@ -15,7 +15,7 @@ from importlib.metadata import PathDistribution
 from pathlib import Path
 from typing import Any
 
-from corpus import RUN, gather
+from corpus import HISTORIES, RUN, gather
 
 import weitiao
 from weitiao.deploy.container.wheel import write_wheel
@@ -107,6 +107,8 @@ def pack(out: Path, counts: dict[str, Any], place: Path) -> Path:
 def card(record: dict[str, Any], counts: dict[str, Any]) -> str:
     """The model card."""
     trained = record["training"]
+    different = {name: told["characters"] for name, told in counts.items()}
+    read = {name: told["characters"] * told["times"] for name, told in counts.items()}  # in one pass
     held_out = trained["history"][-1]["validation"]
     rows = [
         f"| {name} | {told['documents']:,} | {told['characters']:,} | {told['times']} | {told.get('measured', 0)} |"
@@ -118,6 +120,8 @@ def card(record: dict[str, Any], counts: dict[str, Any]) -> str:
         .format(
             sources="\n".join(rows),
             run=RUN,
+            different=different[HISTORIES] / sum(different.values()),
+            read=read[HISTORIES] / sum(read.values()),
             parameters=trained["parameters"] / 1e6,
             tokens=trained["tokens"] / 1e6,
             steps=trained["steps"],

@@ -17,6 +17,8 @@ from weitiao.messages import N_, _
 from weitiao.other_tools import ours
 from weitiao.task_files import is_task_file
 
+MASK_SHARE = 0.15  # of the words that are hidden, so that they are found again (Devlin et al., 2019); of T5's tokens as many
+
 
 def setting(
     default: Any,
@@ -236,9 +238,19 @@ class TokenizerSettings:
     """How a tokenizer is trained, see ``tokenizing``. They are of no training of a model, so no recipe holds them."""
 
     kind: str = setting(
-        "wordpiece",
-        N_("How it spells: wordpiece for BERT, byte-bpe for RoBERTa and GPT-2, bpe for Llama, unigram for T5, char one character each."),
-        choices=("wordpiece", "bpe", "byte-bpe", "unigram", "char"),
+        "auto",
+        N_(
+            "How it spells: wordpiece as BERT, byte-bpe as RoBERTa, bpe as Llama 2, unigram as T5, char one character each; auto = as the "
+            "family does, wordpiece without one."
+        ),
+        choices=("auto", "wordpiece", "bpe", "byte-bpe", "unigram", "char"),
+    )
+    family: str = setting(
+        "auto",
+        N_(
+            "For which models: bert, modernbert, roberta, gpt2, llama, qwen, t5, ...: it has their special tokens where they put them; "
+            "auto = the ones named beside the kind."
+        ),
     )
     vocab_size: int = setting(16_000, N_("Most entries of the vocabulary (16000)."), low=10, high=10_000_000)
     lowercase: bool = setting(False, N_("No capitals and no accents (wordpiece and char)."))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from weitiao.config import TaskSettings, setting
+from weitiao.config import MASK_SHARE, TaskSettings, setting
 from weitiao.messages import N_
 
 OBJECTIVES = ("mlm", "rtd", "clm", "denoising")
@@ -28,7 +28,7 @@ class PretrainingSettings(TaskSettings):
         choices=("auto", *OBJECTIVES),
     )
     block_size: int = setting(256, N_("Tokens of a block; a step sees --batch-size of them."), low=16, high=1_000_000)
-    mask_share: float = setting(0.15, N_("Share of the words that are hidden."), low=0.01, high=0.9)
+    mask_share: float = setting(MASK_SHARE, N_("Share of the words that are hidden."), low=0.01, high=0.9)
     generator_width: float = setting(0.25, N_("rtd: width of the generator, as a share of the model's."), low=0.05, high=1.0)
     text_column: str = setting("", N_("Column of the texts in tables (text, or the only one there is); several, as a,b, are joined."))
     document: str = setting("line", N_("What of a text file is one document."), choices=("line", "paragraph", "file"))

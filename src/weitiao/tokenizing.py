@@ -14,22 +14,14 @@ from weitiao.config import TokenizerSettings
 from weitiao.data.corpus import documents
 from weitiao.data.ledger import ShortLedger
 from weitiao.engine import tokenizer_figures, tokenizer_folder
-from weitiao.engine.architectures import CHARACTERS, LLAMA_BPE, ROBERTA_BPE, SENTINEL_UNIGRAM, WORDPIECE, Tokens
+from weitiao.engine.architectures import Tokens
+from weitiao.engine.tokenizer_families import choose
 from weitiao.engine.tokenizer_of_corpus import of_corpus
 from weitiao.engine.tokenizer_training import least
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.runs import atomic, writing
-
-KINDS: dict[str, Tokens] = {
-    "wordpiece": WORDPIECE,
-    "bpe": LLAMA_BPE,
-    "byte-bpe": ROBERTA_BPE,
-    "unigram": SENTINEL_UNIGRAM,
-    "char": CHARACTERS,
-}
-FAMILIES = {"wordpiece": "BERT, ELECTRA", "bpe": "Llama", "byte-bpe": "RoBERTa, BART, GPT-2", "unigram": "T5", "char": "BERT"}
 
 
 def train_tokenizer(
@@ -49,21 +41,24 @@ def train_tokenizer(
         settings: the fields of ``config.TokenizerSettings``.
 
     Returns:
-        {"out", "kind", "family", "vocabulary", "special_tokens", "alphabet", "corpus", "ledger", "measured_on", "tokenizers", "longest",
-        "example", "seconds"}; "tokenizers" are the figures of each, the new one first.
+        {"out", "kind", "family", "families", "vocabulary", "special_tokens", "alphabet", "corpus", "ledger", "measured_on", "tokenizers",
+        "longest",
+        "example", "seconds"}; "tokenizers" are the figures of each, the new one first; "families" have this tokenizer, "family" is the
+        first of them.
 
     Raises:
-        UsageError: an impossible setting; a vocabulary too small for the characters.
+        UsageError: an impossible setting; a family whose tokenizers are of another kind; a vocabulary too small for the characters.
         DataError: see ``data.corpus.documents``.
         RunError: ``out`` is there already.
         ModelError, NetworkError: one of ``beside`` cannot be had.
     """
     begun = time.monotonic()
     chosen = TokenizerSettings.of(settings)
-    tokens = KINDS[chosen.kind]
-    if chosen.lowercase and chosen.kind not in ("wordpiece", "char"):
+    made_for = choose(chosen.kind, chosen.family)
+    tokens = made_for.tokens
+    if chosen.lowercase and tokens.model not in ("wordpiece", "char"):
         message = _("--lowercase is for --kind wordpiece and char; models of the kind {kind} tell capitals apart. Leave it out.")
-        raise UsageError(message.format(kind=chosen.kind))
+        raise UsageError(message.format(kind=tokens.model))
     place = Path(out)
     tokenizer_folder.check_free(place)
     others = {**tokenizer_figures.packaged(), **tokenizer_figures.beside(beside)}
@@ -83,8 +78,9 @@ def train_tokenizer(
     report = _report(made.tokenizer, others, made.measured)
     report = {
         "out": str(place),
-        "kind": chosen.kind,
-        "family": FAMILIES[chosen.kind],
+        "kind": tokens.model,
+        "family": made_for.family,
+        "families": made_for.families,
         "lowercase": chosen.lowercase,
         "vocabulary": made.tokenizer.get_vocab_size(),
         "special_tokens": dict(tokens.special),

@@ -169,8 +169,8 @@ Beside = Annotated[
         "--beside", metavar="<model>", help=N_("Measure this model's tokenizer too: a folder, a hub id on this machine. Can be repeated.")
     ),
 ]
-Kind, VocabSize, Lowercase, Coverage, LongestText = (
-    _of(TokenizerSettings, name, None) for name in ("kind", "vocab_size", "lowercase", "coverage", "model_max_length")
+Kind, Family, VocabSize, Lowercase, Coverage, LongestText = (
+    _of(TokenizerSettings, name, None) for name in ("kind", "family", "vocab_size", "lowercase", "coverage", "model_max_length")
 )
 TextColumn, DocumentIs, Raw, Characters = (
     _of(TokenizerSettings, name, CORPUS) for name in ("text_column", "document", "raw", "characters")

@@ -55,7 +55,7 @@ def _page(report: Mapping[str, Any]) -> Iterator[RenderableType]:
         yield Padding(Text(cut["name"] or _("this one"), style="dim"), (0, 0, 0, 2), expand=False)
         yield Padding(_cut(cut["tokens"]), (0, 0, 0, 4), expand=False)
     yield Text("")
-    yield pairs({_("written"): report["out"], _("for models like"): report["family"]})
+    yield pairs({_("written"): report["out"], _("for models like"): ", ".join(report["families"])})
 
 
 def _figures(report: Mapping[str, Any]) -> RenderableType:

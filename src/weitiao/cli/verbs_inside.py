@@ -16,6 +16,7 @@ from weitiao.cli.parameters import (
     CorpusSeed,
     Coverage,
     DocumentIs,
+    Family,
     ForTask,
     HeldOut,
     Html,
@@ -179,7 +180,7 @@ def fetch(screen: Screen, name: Name = None, bundle: Bundle = None, unpack: Unpa
     BEFORE,
     N_("Train a tokenizer on texts of your own, and see how well it spells them beside existing ones."),
     "weitiao tokenizer texts.txt --out tokenizers/mine",
-    "weitiao tokenizer corpus/ news.jsonl.gz --kind byte-bpe --vocab-size 8000 --out tokenizers/news",
+    "weitiao tokenizer corpus/ news.jsonl.gz --family gpt2 --vocab-size 8000 --out tokenizers/news",
     "weitiao tokenizer novels.txt.xz --kind unigram --document paragraph --out tokenizers/novels --beside google-t5/t5-small",
 )
 @verb()
@@ -188,6 +189,7 @@ def tokenizer(
     corpus: Corpus,
     out: TokenizerFolder,
     kind: Kind = None,
+    family: Family = None,
     vocab_size: VocabSize = None,
     lowercase: Lowercase = False,
     coverage: Coverage = None,
@@ -204,7 +206,7 @@ def tokenizer(
 ) -> None:
     from weitiao.cli import tokenizers
 
-    said = {"kind": kind, "vocab_size": vocab_size, "lowercase": lowercase or None, "coverage": coverage}
+    said = {"kind": kind, "family": family, "vocab_size": vocab_size, "lowercase": lowercase or None, "coverage": coverage}
     said |= {
         "model_max_length": model_max_length,
         "text_column": text_column,

@@ -11,11 +11,11 @@ from operator import itemgetter
 
 import numpy as np
 
+from weitiao.config import MASK_SHARE
 from weitiao.data.language import language_of
 from weitiao.data.segmentation import chinese_words
 from weitiao.data.words import words_in
 
-SHARE = 0.15  # of the words that are hidden (Devlin et al., 2019)
 SINGLE = "characters"  # the segmenter of Chinese where there is no better
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
 
@@ -106,7 +106,7 @@ def hidden_words(text: str, words: Sequence[int]) -> set[int]:
     """
     if not words:
         return set()
-    return {int(word) for word in np.random.default_rng(seed_of(text)).permutation(list(words))[: max(1, round(SHARE * len(words)))]}
+    return {int(word) for word in np.random.default_rng(seed_of(text)).permutation(list(words))[: max(1, round(MASK_SHARE * len(words)))]}
 
 
 def seed_of(text: str) -> int:

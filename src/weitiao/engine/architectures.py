@@ -4,7 +4,7 @@ Sizes are those of a model that learns a few hundred examples by heart on a lapt
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from weitiao.config import nearest
@@ -13,6 +13,8 @@ from weitiao.messages import _
 
 PREFIX = "blank:"  # before an architecture's name, where --model takes one
 PICTURE = 64  # pixels on each side of what a blank model sees
+SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))  # of T5's, in the place of what is to be written
+WITH_SENTINELS = ("t5", "mt5")  # architectures that learn from running text by them
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ class Tokens:
         special: role -> token, in the order of their ids from 0.
         single, pair: templates of ``tokenizers.processors``; "" where nothing is added.
         types: whether the model reads token types.
-        sentinels: tokens <extra_id_0>, ... that stand for what is left out of a text; <extra_id_0> has the last id, as T5 has it.
+        sentinels: how many of ``SENTINELS`` there are; the first has the last id, as T5 has it.
+        form: the Unicode form that a text is brought into, "NFC" say; "" for none beyond what the kind itself does.
+        more: special tokens without a role, behind the others.
     """
 
     model: str
@@ -81,35 +85,56 @@ class Tokens:
     pair: str
     types: bool = False
     sentinels: int = 0
+    form: str = ""
+    more: tuple[str, ...] = ()
 
 
 _BERT = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
 _ROBERTA = {"bos": "<s>", "pad": "<pad>", "eos": "</s>", "unk": "<unk>", "mask": "<mask>", "cls": "<s>", "sep": "</s>"}
 _T5 = {"pad": "<pad>", "eos": "</s>", "unk": "<unk>"}
 _DECODER = {"pad": "<pad>", "bos": "<s>", "eos": "</s>", "unk": "<unk>"}
+_ONE_MARK = "<|endoftext|>"
+# GPT-2 itself has no padding; without it no two texts make a batch.
+_GPT2 = {**dict.fromkeys(("bos", "eos", "unk"), _ONE_MARK), "pad": "<pad>"}
+_QWEN = dict.fromkeys(("pad", "eos"), _ONE_MARK)
 
 WORDPIECE = Tokens("wordpiece", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", types=True)
 PLAIN_WORDPIECE = Tokens("wordpiece", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]")
-BERT_BPE = Tokens("byte-bpe", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]")
+BERT_BPE = Tokens("byte-bpe", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]", form="NFC")
 BERT_UNIGRAM = Tokens("unigram", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", types=True)
 ROBERTA_BPE = Tokens("byte-bpe", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
 ROBERTA_UNIGRAM = Tokens("unigram", _ROBERTA, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
 ENDED_UNIGRAM = Tokens("unigram", _T5, "$A </s>", "$A </s> $B </s>")
 MASKED_UNIGRAM = Tokens("unigram", {**_T5, "mask": "<mask>"}, "$A </s>", "$A </s> $B </s>")
-SENTINEL_UNIGRAM = Tokens("unigram", _T5, "$A </s>", "$A </s> $B </s>", sentinels=100)
 LLAMA_BPE = Tokens("bpe", {"unk": "<unk>", "bos": "<s>", "eos": "</s>", "pad": "<pad>"}, "<s> $A", "<s> $A $B")
 CHARACTERS = Tokens("char", _BERT, "[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1", types=True)
 DECODER_BPE = Tokens("byte-bpe", _DECODER, "<s> $A", "<s> $A $B")
+GPT2_BPE = Tokens("byte-bpe", _GPT2, "$A", "$A $B")
+QWEN_BPE = Tokens("byte-bpe", _QWEN, "$A", "$A $B", form="NFC", more=("<|im_start|>", "<|im_end|>"))
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """One entry: transformers' ``model_type``, its tokenizer, its config's values for a size, and whether it reads pictures too."""
+    """One entry.
+
+    Attributes:
+        model_type: as transformers names it.
+        tokens: its tokenizer.
+        config: its config's values for a size.
+        pictures: whether it reads pictures too.
+        others: tokenizers of other kinds that models of it have too.
+    """
 
     model_type: str
     tokens: Tokens
     config: Callable[[Size], dict[str, Any]]
     pictures: bool = False
+    others: tuple[Tokens, ...] = ()
+
+    @property
+    def corpus_tokens(self) -> Tokens:
+        """Its tokenizer where running text is learned from: with sentinels where it needs them."""
+        return replace(self.tokens, sentinels=len(SENTINELS)) if self.model_type in WITH_SENTINELS else self.tokens
 
 
 def _encoder(size: Size, **more: Any) -> dict[str, Any]:
@@ -181,9 +206,9 @@ def _clip(size: Size) -> dict[str, Any]:
 
 
 ARCHITECTURES = {
-    "bert": Architecture("bert", WORDPIECE, _encoder),
+    "bert": Architecture("bert", WORDPIECE, _encoder, others=(CHARACTERS,)),
     "roberta": Architecture("roberta", ROBERTA_BPE, _roberta),
-    "electra": Architecture("electra", WORDPIECE, lambda size: _encoder(size, embedding_size=size.width)),
+    "electra": Architecture("electra", WORDPIECE, lambda size: _encoder(size, embedding_size=size.width), others=(CHARACTERS,)),
     "albert": Architecture("albert", BERT_UNIGRAM, lambda size: _encoder(size, embedding_size=size.width // 2)),
     "distilbert": Architecture("distilbert", PLAIN_WORDPIECE, _distilbert),
     "deberta-v2": Architecture("deberta-v2", PLAIN_WORDPIECE, lambda size: _encoder(size, type_vocab_size=0, relative_attention=True)),
@@ -194,12 +219,12 @@ ARCHITECTURES = {
     "bart": Architecture("bart", ROBERTA_BPE, _bart),
     "mbart": Architecture("mbart", MASKED_UNIGRAM, _bart),
     "marian": Architecture("marian", ENDED_UNIGRAM, _bart),
-    "gpt2": Architecture("gpt2", DECODER_BPE, _gpt2),
-    "llama": Architecture("llama", DECODER_BPE, _decoder),
-    "mistral": Architecture("mistral", DECODER_BPE, _decoder),
-    "qwen2": Architecture("qwen2", DECODER_BPE, _decoder),
-    "qwen3": Architecture("qwen3", DECODER_BPE, _decoder),
-    "gemma": Architecture("gemma", DECODER_BPE, _decoder),
+    "gpt2": Architecture("gpt2", GPT2_BPE, _gpt2),
+    "llama": Architecture("llama", DECODER_BPE, _decoder, others=(LLAMA_BPE,)),
+    "mistral": Architecture("mistral", DECODER_BPE, _decoder, others=(LLAMA_BPE,)),
+    "qwen2": Architecture("qwen2", QWEN_BPE, _decoder),
+    "qwen3": Architecture("qwen3", QWEN_BPE, _decoder),
+    "gemma": Architecture("gemma", DECODER_BPE, _decoder, others=(LLAMA_BPE,)),
     "clip": Architecture("clip", ROBERTA_BPE, _clip, pictures=True),
 }
 ALIASES = {"qwen": "qwen3", "xlm-r": "xlm-roberta", "deberta": "deberta-v2"}

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from weitiao.engine.architectures import Tokens
+from weitiao.engine.architectures import SENTINELS, Tokens
 from weitiao.engine.tokenizer_figures import FILE
 from weitiao.errors import RunError
 from weitiao.messages import _
@@ -24,8 +24,8 @@ def write_tokenizer(place: Path, tokenizer: Any, tokens: Tokens, *, max_length: 
         max_length: longest text in tokens of the models it is for.
     """
     roles = {f"{role}_token": token for role, token in tokens.special.items()}
-    sentinels = [f"<extra_id_{number}>" for number in range(tokens.sentinels)]
-    more = {"additional_special_tokens": sentinels} if sentinels else {}
+    other = [*tokens.more, *SENTINELS[: tokens.sentinels]]
+    more = {"additional_special_tokens": other} if other else {}
     config = {
         # The class that takes tokenizer.json as it is, by a name that every version of transformers knows.
         "tokenizer_class": "PreTrainedTokenizerFast",

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from weitiao.engine.architectures import Tokens
+from weitiao.engine.architectures import SENTINELS, Tokens
 
 LONGEST = 16  # characters of a piece, as SentencePiece has it: longer ones are phrases of this corpus alone
 _FEWEST = 2  # occurrences of a piece: what stands there once, such as a serial number, is worth no entry
@@ -30,10 +30,11 @@ def trained(tokens: Tokens, texts: Iterable[str], vocabulary: int, *, lowercase:
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, processors, trainers
 
-    special = list(dict.fromkeys(tokens.special.values()))
+    special = special_tokens(tokens)
     unknown = tokens.special.get("unk", special[0])
-    # A mask takes the blank before it, or a word in its place would begin with two.
-    reserved = [AddedToken(token, special=True, normalized=False, lstrip=token == "<mask>") for token in special]
+    # Where pieces begin with the blank before a word, a mask takes it, or a word in its place would begin with two.
+    blank = tokens.special.get("mask") if tokens.model in ("byte-bpe", "bpe", "unigram") else None
+    reserved = [AddedToken(token, special=True, normalized=False, lstrip=token == blank) for token in special]
     common: dict[str, Any] = {"vocab_size": vocabulary - tokens.sentinels, "special_tokens": reserved, "show_progress": False}
     trainer: Any = None
     plain: list[str] = []  # entries whose ids are reserved like those of special tokens, which they are not
@@ -68,11 +69,16 @@ def trained(tokens: Tokens, texts: Iterable[str], vocabulary: int, *, lowercase:
         tokenizer.decoder = decoders.Sequence(
             [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(content=" ", left=1, right=0)]
         )
-    sentinels = [f"<extra_id_{number}>" for number in reversed(range(tokens.sentinels))]
+    sentinels = reversed(SENTINELS[: tokens.sentinels])
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in sentinels])
     pairs = [(token, tokenizer.token_to_id(token)) for token in special]
     tokenizer.post_processor = processors.TemplateProcessing(single=tokens.single, pair=tokens.pair, special_tokens=pairs)
     return tokenizer
+
+
+def special_tokens(tokens: Tokens) -> list[str]:
+    """The special tokens with the lowest ids, in their order: all but sentinels."""
+    return list(dict.fromkeys([*tokens.special.values(), *tokens.more]))
 
 
 def normaliser(tokens: Tokens, *, lowercase: bool) -> Any:
@@ -85,17 +91,17 @@ def normaliser(tokens: Tokens, *, lowercase: bool) -> Any:
         return normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
     if tokens.model == "char" and lowercase:
         return normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase(), normalizers.NFC()])
-    return None
+    return getattr(normalizers, tokens.form)() if tokens.form else None
 
 
 def least(tokens: Tokens, characters: Iterable[str]) -> int:
     """The fewest entries that a vocabulary of these characters can have.
 
-    >>> from weitiao.engine.architectures import SENTINEL_UNIGRAM, WORDPIECE
-    >>> least(WORDPIECE, "ab微。"), least(SENTINEL_UNIGRAM, "ab微。")
+    >>> from weitiao.engine.architectures import WORDPIECE, architecture
+    >>> least(WORDPIECE, "ab微。"), least(architecture("t5").corpus_tokens, "ab微。")
     (11, 109)
     """
-    special = len(set(tokens.special.values())) + tokens.sentinels
+    special = len(special_tokens(tokens)) + tokens.sentinels
     if tokens.model == "byte-bpe":
         return special + 256
     kept = list(characters)

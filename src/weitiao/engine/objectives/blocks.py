@@ -25,12 +25,10 @@ class MaskedBlocks(MaskedLM):
     Attributes:
         flat: whether a step is one row of all its pieces.
         types: whether the model reads token types.
-        masked, replaced: shares of the hidden words that become the mask, and another token.
         perplexing: whether its loss is that of one token among all.
     """
 
     flat, types, perplexing = False, False, True
-    masked, replaced = 0.8, 0.1
 
     def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> list[list[Features]]:
         """The blocks with words hidden, and their tokens as targets."""
@@ -91,8 +89,8 @@ class ReplacedTokens(MaskedBlocks):
     """Replaced-token detection (Clark et al., 2020, ELECTRA): a generator fills hidden words in, and the model says of every token whether
     it is the text's own. Both learn together.
 
-    Args:
-        weight: of the detection beside the generator's loss, both as means a token.
+    Attributes:
+        WEIGHT: of the detection beside the generator's loss, both as means a token.
     """
 
     perplexing = False

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from weitiao.config import MASK_SHARE
 from weitiao.engine.objectives.base import Collated, Example
 from weitiao.engine.objectives.blocks import learned_sums, token_means
 from weitiao.engine.objectives.language import Seq2SeqLM
@@ -28,7 +29,7 @@ class Denoising(Seq2SeqLM):
 
     perplexing = True
 
-    def __init__(self, sentinels: Sequence[int], end: int | None, share: float = 0.15, smoothing: float = 0.0) -> None:
+    def __init__(self, sentinels: Sequence[int], end: int | None, share: float = MASK_SHARE, smoothing: float = 0.0) -> None:
         super().__init__(smoothing)
         self.sentinels, self.share = np.array(sentinels), share
         self.ending = np.array([] if end is None else [end], dtype=np.int64)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from weitiao.config import TrainingSettings
+from weitiao.config import MASK_SHARE, TrainingSettings
 from weitiao.engine.objectives.base import Collated, Example, Objective, pad
 from weitiao.engine.objectives.weighing import cross_entropy
 from weitiao.processing import IGNORED, Features, judged
@@ -101,19 +101,23 @@ class MaskedLM(_Language):
         vocabulary: number of token ids to draw other tokens from.
         share: of the words.
         top_k: answers to give for a mask.
+
+    Attributes:
+        masked, replaced: shares of the hidden words that become the mask, and another token.
     """
 
     reads = ("words",)
     parts = "counts"
+    masked, replaced = 0.8, 0.1
 
-    def __init__(self, mask: int, vocabulary: int, share: float = 0.15, top_k: int = 5, smoothing: float = 0.0) -> None:
+    def __init__(self, mask: int, vocabulary: int, share: float = MASK_SHARE, top_k: int = 5, smoothing: float = 0.0) -> None:
         super().__init__(smoothing)
         self.mask, self.vocabulary, self.share, self.top_k = mask, vocabulary, share, top_k
 
     @classmethod
     def of(cls, settings: TrainingSettings, examples: Sequence[Example], spec: Mapping[str, Any]) -> "MaskedLM":
         """What the task's spec says of the tokenizer."""
-        return cls(spec["mask_id"], spec["vocabulary"], spec.get("share", 0.15), spec.get("top_k", 5), settings.label_smoothing)
+        return cls(spec["mask_id"], spec["vocabulary"], spec.get("share", MASK_SHARE), spec.get("top_k", 5), settings.label_smoothing)
 
     def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> list[list[Features]]:
         """The examples with words hidden, and their tokens as targets."""
@@ -128,9 +132,9 @@ class MaskedLM(_Language):
         for at, word in enumerate(features.words):
             if word in hidden:
                 target[at] = ids[at]
-                if fates[word] < 0.8:
+                if fates[word] < self.masked:
                     ids[at] = self.mask
-                elif fates[word] < 0.9:
+                elif fates[word] < self.masked + self.replaced:
                     ids[at] = int(draw.integers(self.vocabulary))
         return replace(features, inputs={**features.inputs, "input_ids": ids}, target=target)
 

@@ -8,7 +8,7 @@ from typing import Any
 from weitiao import trust
 from weitiao.config import Recipe, TokenizerSettings
 from weitiao.engine import blank, hub, offline_base
-from weitiao.engine.architectures import PREFIX, Architecture, Size, architecture, size_named
+from weitiao.engine.architectures import PREFIX, SENTINELS, WITH_SENTINELS, Architecture, Size, architecture, size_named
 from weitiao.engine.model_folder import check_own_code, file_sha256, remote_code, weights_sha256
 from weitiao.engine.tokenizer_of_corpus import of_corpus
 from weitiao.errors import ModelError, RunError, UsageError
@@ -18,8 +18,6 @@ from weitiao.observer import Observer
 NONE = "auto"  # the model setting where no model was named
 DEFAULT_SIZE = "mini"
 CONFIG = "config.json"
-WITH_SENTINELS = ("t5", "mt5")
-SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))  # of T5's, in the place of what is to be written
 
 
 def base_for(
@@ -164,9 +162,8 @@ def check_code_known(place: Path) -> None:
 
 def _own_tokenizer(recipe: Recipe, chosen: Architecture, texts: Iterable[str], size: Size, observer: Observer) -> Any:
     """A tokenizer trained on the corpus without what is held out. Raises UsageError where the vocabulary has no room for the characters."""
-    tokens = replace(chosen.tokens, sentinels=len(SENTINELS)) if chosen.model_type in WITH_SENTINELS else chosen.tokens
     settings = {"vocab_size": size.vocabulary, "held_out": recipe.task.held_out, "seed": recipe.training.seed}
-    made = of_corpus(texts, tokens, TokenizerSettings.of(settings), observer)
+    made = of_corpus(texts, chosen.corpus_tokens, TokenizerSettings.of(settings), observer)
     return blank.wrapped(chosen, made.tokenizer, size)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.config import Recipe
-from weitiao.engine.pretraining.objectives import Masked
+from weitiao.engine.pretraining.objectives import Kind
 from weitiao.errors import UsageError
 from weitiao.messages import _
 
@@ -24,7 +24,7 @@ def check_used(recipe: Recipe) -> None:
     raise UsageError(message.format(count=task.vocab_size, owner=owner))
 
 
-def check_honoured(kind: Masked, recipe: Recipe) -> None:
+def check_honoured(kind: Kind, recipe: Recipe) -> None:
     """Raises UsageError for a setting that was changed and that the objective does not listen to."""
     for name in ("mask_share", "generator_width"):
         value = getattr(recipe.task, name)
@@ -33,7 +33,7 @@ def check_honoured(kind: Masked, recipe: Recipe) -> None:
             raise UsageError(message.format(flag=name.replace("_", "-"), value=value, objective=kind.name))
 
 
-def check_model(kind: Masked, folder: Path, tokenizer: Any, recipe: Recipe, name: str) -> None:
+def check_model(kind: Kind, folder: Path, tokenizer: Any, recipe: Recipe, name: str) -> None:
     """Insist that a model can learn what it is to learn, from blocks of the size that is asked for.
 
     Args:

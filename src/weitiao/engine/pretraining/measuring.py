@@ -27,12 +27,18 @@ def tokens_measured(blocks: Any) -> int:
 
 
 def held_out_figures(
-    way: Any, network: Any, objective: Any, blocks: Any, padding: dict[str, int], device: str, seed: int
+    way: Any, network: torch.nn.Module, objective: Any, blocks: Any, padding: dict[str, int], device: str, seed: int
 ) -> dict[str, float]:
     """The objective's figures of held-out blocks. What is hidden is the same at every call.
 
     Args:
         way: gives outputs of a batch: the loaded model, or its late projection.
+        network: what answers; it is left in evaluation mode.
+        objective: of those that are learned from blocks: it has ``judged``, ``metrics`` and ``perplexing``.
+        blocks: ``Blocks`` of the held-out documents, at least one.
+        padding: what fills each of the model's inputs up.
+        device: that the network is on.
+        seed: of what is hidden.
     """
     network.eval()
     sums: dict[str, torch.Tensor] = {}

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.config import TrainingSettings
+from weitiao.engine.architectures import SENTINELS
 from weitiao.engine.objectives import Objective
 from weitiao.engine.objectives.blocks import CausalBlocks, MaskedBlocks, ReplacedTokens
 from weitiao.engine.objectives.denoising import Denoising
 from weitiao.engine.pretrained import read_config
-from weitiao.engine.pretraining.base import SENTINELS
 from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.errors import ModelError
 from weitiao.messages import _
@@ -16,14 +16,26 @@ from weitiao.pretraining_settings import PretrainingSettings
 from weitiao.tasks.base import Headline
 
 
-class Masked:
-    """Hidden words are found again (BERT)."""
+class Kind:
+    """One thing that can be learned.
 
-    name, task = "mlm", "fill-mask"
-    classes: tuple[str, ...] = ("AutoModelForMaskedLM",)
-    through, words = False, True
+    Attributes:
+        name: as --objective has it.
+        task: what the model is used for afterwards.
+        classes: transformers' Auto classes that build it, the first that knows the architecture.
+        through: whether documents are one stream, cut wherever a block ends.
+        words: whether whole words are hidden, so that it is noted where words go on.
+        headline: the figure by which the best checkpoint is chosen; None takes the last one.
+        honours: of the settings that not every objective listens to, those that it does.
+    """
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    through: bool = False
+    words: bool = False
     headline: Headline | None = Headline("loss", "min")
-    honours: tuple[str, ...] = ("mask_share",)  # of the settings that not every objective listens to
+    honours: tuple[str, ...] = ()
 
     def check(self, family: str, tokenizer: Any) -> None:
         """Insist that a model can learn so, before anything is made ready for it.
@@ -35,6 +47,30 @@ class Masked:
         Raises:
             ModelError: it lacks what the objective needs.
         """
+
+    def blocks(self, folder: Path, loaded: Any) -> Blocks:
+        """The training rows of a token file. Raises ModelError where the model cannot learn from them."""
+        raise NotImplementedError
+
+    def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
+        """The model that is trained, and what it learns by. Raises ModelError where it cannot."""
+        raise NotImplementedError
+
+    def saved(self, loaded: Any) -> Any:
+        """What of it is saved."""
+        return loaded
+
+
+class Masked(Kind):
+    """Hidden words are found again (BERT)."""
+
+    name, task = "mlm", "fill-mask"
+    classes = ("AutoModelForMaskedLM",)
+    words = True
+    honours: tuple[str, ...] = ("mask_share",)
+
+    def check(self, family: str, tokenizer: Any) -> None:
+        """It must have a mask."""
         if tokenizer.mask_token_id is None:
             raise ModelError(
                 _("This model has no mask token, so words cannot be hidden from it. Choose --objective clm, or another model.")
@@ -54,10 +90,6 @@ class Masked:
     def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
         """The model that is trained, and what it learns by."""
         return loaded, self.objective(MaskedBlocks, loaded, task, settings)
-
-    def saved(self, loaded: Any) -> Any:
-        """What of it is saved."""
-        return loaded
 
 
 class Replaced(Masked):
@@ -88,18 +120,14 @@ class Replaced(Masked):
         return loaded.discriminator
 
 
-class Causal(Masked):
+class Causal(Kind):
     """The next token (GPT). Documents stand one behind the other with the mark of an end between, and a block may begin in one and end in
     another, as is usual: a decoder learns to start anew behind the mark, and no token is wasted.
     """
 
     name, task = "clm", "text-generation"
     classes = ("AutoModelForCausalLM",)
-    through, words = True, False
-    honours = ()
-
-    def check(self, family: str, tokenizer: Any) -> None:
-        """Nothing but its head, which is everybody's."""
+    through = True
 
     def blocks(self, folder: Path, loaded: Any) -> Blocks:
         """The training rows."""
@@ -110,12 +138,11 @@ class Causal(Masked):
         return loaded, CausalBlocks(settings.label_smoothing)
 
 
-class Denoised(Masked):
+class Denoised(Kind):
     """Spans that were taken out are written (T5)."""
 
     name, task = "denoising", "summarization"
     classes = ("AutoModelForSeq2SeqLM",)
-    words = False
     honours = ("mask_share",)
 
     def check(self, family: str, tokenizer: Any) -> None:
@@ -138,10 +165,10 @@ def _sentinels(tokenizer: Any) -> list[int]:
     return [vocabulary[token] for token in SENTINELS if token in vocabulary]
 
 
-KINDS: dict[str, Masked] = {one.name: one for one in (Masked(), Replaced(), Causal(), Denoised())}
+KINDS: dict[str, Kind] = {one.name: one for one in (Masked(), Replaced(), Causal(), Denoised())}
 
 
-def kind_for(name: str, base: Path, *, trust_remote_code: bool = False) -> Masked:
+def kind_for(name: str, base: Path, *, trust_remote_code: bool = False) -> Kind:
     """The kind that a setting names; for "auto" what the architecture was made for. Raises ModelError where transformers knows none."""
     if name != "auto":
         return KINDS[name]

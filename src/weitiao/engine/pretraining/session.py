@@ -113,7 +113,7 @@ class PretrainingSession(Prepared):
             if tokenizer is not None:
                 self._kind(Path(place), tokenizer, recipe.task.config)
 
-    def _kind(self, folder: Path, tokenizer: Any, name: str) -> objectives.Masked:
+    def _kind(self, folder: Path, tokenizer: Any, name: str) -> objectives.Kind:
         """What is learned, by a model that can and with settings that it listens to."""
         recipe = self.recipe
         trusted = bool(recipe.model.trust_remote_code)

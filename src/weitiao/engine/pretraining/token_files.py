@@ -26,6 +26,8 @@ class TokenWriter:
         size: tokens of a block.
         around: ids before and behind every piece, [CLS] and [SEP] say.
         through: whether blocks are cut from one stream, whatever document they are of, so that all but the last are full.
+
+    ``add`` and ``close`` raise ResourceError where the folder cannot be written to.
     """
 
     def __init__(self, folder: Path, vocabulary: int, size: int, around: tuple[Sequence[int], Sequence[int]], *, through: bool) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from weitiao.data.whole_words import going_on
+from weitiao.data.whole_words import going_on, has_chinese
 from weitiao.errors import ResourceError
 from weitiao.messages import _
 
@@ -31,10 +31,13 @@ class WordsBeside:
         self.own = threading.local()
         self.started: list[subprocess.Popen[bytes]] = []
         self.pool = ThreadPoolExecutor(max(1, self.processes))
+        self.here = ThreadPoolExecutor(1)  # for what no process need be asked: more threads would wait for each other
 
     def ask(self, texts: Sequence[str]) -> "Future[list[np.ndarray]]":
-        """What ``going_on`` gives for each text, later."""
-        return self.pool.submit(self._asked if self.processes else self._here, texts)
+        """What ``going_on`` gives for each text, later. Texts without Chinese are not worth a process."""
+        if self.processes and any(map(has_chinese, texts)):
+            return self.pool.submit(self._asked, texts)
+        return self.here.submit(self._here, texts)
 
     def _here(self, texts: Sequence[str]) -> list[np.ndarray]:
         return [going_on(text, self.segmenter) for text in texts]
@@ -60,6 +63,7 @@ class WordsBeside:
 
     def close(self) -> None:
         """Let the processes end."""
+        self.here.shutdown(cancel_futures=True)
         self.pool.shutdown(cancel_futures=True)
         for process in self.started:
             for pipe in (process.stdin, process.stdout):

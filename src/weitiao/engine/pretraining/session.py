@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks, trust
 from weitiao.config import BLANK_LEARNING_RATE, Recipe
-from weitiao.data.corpus import documents
+from weitiao.data.corpus import documents, is_held_out
 from weitiao.data.corpus_cleaning import Document
 from weitiao.data.ledger import Ledger, ShortLedger
 from weitiao.engine import devices
@@ -120,7 +120,9 @@ class PretrainingSession(Prepared):
         if kept.is_file():
             words = list(json.loads(kept.read_text(encoding="utf-8")))
         else:
-            words = words_to_add(wanted, (one.text for one in self.documents.looked_at()), tokenizer, self.observer)
+            share, seed = self.recipe.task.held_out, self.recipe.training.seed
+            texts = (one.text for one in self.documents.kept() if not is_held_out(one.text, share, seed))
+            words = words_to_add(wanted, texts, tokenizer, self.observer)
             write_text(kept, json.dumps(words, ensure_ascii=False))
             message = _("{count} words are added to the vocabulary, such as {words}.")
             self.observer.note(message.format(count=len(words), words=_(", ").join(words[:5])))

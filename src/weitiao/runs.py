@@ -232,6 +232,17 @@ class RunFolder:
             raise RunError(message) from error
 
 
+def nearest_folder(path: Path) -> Path:
+    """The folder above a path that is there: on the disk that the path will be on.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp())
+    >>> nearest_folder(place / "runs" / "one") == place
+    True
+    """
+    return next(parent for parent in path.absolute().parents if parent.is_dir())
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Turns what the system says about a full or read-only disk into a ResourceError that names ``path``."""

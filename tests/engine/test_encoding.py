@@ -43,7 +43,7 @@ def test_memory_does_not_grow_with_long_documents(what: str, tmp_path: Path, mon
     settings = TokenizerSettings.of({"vocab_size": 300, "held_out": 0.1})
     ways: dict[str, Callable[[Iterator[Document]], object]] = {
         "cleaned": lambda those: sum(1 for _one in cleaned(those, ShortLedger(most=1))),
-        "of_corpus": lambda those: of_corpus((one.text for one in those), ROBERTA_BPE, settings, SILENT),
+        "of_corpus": lambda those: of_corpus((one.text for one in those), ROBERTA_BPE, settings, SILENT, place=tmp_path),
     }
     run = ways.get(what, lambda those: write_tokens(tmp_path / "tokens", those, tokenizer, layout, ShortLedger(most=1), SILENT, 1))
     run(books(2))  # what is imported and cached once

@@ -74,7 +74,7 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]], plac
         chosen, size = architecture(family.removeprefix(PREFIX)), size_named(size_name or DEFAULT_SIZE)
         size = _resized(size, recipe)
         if tokenizer is None:
-            tokenizer = _own_tokenizer(recipe, chosen, texts(), size, observer)
+            tokenizer = _own_tokenizer(recipe, chosen, texts(), size, place.parent, observer)
         if chosen.model_type in WITH_SENTINELS:
             tokenizer.add_tokens(list(SENTINELS), special_tokens=True)  # those that are there already stay as they are
         blank.write_around(place, chosen, tokenizer, seed=seed, size=size)
@@ -114,11 +114,11 @@ def check_code_known(place: Path) -> None:
         raise RunError(message.format(file=place / strange[0], digest=sums[strange[0]]))
 
 
-def _own_tokenizer(recipe: Recipe, chosen: Architecture, texts: Iterable[str], size: Size, observer: Observer) -> Any:
+def _own_tokenizer(recipe: Recipe, chosen: Architecture, texts: Iterable[str], size: Size, beside: Path, observer: Observer) -> Any:
     """A tokenizer trained on the corpus without what is held out. Raises UsageError where the vocabulary has no room for the characters."""
     tokens = replace(chosen.tokens, sentinels=len(SENTINELS)) if chosen.model_type in WITH_SENTINELS else chosen.tokens
     settings = {"vocab_size": size.vocabulary, "held_out": recipe.task.held_out, "seed": recipe.training.seed}
-    made = of_corpus(texts, tokens, TokenizerSettings.of(settings), observer)
+    made = of_corpus(texts, tokens, TokenizerSettings.of(settings), observer, place=beside)
     return blank.wrapped(chosen, made.tokenizer, size)
 
 

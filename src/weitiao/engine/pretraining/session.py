@@ -30,7 +30,7 @@ from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.observer import Observer
-from weitiao.runs import RunFolder, atomic, write_lines, write_text
+from weitiao.runs import RunFolder, atomic, nearest_folder, write_lines, write_text
 from weitiao.tasks.base import Spec
 
 if TYPE_CHECKING:
@@ -246,5 +246,4 @@ class PretrainingSession(Prepared):
 def _beside(folder: RunFolder) -> Scratch:
     """A folder for tokens on the disk that the run will be on."""
     parents = folder.path.absolute().parents
-    there = next(parent for parent in parents if parent.is_dir())
-    return Scratch(".weitiao-tokens-", there, tuple(parents[:2]))  # runs/ may not have been there when one was killed
+    return Scratch(".weitiao-tokens-", nearest_folder(folder.path), tuple(parents[:2]))  # runs/ may not have been there when one was killed

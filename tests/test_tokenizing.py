@@ -1,9 +1,9 @@
 """A tokenizer from a corpus: every kind loads in transformers and spells as its family does; what is reported; what is refused."""
 
 import json
-import tempfile
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 

@@ -1,5 +1,6 @@
 """Documents become token files: in flat memory however long they are, with Chinese words wherever there is Chinese."""
 
+import itertools
 import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,7 +76,7 @@ def test_chinese_words_are_found_wherever_there_are_such(tmp_path: Path) -> None
     file = TokenFile(tmp_path / "mixed" / "train")
     ids, places, goes_on = file.block(len(file) - 1)
     firsts = [*np.flatnonzero(places == 0), len(ids)]
-    pieces = [list(zip(tokenizer.convert_ids_to_tokens(ids[a:b]), goes_on[a:b], strict=True))[1:-1] for a, b in zip(firsts, firsts[1:])]
+    pieces = [list(zip(tokenizer.convert_ids_to_tokens(ids[a:b]), goes_on[a:b], strict=True))[1:-1] for a, b in itertools.pairwise(firsts)]
     begun = {token for token, on in pieces[-2] if not on}
     assert {token for token, _on in pieces[-2]} == set(chinese) and begun == {"我", "在", "北", "学", "语"}
     assert not any(on for _token, on in pieces[-1])

@@ -119,7 +119,8 @@ def iter_tables(
     ledger: Ledger | None = None,
     bad: BadRows | None = None,
 ) -> Iterator[Table]:
-    """A file in pieces of at most ``reading.chunk_rows`` rows, each with a row, and one at least unless it may be empty: memory stays bounded, however long it is.
+    """A file in pieces of at most ``reading.chunk_rows`` rows, each with a row, and one at least unless it may be empty: memory stays
+    bounded, however long it is.
 
     CSV, TSV, text, JSON Lines, Parquet, Arrow and Excel are streamed; a JSON list is held as text, a hub's data set by Arrow.
     ``bad`` counts unreadable rows in the place of ``reading.max_bad_rows``: hand the same one to ``to_records``, and one limit holds for

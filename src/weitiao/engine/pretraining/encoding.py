@@ -73,7 +73,7 @@ def write_tokens(
     writers = {name: TokenWriter(folder / name, vocabulary, layout.size, around, through=layout.through) for name in (TRAIN, HELD_OUT)}
     sources: dict[str, dict[str, int]] = {}
     shown: list[str] = []
-    last: dict[str, Document] = {}
+    ends: dict[str, deque[_End]] = {name: deque() for name in writers}
     done = 0
     for batch, encoded, inside in _encoded(documents, backend, segmenter, processes):
         for at, (document, one) in enumerate(zip(batch, encoded, strict=True)):
@@ -86,7 +86,8 @@ def write_tokens(
             chinese = chinese or has_chinese(document.text)
             name = HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN
             writers[name].add(ids, goes_on)
-            last[name] = document
+            if layout.through:
+                _note_end(ends[name], _End(document.source, document.row, writers[name].written), layout.size)
             if name == HELD_OUT and len(shown) < SHOWN:
                 shown.append(document.text[:SHOWN_CHARACTERS])
             counts = sources.setdefault(document.source, {"documents": 0, "characters": 0})
@@ -95,13 +96,38 @@ def write_tokens(
         done += len(batch)
         observer.progress("read", done, None, {})
     for name, writer in writers.items():
-        over = writer.close()
-        if over:
-            detail = _("The last {count} tokens fill no block of {size}, and are left out.").format(count=over, size=layout.size)
-            ledger.add(last[name].source, last[name].row, "truncated", "fills_no_block", detail)
+        writer.close()
+        _note_left_over(ends[name], writer.written, layout.size, ledger)
     sums = {name: sum(counts[name] for counts in sources.values()) for name in ("documents", "characters")}
     found = segmenter if chinese or not segmenter else "words"
     return {**sums, "segmenter": found, "language": language_of(sample.texts), "sources": sources, "shown": shown}
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where in a stream a document ends: behind so many ``tokens``."""
+
+    source: str
+    row: int
+    tokens: int
+
+
+def _note_end(ends: deque[_End], end: _End, size: int) -> None:
+    """Remember the end of a document, and no more of those before it than may be in a block that is not full."""
+    ends.append(end)
+    while len(ends) > 1 and ends[1].tokens <= end.tokens - size:
+        ends.popleft()
+
+
+def _note_left_over(ends: deque[_End], kept: int, size: int, ledger: Ledger) -> None:
+    """Say of each document what of it is not among the ``kept`` tokens of its stream, because it fills no block."""
+    begin = 0
+    for end in ends:
+        lost = end.tokens - max(begin, kept)
+        if lost > 0:
+            detail = _("The last {count} tokens fill no block of {size}, and are left out.").format(count=lost, size=size)
+            ledger.add(end.source, end.row, "truncated" if begin < kept else "dropped", "fills_no_block", detail)
+        begin = end.tokens
 
 
 def _encoded(

@@ -71,15 +71,15 @@ class TokenWriter:
             tokens.tofile(self.file)
         self.written += len(tokens)
 
-    def close(self) -> int:
-        """Finish the files: what says that they are whole appears when they are on the disk. Returns how many tokens of a stream are left out, because they fill no block."""
-        over = 0
+    def close(self) -> None:
+        """Finish the files: what says that they are whole appears when they are on the disk. Tokens of a stream that fill no block are left
+        out, and ``written`` no longer counts them.
+        """
         if self.through:
             count = max(1, self.written // self.size) if self.written else 0  # what does not fill a last block is left out
             self.pieces = array("q", range(0, count * self.size, self.size))
             self.blocks = array("q", range(count))
-            over = max(0, self.written - count * self.size)
-            self.written -= over
+            self.written = min(self.written, count * self.size)
         with writing(self.folder), self.file:
             _sync(self.file)
             for name, numbers, end in (("pieces", self.pieces, self.written), ("blocks", self.blocks, len(self.pieces))):
@@ -88,7 +88,6 @@ class TokenWriter:
                     _sync(file)
         about = {"bits": self.kind.itemsize * 8, "tokens": self.written, "documents": self.documents, "blocks": len(self.blocks)}
         write_text(self.folder / "about.json", json.dumps(about))
-        return over
 
 
 def _sync(file: IO[bytes]) -> None:

@@ -42,11 +42,15 @@ def test_a_run_is_only_replaced_when_asked(tmp_path: Path) -> None:
 
 def test_overwrite_never_empties_another_folder(tmp_path: Path) -> None:
     (tmp_path / "thesis.docx").write_text("years of work")
-    with pytest.raises(RunError, match="not a run"):
+    with pytest.raises(RunError, match="left alone"):
         RunFolder(tmp_path).check_free(overwrite=True)
+    for content in ('{"lr": 3}', "[1]", "{", "\udc80"):  # programs of others write a run.json too
+        (tmp_path / "run.json").write_text(content, encoding="utf-8", errors="surrogateescape")
+        with pytest.raises(RunError, match="left alone"):
+            RunFolder(tmp_path).check_free(overwrite=True)
     file = tmp_path / "file"
     file.write_text("x")
-    with pytest.raises(RunError, match="not a run"):
+    with pytest.raises(RunError, match="left alone"):
         RunFolder(file).check_free(overwrite=True)
     assert (tmp_path / "thesis.docx").read_text() == "years of work"
 
@@ -93,7 +97,7 @@ def test_a_log_line_that_a_crash_cut_short_is_left_out(tmp_path: Path) -> None:
 
 def test_advice_about_a_folder_that_is_no_run_can_be_followed(tmp_path: Path) -> None:
     (tmp_path / "file.txt").write_text("somebody's")
-    with pytest.raises(RunError, match=r"is not a run of weitiao.*another --out"):
+    with pytest.raises(RunError, match=r"is not what weitiao writes there.*another --out"):
         RunFolder(tmp_path).check_free()
     with pytest.raises(RunError) as there:
         RunFolder.open(tmp_path)
@@ -105,7 +109,7 @@ def test_advice_about_a_folder_that_is_no_run_can_be_followed(tmp_path: Path) ->
 @pytest.mark.parametrize("content", ["[]", "[1, 2]", "null", "3", "{", "[" * 100_000])
 def test_a_record_that_is_no_object_is_an_error_that_names_the_file(content: str, tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(content, encoding="utf-8")
-    with pytest.raises(RunError, match=r"run\.json cannot be read: .* Train again with --overwrite"):
+    with pytest.raises(RunError, match=r"run\.json cannot be read: .* Train again with another --out"):
         RunFolder.open(tmp_path)
 
 

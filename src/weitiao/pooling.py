@@ -49,7 +49,7 @@ def pooling_of(model_config: Mapping[str, Any], pooling: str = AUTO, normalise: 
     strange = [name for name in modules if name not in _READ]
     if strange:
         message = _("This model makes its vectors with a step that weitiao does not know ({step}). Choose another --model.")
-        raise ModelError(message.format(step=", ".join(strange)))
+        raise ModelError(message.format(step=_(", ").join(strange)))
     if pooling == AUTO:
         pooling = _made(made) if made else "last" if _is_decoder(model_config) else "mean"
     normalised = "Normalize" in modules if normalise == AUTO and modules else normalise != "no"
@@ -84,7 +84,7 @@ def _made(pooling: Mapping[str, Any]) -> str:
     names = [given] if isinstance(given, str) else list(given)
     if len(names) != 1 or names[0] not in _NAMES:
         message = _("This model pools its vectors by {given}; weitiao knows {known}. Say --pooling, or choose another --model.")
-        raise ModelError(message.format(given=" + ".join(names) or "?", known=", ".join(POOLINGS)))
+        raise ModelError(message.format(given=" + ".join(names) or "?", known=_(", ").join(POOLINGS)))
     return _NAMES[names[0]]
 
 

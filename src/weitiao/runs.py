@@ -65,16 +65,18 @@ class RunFolder:
         """Make sure that a new run can go here, before hours are spent on it. Nothing that stands there is touched.
 
         Args:
-            mark: the file by which a folder is known as one that may be replaced.
+            mark: the file by which a folder is known as one that may be replaced, if what it says is ours.
 
         Raises:
-            RunError: something stands there and ``overwrite`` is off, or what stands there is no run.
+            RunError: something stands there and ``overwrite`` is off, or what stands there is none of ours, or cannot be known as that.
             ResourceError: the folder cannot be written.
         """
         if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
-            if not (self.path / mark).is_file():
-                # --overwrite is for runs: it must never empty somebody's folder.
-                message = _("{path} exists and is not a run of weitiao, so it is left alone, by --overwrite too. Choose another --out.")
+            if not _marked(self.path / mark):
+                # --overwrite is for what we wrote: it must never empty somebody's folder.
+                message = _(
+                    "{path} exists and is not what weitiao writes there, so it is left alone, by --overwrite too. Choose another --out."
+                )
                 raise RunError(message.format(path=self.path))
             if not overwrite:
                 message = _("{path} exists already. Choose another --out, or replace it with --overwrite.").format(path=self.path)
@@ -99,7 +101,7 @@ class RunFolder:
         run = cls(path)
         if not run.record_file.is_file():
             runs = sorted(str(p.parent) for p in run.path.parent.glob("*/run.json")) if run.path.parent.is_dir() else []
-            there = " " + _("There are: {runs}.").format(runs=", ".join(runs[:8])) if runs else ""
+            there = " " + _("There are: {runs}.").format(runs=_(", ").join(runs[:8])) if runs else ""
             if run.path.is_file():
                 message = _("{path} is a file; a run is the folder that a training writes: weitiao train DATA --out runs/reviews.")
                 raise RunError(message.format(path=path) + there)
@@ -228,7 +230,7 @@ class RunFolder:
                 raise ValueError(_("not an object"))
             return held
         except (OSError, ValueError, RecursionError) as error:
-            message = _("{path} cannot be read: {error}. Train again with --overwrite.").format(path=path, error=error)
+            message = _("{path} cannot be read: {error}. Train again with another --out.").format(path=path, error=error)
             raise RunError(message) from error
 
 
@@ -241,6 +243,15 @@ def nearest_folder(path: Path) -> Path:
     True
     """
     return next(parent for parent in path.absolute().parents if parent.is_dir())
+
+
+def _marked(file: Path) -> bool:
+    """Whether a file is one of those by which weitiao knows its folders again. Programs of others write a run.json and a space.json too."""
+    try:
+        held = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(held, dict) and bool({"schema", "weitiao"} & held.keys())
 
 
 @contextmanager

@@ -78,4 +78,4 @@ def _refuse(settings: Iterable[str], allowed: Collection[str]) -> None:
 
 
 def _flags(settings: Iterable[str]) -> str:
-    return ", ".join(map(as_flag, settings))
+    return _(", ").join(map(as_flag, settings))

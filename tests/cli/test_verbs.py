@@ -250,3 +250,10 @@ def test_a_number_format_is_passed_on_said_again_and_refused_where_there_is_none
     outcome = command("evaluate", "runs/a", "test.csv", "--precision", "int4")
     assert outcome.code == 2
     assert "--precision is 'int4'; it must be one of auto, fp32, int8, bf16." in outcome.err
+
+
+@pytest.mark.parametrize("before", [("--lang", "en"), ("--lang=en",), ()])
+def test_the_command_that_lacks_its_data_is_named_wherever_the_flags_stand(before: tuple[str, ...], command: Command) -> None:
+    for verb in ("train", "check"):
+        missing = command(*before, verb)
+        assert missing.code == 2 and f"Say which data: weitiao {verb} reviews.csv" in missing.err

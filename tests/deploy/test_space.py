@@ -92,7 +92,7 @@ def exported(run: weitiao.Run, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def space(run: weitiao.Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("space") / "folder"
-    made = write_space(run.path, out, sdk="gradio", title=f"{STEEP}\n---\nsdk: docker")
+    made = write_space(run.path, out, sdk="gradio", title=f"{STEEP}\n---\nsdk: docker").about
     assert (made["sdk"], made["form"], made["torch"], made["equal"], made["examples"]) == ("gradio", "onnx", False, 1.0, 6)
     return out
 
@@ -289,7 +289,7 @@ def test_somebody_opens_it_and_clicks_on_an_example(opened: str, space: Path, wi
 @pytest.mark.parametrize("train", [paired, pictured])
 def test_whatever_a_run_is_asked_its_space_is_asked(train: Callable[[Path], Path], tmp_path: Path) -> None:
     out = tmp_path / "space"
-    made = write_space(train(tmp_path), out, sdk="gradio")
+    made = write_space(train(tmp_path), out, sdk="gradio").about
     assert made["torch"] is False and made["examples"] > 0
     assert KINDS["gradio"].try_out(out, "", make=present)["equal"] > 0
     if train is pictured:
@@ -300,14 +300,14 @@ def test_whatever_a_run_is_asked_its_space_is_asked(train: Callable[[Path], Path
 
 def test_a_conversation(talk: Path, tmp_path: Path) -> None:
     pytest.importorskip("ctranslate2")
-    made = write_space(talk, tmp_path / "space", sdk="gradio")
+    made = write_space(talk, tmp_path / "space", sdk="gradio").about
     assert (made["form"], made["torch"]) == ("ctranslate2", False)
     assert KINDS["gradio"].try_out(tmp_path / "space", "", make=present)["equal"] > 0
 
 
 def test_a_service(exported: Path, tmp_path: Path) -> None:
     out = tmp_path / "space"
-    made = write_space(exported, out, sdk="docker")
+    made = write_space(exported, out, sdk="docker").about
     told = head_of(out)
     assert (told["sdk"], told["app_port"], told["base_path"]) == ("docker", 8000, "/docs") and "sdk_version" not in told
     assert {one.name for one in (out / "run").iterdir()} == {"run.json", "README.md", "model"} and made["free"] is False
@@ -344,7 +344,7 @@ def GPU(task):
 def test_a_graphics_card_that_is_lent(tmp_path: Path) -> None:
     writer = trained(tmp_path, "summarization", "bart")
     said: list[str] = []
-    made = write_space(writer, tmp_path / "space", zero_gpu=True, observer=Told(said))
+    made = write_space(writer, tmp_path / "space", zero_gpu=True, observer=Told(said)).about
     assert (made["sdk"], made["form"], made["torch"]) == ("gradio", "merged", True)
     told = head_of(tmp_path / "space")
     assert told["suggested_hardware"] == "zero-a10g" and told["python_version"] == "3.12.12"
@@ -381,7 +381,7 @@ def test_nothing_to_put_on_a_graphics_card(exported: Path, tmp_path: Path) -> No
 
 def test_a_studio(exported: Path, tmp_path: Path) -> None:
     out = tmp_path / "studio"
-    made = write_space(exported, out, target="modelscope")
+    made = write_space(exported, out, target="modelscope").about
     assert (made["sdk"], made["target"]) == ("gradio", "modelscope")
     told = json.loads((out / "ms_deploy.json").read_text(encoding="utf-8"))
     assert (told["sdk_type"], told["resource_configuration"]) == ("gradio", "platform/2v-cpu-16g-mem") and "py311" in told["base_image"]
@@ -454,7 +454,7 @@ def test_the_first_kind_that_fits_is_taken_and_it_is_said_why(
 
 def test_what_shows_in_the_weights_alone_leads_to_the_next_kind(stand_in: list[str], exported: Path, tmp_path: Path) -> None:
     stand_in.append("late")
-    made = write_space(exported, tmp_path / "space")
+    made = write_space(exported, tmp_path / "space").about
     assert made["sdk"] == "gradio" and made["why"] == "It does not become a static Space: Its tokenizer is of a kind of its own."
     with pytest.raises(ModelError, match="of a kind of its own"):
         write_space(exported, tmp_path / "other", sdk="static")

@@ -23,7 +23,7 @@ from tests.own_tasks import PLAIN, QUICK, written
 from weitiao import tasks
 from weitiao.deploy.demo.examples import chosen
 from weitiao.deploy.export import export
-from weitiao.deploy.space.folder import write_space, written_space
+from weitiao.deploy.space.folder import write_space
 from weitiao.deploy.space.kinds import KINDS
 from weitiao.deploy.space.sending import Sending, publish_space
 from weitiao.deploy.space.shown import OWN, SOURCES, told
@@ -72,7 +72,7 @@ def rows_in(folder: Path) -> set[str]:
 def test_no_row_of_the_data_is_in_it_or_those_that_it_names(how: dict[str, str], exported: Path, tmp_path: Path) -> None:
     if how.get("sdk") == "static":
         pytest.importorskip("weitiao_web", reason="the package weitiao-web is not installed (pip install weitiao[space])")
-    made = write_space(exported, tmp_path / "rows", **how)  # type: ignore[arg-type]
+    made = write_space(exported, tmp_path / "rows", **how).about  # type: ignore[arg-type]
     named = {one["text"] for one in made["published_rows"]}
     there = rows_in(tmp_path / "rows")
     assert len(made["published_rows"]) == made["examples"] == len(there) > 1
@@ -81,7 +81,7 @@ def test_no_row_of_the_data_is_in_it_or_those_that_it_names(how: dict[str, str],
     assert places <= {(number, "private.csv") for number in range(2, len(ROWS) + 2)} and len(places) == made["examples"]
     for one in made["published_rows"]:  # the number under which it stands in the file
         assert ROWS[one["row"] - 2][0] == one["text"]
-    none = write_space(exported, tmp_path / "none", examples=OWN, **how)  # type: ignore[arg-type]
+    none = write_space(exported, tmp_path / "none", examples=OWN, **how).about  # type: ignore[arg-type]
     assert rows_in(tmp_path / "none") == set() and none["published_rows"] == [] and none["examples"] == 1
 
 
@@ -108,13 +108,32 @@ def published(done: Outcome) -> str:
 
 def test_a_space_that_is_replaced_keeps_its_examples(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
     asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
-    assert command(*asked, "--examples", "task").code == 0
+    assert command(*asked, "--examples", "task", "--title", "Ann's own").code == 0
     kept = command(*asked, "--overwrite")
+    assert "# Ann's own" in (tmp_path / "space" / "README.md").read_text(encoding="utf-8") and "Ann" in kept.err
     assert kept.code == 0 and "as in the Space that stands there: --examples task" in kept.err
     assert published(kept) == "none" and not rows_in(tmp_path / "space")
     assert "--examples task" in kept.err.rsplit("weitiao space", 1)[1]
     rows = command(*asked, "--overwrite", "--examples", "rows")
-    assert published(rows) != "none" and rows_in(tmp_path / "space") and "stands there" not in rows.err
+    assert published(rows) != "none" and rows_in(tmp_path / "space") and "The examples are chosen" not in rows.err
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "\\0", '{"planets": 3}'])
+def test_a_space_whose_own_words_are_damaged_is_left_alone(
+    content: str, exported: Path, tmp_path: Path, command: Callable[..., Outcome]
+) -> None:
+    asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
+    assert command(*asked, "--examples", "task").code == 0
+    (tmp_path / "space" / "space.json").write_text(content)
+    refused = command(*asked, "--overwrite")
+    assert refused.code == 7 and "left alone" in refused.err
+    assert not rows_in(tmp_path / "space")
+
+
+def test_of_a_history_is_said_where_there_may_be_one(exported: Path, tmp_path: Path, command: Callable[..., Outcome]) -> None:
+    asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
+    first, again = (" ".join(command(*asked, *more).err.split()) for more in ((), ("--overwrite",)))
+    assert "in its history" not in first and "in its history" in again
 
 
 def test_who_will_see_the_rows_is_said_and_that_a_hub_forgets_none(exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +147,7 @@ def test_who_will_see_the_rows_is_said_and_that_a_hub_forgets_none(exported: Pat
 
 @pytest.mark.parametrize("sdk", ["gradio", "docker"])
 def test_a_trial_that_fails_on_a_hidden_row_quotes_no_word_of_it(sdk: str, exported: Path, tmp_path: Path) -> None:
-    _made, beside = written_space(exported, tmp_path / "space", sdk=sdk, examples=OWN)
+    beside = write_space(exported, tmp_path / "space", sdk=sdk, examples=OWN).beside
     wrong = [{**one, "answer": {**one["answer"], "label": "hidden answer"}} for one in beside]
     with pytest.raises(GateError) as failed:
         KINDS[sdk].try_out(tmp_path / "space", exported, make=present, beside=wrong)
@@ -151,7 +170,7 @@ def test_which_rows_anybody_will_see_is_said(exported: Path, tmp_path: Path, com
     asked = ("space", str(exported), "--sdk", "docker", "--out", str(tmp_path / "space"))
     done = command(*asked)
     assert done.code == 0, done.err
-    rows = write_space(exported, tmp_path / "again", sdk="docker")["published_rows"]
+    rows = write_space(exported, tmp_path / "again", sdk="docker").about["published_rows"]
     assert published(done) == ", ".join(str(one["row"]) for one in rows)
     assert all(f"row {one['row']} of private.csv: {one['text']}" in done.err for one in rows)
     assert "--examples task --overwrite" in done.err
@@ -179,7 +198,7 @@ def test_of_a_picture_its_pixels_are_published_and_not_where_it_was_taken(tmp_pa
     lines = [json.loads(line) for line in run.predictions_file.read_text(encoding="utf-8").splitlines()][:3]
     changed = [{**line, "image": str(file)} for line, file in zip(lines, (photo, shot, broken), strict=True)]
     run.predictions_file.write_text("".join(json.dumps(line) + "\n" for line in changed), encoding="utf-8")
-    made = write_space(run.path, tmp_path / "space", sdk="gradio")
+    made = write_space(run.path, tmp_path / "space", sdk="gradio").about
     files = {file.name: Image.open(file) for file in (tmp_path / "space" / "pictures").iterdir()}
     assert {name: (one.format, one.size) for name, one in files.items()} == {"1.jpg": ("JPEG", (20, 40)), "2.png": ("PNG", (8, 8))}
     assert not any(one.getexif() or {"comment", "icc_profile", "exif"} & one.info.keys() for one in files.values())
@@ -258,14 +277,14 @@ def test_a_run_takes_pytorch_along_for_a_graphics_card(
     train: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    made = write_space(train(tmp_path), tmp_path / "space", zero_gpu=True, trust_task=True)
+    made = write_space(train(tmp_path), tmp_path / "space", zero_gpu=True, trust_task=True).about
     assert (made["sdk"], made["form"], made["torch"]) == ("gradio", "merged", True)
     assert "torch==" in (tmp_path / "space" / "requirements.txt").read_text(encoding="utf-8")
 
 
 def test_what_was_exported_with_torch_may_have_one(run: Path, tmp_path: Path) -> None:
     export(run, "merged", tmp_path / "merged")
-    made = write_space(tmp_path / "merged", tmp_path / "space", zero_gpu=True)
+    made = write_space(tmp_path / "merged", tmp_path / "space", zero_gpu=True).about
     assert (made["sdk"], made["form"], made["torch"]) == ("gradio", "merged", True)
     assert (tmp_path / "space" / "run" / "model" / "model.safetensors").is_file()
     assert not (tmp_path / "space" / "run" / "predictions.jsonl").exists()

@@ -164,7 +164,7 @@ def test_a_damaged_script_is_caught(file: str, right: str, wrong: str, said: str
 
 def test_a_title_stands_above_the_page(plain: tuple[Path, Path], tmp_path: Path) -> None:
     assert table(plain[1])["name"].startswith("mine")  # as its run
-    made = write_space(plain[0], tmp_path / "space", sdk="static", title="Good\n or bad?")
+    made = write_space(plain[0], tmp_path / "space", sdk="static", title="Good\n or bad?").about
     assert made["title"] == table(tmp_path / "space")["name"] == "Good or bad?"
 
 

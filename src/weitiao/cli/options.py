@@ -117,7 +117,7 @@ def _callback(function: Callable[..., Any], settings: tuple[str, ...], columns: 
         values |= {name: given[name] for name in settings if given.get(name) is not None}
         values |= {name: False for name in settings if given.get(f"no_{name}")}
         values |= typer_context.meta.get(OWN, {})
-        function(Screen(json=json, quiet=quiet, arguments=typer_context.obj), **values)
+        function(Screen(json=json, quiet=quiet, command=typer_context.command_path, arguments=typer_context.obj), **values)
 
     # Not "context": that is a column of question answering.
     everywhere = [_parameter("typer_context", typer.Context, inspect.Parameter.empty)]

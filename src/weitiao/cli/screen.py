@@ -24,12 +24,13 @@ class Screen:
 
     Attributes:
         json, quiet: the manner that was asked for.
+        command: the command as a message names it, "weitiao train".
         arguments: the command line that is being run, without "weitiao" itself.
         out, err: rich consoles of the two streams; no colour where the stream is no terminal or NO_COLOR is set.
     """
 
-    def __init__(self, *, json: bool = False, quiet: bool = False, arguments: Sequence[str] = ()) -> None:
-        self.json, self.quiet, self.arguments = json, quiet, list(arguments)
+    def __init__(self, *, json: bool = False, quiet: bool = False, command: str = "weitiao", arguments: Sequence[str] = ()) -> None:
+        self.json, self.quiet, self.command, self.arguments = json, quiet, command, list(arguments)
 
     @cached_property
     def out(self) -> Console:

@@ -330,8 +330,7 @@ def _given(
         tasks.refuse_strange(str(values.get("task") or ""))  # a config file may be anybody's
     tasks.recipe(values)
     if not source:
-        words = {"command": f"weitiao {screen.arguments[0]}" if screen.arguments else "weitiao train"}
-        raise UsageError(_("Say which data: {command} reviews.csv").format(**words))
+        raise UsageError(_("Say which data: {command} reviews.csv").format(command=screen.command))
     return source, values
 
 

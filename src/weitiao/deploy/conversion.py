@@ -97,7 +97,7 @@ def check_config(config: Any, traced: "Predictor") -> None:
     if family not in FAMILIES:
         why = _(REASONS[family]) if family in REASONS else _("its conversion is not checked here.")
         message = _('{family} models are not exported for CTranslate2: {why} There are: {families}. Export it with "--to merged".')
-        raise ModelError(message.format(family=family, why=why, families=", ".join(FAMILIES)))
+        raise ModelError(message.format(family=family, why=why, families=_(", ").join(FAMILIES)))
     from weitiao.engine.objectives.language import CausalLM, Seq2SeqLM
 
     if type(traced.backend.objective).loss not in (CausalLM.loss, Seq2SeqLM.loss):  # type: ignore[attr-defined]

@@ -127,7 +127,7 @@ def _offline_bases(facts: Facts) -> Finding | None:
 def _outdated(facts: Facts) -> Finding | None:
     if not facts["outdated"]:
         return None
-    listed = ", ".join(f"{p['name']} {p['installed']} ({p['specifier']})" for p in facts["outdated"])
+    listed = _(", ").join(f"{p['name']} {p['installed']} ({p['specifier']})" for p in facts["outdated"])
     message = _("These packages are not of a version that weitiao works with: {packages}. Bring them up to date:").format(packages=listed)
     wanted = " ".join(f'"{p["name"]}{p["specifier"]}"' for p in facts["outdated"])
     return _finding("outdated", "error", message, f"pip install -U {wanted}")

@@ -60,7 +60,7 @@ def size_named(name: str) -> Size:
     if layers.isdigit() and width.isdigit() and int(layers) and int(width) >= HEAD and int(width) % HEAD == 0:
         return Size(int(width), int(layers), int(width) // HEAD, 512)
     message = _('There is no size "{name}"; there are: {names}, or LAYERSxWIDTH such as 6x384, the width a multiple of {head}.')
-    raise UsageError(message.format(name=name, names=", ".join(SIZES), head=HEAD) + nearest(name, list(SIZES)))
+    raise UsageError(message.format(name=name, names=_(", ").join(SIZES), head=HEAD) + nearest(name, list(SIZES)))
 
 
 @dataclass(frozen=True)
@@ -225,6 +225,6 @@ def architecture(name: str) -> Architecture:
     """The entry of that name. Raises UsageError, naming the nearest, where there is none."""
     wanted = ALIASES.get(name.lower(), name.lower())
     if wanted not in ARCHITECTURES:
-        message = _('There is no blank architecture "{name}"; there are: {names}.').format(name=name, names=", ".join(ARCHITECTURES))
+        message = _('There is no blank architecture "{name}"; there are: {names}.').format(name=name, names=_(", ").join(ARCHITECTURES))
         raise UsageError(message + nearest(wanted, list(ARCHITECTURES)))
     return ARCHITECTURES[wanted]

@@ -135,7 +135,7 @@ def _extract(manifest: Manifest, entries: Iterator[_Entry], folder: Path, bundle
             raise ModelError(message.format(bundle=bundle, path=file.path, found=found, expected=file.sha256[:12]))
     if expected:
         message = _("{bundle} lacks {names}, which its manifest names. Copy the bundle again.")
-        raise ModelError(message.format(bundle=bundle, names=", ".join(sorted(expected))))
+        raise ModelError(message.format(bundle=bundle, names=_(", ").join(sorted(expected))))
 
 
 def _check_room(manifest: Manifest, target: Path) -> None:

@@ -359,4 +359,4 @@ def few(names: list[str]) -> str:
     >>> few(["a", "b", "c", "d"])
     'a, b, c, ...'
     """
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return _(", ").join(names[:3]) + (", ..." if len(names) > 3 else "")

@@ -168,7 +168,7 @@ def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code:
         if type(config) in found._model_mapping or hasattr(config, "auto_map"):
             return found
     message = _("{family} models cannot do this task: transformers has no {classes} for them.")
-    wanted = ", ".join(str(name).removeprefix("AutoModelFor") for name in classes)
+    wanted = _(", ").join(str(name).removeprefix("AutoModelFor") for name in classes)
     advice = advice or _("Choose another --model.")
     raise ModelError(f"{message.format(family=config.model_type, classes=wanted)} {advice}")
 

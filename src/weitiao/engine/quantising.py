@@ -32,7 +32,7 @@ def quantised(bits: int, machine: Machine, whole: Sequence[str]) -> dict[str, An
         raise UsageError(_('--method qlora needs bitsandbytes, which is not installed. Type: pip install "weitiao[quant]"'))
     if machine.device not in DEVICES:
         message = _("--method qlora does not run on {device}; bitsandbytes runs on {devices}. Use --device cpu, or --method lora.")
-        raise ResourceError(message.format(device=machine.device, devices=", ".join(DEVICES)))
+        raise ResourceError(message.format(device=machine.device, devices=_(", ").join(DEVICES)))
     from transformers import BitsAndBytesConfig
 
     if bits == 4:

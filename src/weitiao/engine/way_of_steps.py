@@ -30,7 +30,7 @@ def way_of_steps(trainer: "Trainer") -> str:
     elif device == "cuda" and packing and loaded.network.config.model_type in fused_kernels.FAMILIES:
         without = _('without Liger\'s fused kernels, which are faster: pip install "weitiao[liger]"')
         said.append(_("without Liger's fused kernels: with them the outputs differ") if fused_kernels.installed() else without)
-    return "; ".join(said)
+    return _("; ").join(said)
 
 
 def _padding(trainer: "Trainer") -> str:

@@ -22,5 +22,5 @@ def path(language: str = "en") -> Path:
     """
     if language not in LANGUAGES:
         message = _('There is no sample in "{language}"; there are: {languages}. Type, for example, sample:en.')
-        raise UsageError(message.format(language=language, languages=", ".join(LANGUAGES)))
+        raise UsageError(message.format(language=language, languages=_(", ").join(LANGUAGES)))
     return Path(__file__).with_name(f"messages_{language}.csv")

@@ -120,7 +120,7 @@ def _judge(task: Any, file: str, taken: Collection[str]) -> None:
     lacking += [f"{name}()" for name in OVERRIDDEN if getattr(kind, name) is getattr(Task, name)]
     if lacking:
         message = _("{file}: {kind} lacks {names}. To see a whole task, type: weitiao new example.py --like text-classification")
-        raise UsageError(message.format(file=file, kind=kind.__name__, names=", ".join(lacking)))
+        raise UsageError(message.format(file=file, kind=kind.__name__, names=_(", ").join(lacking)))
     if task.name in taken:
         message = _('{file}: the name "{name}" is taken by a task of weitiao itself. Give yours another: name = "my-{name}"')
         raise UsageError(message.format(file=file, name=task.name))

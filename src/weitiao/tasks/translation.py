@@ -145,7 +145,7 @@ def _code(spec: Spec, side: str, processor: Processor) -> int:
     found = code_of(spec[side], processor)
     if found is None:
         message = _('This model knows no language "{language}" (--{flag}); it knows {codes}, among others.')
-        codes = ", ".join(codes_in(processor))
+        codes = _(", ").join(codes_in(processor))
         raise UsageError(message.format(language=spec[side], flag=side.replace("_", "-"), codes=codes))
     return found[1]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao import tasks
-from weitiao.errors import GateError
+from weitiao.errors import GateError, RunError
 from weitiao.messages import _
 from weitiao.report.formats import file_name
 from weitiao.runs import RunFolder
@@ -39,17 +39,28 @@ class Asked:
         return {"asked": len(self.examples), "equal": len(self.examples)}
 
 
+def said_of_itself(place: Path) -> dict[str, Any]:
+    """What the Space in a folder says of itself. Raises RunError where that cannot be read."""
+    try:
+        told = json.loads((place / TOLD).read_text(encoding="utf-8"))
+        if not isinstance(told, dict):
+            raise ValueError(_("not an object"))
+        return told
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(_("{path} cannot be read: {error}.").format(path=place / TOLD, error=error)) from error
+
+
 def asked(place: Path, *, trust_task: bool, beside: Sequence[Mapping[str, Any]] = ()) -> Asked:
-    """What the Space in a folder is asked. Raises GateError where it has no example.
+    """What the Space in a folder is asked. Raises GateError where it has no example, RunError where what it says of itself is damaged.
 
     Args:
         beside: further examples, which do not stand in it.
     """
-    told = json.loads((place / TOLD).read_text(encoding="utf-8"))
+    told = said_of_itself(place)
     run = RunFolder(place / "run")
     record = run.record()
     task = tasks.of_run(record, run.task, trust_task=trust_task)
-    if not told["examples"]:
+    if not told.get("examples"):
         raise GateError(_("The Space has no example to ask, so nothing shows that it answers."))
     return Asked(task, record["spec"], [*told["examples"], *beside][:MOST], bool(told.get("drawn")))
 

@@ -3,7 +3,10 @@ told of large files, and what the Space says of itself. It knows the kinds by th
 """
 
 import json
+import shlex
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from weitiao import __version__, tasks
 from weitiao.deploy.container.pinned import ourselves
 from weitiao.deploy.container.wheel import licenses
 from weitiao.deploy.space import metadata, studio
-from weitiao.deploy.space.asked import TOLD
+from weitiao.deploy.space.asked import TOLD, said_of_itself
 from weitiao.deploy.space.kinds import HUGGINGFACE, MODELSCOPE, Kind, possible, unfit
 from weitiao.deploy.space.large_files import attributes
 from weitiao.deploy.space.shown import ROWS, SOURCES, check_source, published_rows
@@ -22,14 +25,25 @@ from weitiao.observer import SILENT, Observer
 from weitiao.runs import RunFolder, atomic
 
 SOURCE = "examples_of"  # in what a Space says of itself: one of ``shown.SOURCES``
+TITLED = "titled"  # in the same place: what it was asked to be called
 
 
-def write_space(name: str | Path, out: str | Path, **how: Any) -> dict[str, Any]:
-    """Write a finished run as a Space, see ``written_space``; what it is."""
-    return written_space(name, out, **how)[0]
+@dataclass(frozen=True)
+class Space:
+    """A Space that was written.
+
+    Attributes:
+        about: {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one
+            click, "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind
+            was taken where none was named}, and what the kind found.
+        beside: what it can be asked beside, [{"record", "answer", "place"}] of rows that are not in it.
+    """
+
+    about: dict[str, Any]
+    beside: list[dict[str, Any]]
 
 
-def written_space(
+def write_space(
     name: str | Path,
     out: str | Path,
     *,
@@ -41,10 +55,11 @@ def written_space(
     private: bool = False,
     overwrite: bool = False,
     tried: bool = False,
+    sent: bool = False,
     observer: Observer = SILENT,
     trust_task: bool = False,
     offline: bool = False,
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+) -> Space:
     """Write a finished run as a Space: everything that a hub needs to build and start it, and nothing that is private.
 
     Args:
@@ -53,19 +68,14 @@ def written_space(
         sdk: the kind, see ``kinds.KINDS``; "" for the first that the run can become.
         target: the hub: "huggingface" or "modelscope".
         zero_gpu: for a graphics card that the hub lends while a question is answered.
-        title: what the page is called; "" for the run's name.
+        title: what the page is called; "" for what the Space that is replaced was to be called, else for the run's name.
         examples: what can be asked with one click: "rows" that the run was tested on, where it kept some; or the example of its "task", so
             that nothing in the folder is a row of the data; "" for what the Space that is replaced has, else for "rows".
         private: only some people will see it, which is said of its rows.
         tried: it will be tried out, so what that needs must be on this machine.
+        sent: it will go to a hub, where an earlier one may stand.
         trust_task: the run's own task file may run, here and in the Space.
         offline: open no socket for an adapter's base.
-
-    Returns:
-        {"out", "sdk", "target", "title", "form": of the run in it, "files", "bytes", "examples": how many can be asked with one click,
-        "examples_of": "rows" or "task", "published_rows": which of them are rows of the data, see ``shown``, "why": this kind was taken
-        where none was named}, and what the kind found; and what it can be asked beside, [{"record", "answer", "place"}] of rows that are
-        not in it.
 
     Raises:
         UsageError: there is no such kind, hub or source of examples, or this run cannot become one.
@@ -84,7 +94,13 @@ def written_space(
     if any(place.path.resolve().is_relative_to(part.resolve()) for part in (source.model, source.task)):
         raise RunError(_("{out} lies in the folder that is put into it. Choose another --out.").format(out=out))
     place.check_free(overwrite=overwrite, mark=TOLD)
-    examples = examples or _kept(place.path / TOLD, observer)
+    replaced = (place.path / TOLD).is_file()
+    earlier = said_of_itself(place.path) if replaced else {}
+    examples = examples or _kept(
+        earlier, SOURCE, _("The examples are chosen as in the Space that stands there: --examples {value}"), observer
+    )
+    examples = examples if examples in SOURCES else ROWS
+    title = title or _kept(earlier, TITLED, _("It is called what the Space that stands there is called: --title {value}"), observer)
     called = metadata.title_of(title, record, place.path.name)
     if why:
         observer.note(why)
@@ -95,7 +111,14 @@ def written_space(
         why = " ".join(filter(None, (why, *reasons)))
         shown, beside = found.pop("examples", []), found.pop("beside", [])
         answers = [{"record": one["record"], "answer": one["answer"]} for one in shown if "answer" in one]
-        told: dict[str, Any] = {"weitiao": __version__, "kind": kind.name, "target": target, "title": called, SOURCE: examples}
+        told: dict[str, Any] = {
+            "weitiao": __version__,
+            "kind": kind.name,
+            "target": target,
+            "title": called,
+            SOURCE: examples,
+            TITLED: title,
+        }
         told |= {"drawn": bool(found.pop("drawn", False)), "examples": answers}
         (temporary / TOLD).write_text(json.dumps(told, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
         for file, content in licenses(ourselves()).items():
@@ -114,19 +137,18 @@ def written_space(
         files = [file for file in temporary.rglob("*") if file.is_file()]
         counted = {"files": len(files), "bytes": sum(file.stat().st_size for file in files)}
     rows = published_rows(shown, task)
-    for line in told_of_rows(rows, len(shown), private=private):
+    for line in told_of_rows(rows, len(shown), private=private, earlier=replaced or sent):
         observer.note(line)
     about = {"out": str(out), "sdk": kind.name, "target": target, "title": called, "free": kind.free, "why": why}
-    return {**found, **about, "examples": len(shown), SOURCE: examples, "published_rows": rows, **counted}, beside
+    return Space({**found, **about, "examples": len(shown), SOURCE: examples, "published_rows": rows, **counted}, beside)
 
 
-def _kept(told: Path, observer: Observer) -> str:
-    """Where the examples come from where nobody says it now: from where those of the Space that is replaced came, which is told."""
-    earlier = json.loads(told.read_text(encoding="utf-8")).get(SOURCE) if told.is_file() else None
-    if earlier not in SOURCES:
-        return ROWS
-    observer.note(_("The examples are chosen as in the Space that stands there: --examples {source}").format(source=earlier))
-    return str(earlier)
+def _kept(earlier: Mapping[str, Any], name: str, message: str, observer: Observer) -> str:
+    """What was asked for the Space that is replaced, which is told; "" where nothing was."""
+    value = str(earlier.get(name) or "")
+    if value:
+        observer.note(message.format(value=shlex.quote(value)))
+    return value
 
 
 def _written(

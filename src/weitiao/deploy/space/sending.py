@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.config import nearest
-from weitiao.deploy.space.folder import written_space
+from weitiao.deploy.space.folder import write_space
 from weitiao.deploy.space.kinds import HUGGINGFACE, KINDS
 from weitiao.errors import GateError, UsageError
 from weitiao.messages import _
@@ -86,14 +86,14 @@ def publish_space(
     """Write a run as a Space, try it out, and send it.
 
     Args:
-        name, out, sdk, target, zero_gpu, observer, trust_task, ways: see ``folder.written_space``.
+        name, out, sdk, target, zero_gpu, observer, trust_task, ways: see ``folder.write_space``.
         sending: where it goes. What is sent is tried out first, always.
         tried: try it out although it goes nowhere.
         how: what the kind's trial is told beside.
         send: sends a folder and gives its address; None for ``publishing.upload.upload``.
 
     Returns:
-        What ``write_space`` gives, "tried": what the trial found, and "address".
+        What a ``folder.Space`` is about, "tried": what the trial found, and "address".
 
     Raises:
         UsageError: it cannot go there.
@@ -102,12 +102,13 @@ def publish_space(
     """
     sending.check(target)
     tried = tried or bool(sending.repo)
-    ways |= {"private": sending.private, "sdk": sdk, "target": target, "zero_gpu": zero_gpu, "tried": tried}
-    made, beside = written_space(name, out, observer=observer, trust_task=trust_task, **ways)
-    place, kind = Path(out), KINDS[made["sdk"]]
+    ways |= {"private": sending.private, "sdk": sdk, "target": target, "zero_gpu": zero_gpu, "tried": tried, "sent": bool(sending.repo)}
+    written = write_space(name, out, observer=observer, trust_task=trust_task, **ways)
+    made, place = written.about, Path(out)
+    kind = KINDS[made["sdk"]]
     if tried:
         try:
-            made["tried"] = kind.try_out(place, name, observer=observer, trust_task=trust_task, beside=beside, **(how or {}))
+            made["tried"] = kind.try_out(place, name, observer=observer, trust_task=trust_task, beside=written.beside, **(how or {}))
         except GateError as error:
             unsent = " " + _("Nothing was sent; what was written is in {out}.").format(out=out)
             raise GateError(error.message + unsent) from error

@@ -54,13 +54,14 @@ def _texts(value: Any) -> Iterator[str]:
         yield str(value)
 
 
-def told(rows: Sequence[Mapping[str, Any]], examples: int, *, private: bool = False) -> Iterator[str]:
+def told(rows: Sequence[Mapping[str, Any]], examples: int, *, private: bool = False, earlier: bool = False) -> Iterator[str]:
     """What is said of it, line by line.
 
     Args:
         rows: as ``published_rows`` gives them.
         examples: how many there are in all.
         private: it goes where only some people see it.
+        earlier: it takes, or may take, the place of one that was there before.
     """
     if rows:
         anybody = _("Anybody will see these {count} rows that the run was tested on, as examples:")
@@ -72,7 +73,7 @@ def told(rows: Sequence[Mapping[str, Any]], examples: int, *, private: bool = Fa
         yield _("To leave every row of the data out, write it again with --examples task --overwrite")
     elif examples:
         yield _("No row of the data is in it: its example is the task's own.")
-    if examples:
+    if earlier:
         yield _(
             "A Space that was published before keeps its rows in its history: to take them back, delete it on the hub and publish anew."
         )

@@ -189,7 +189,7 @@ def _opened(
         sent = sum(bytes for path, bytes in server.sent.items() if not path.startswith("/.trial/"))
     if "failed" in told:
         message = _("The page does not open in Chromium: {reason}. Nothing was published.")
-        raise GateError(message.format(reason="; ".join([told["failed"], *told["complaints"]])))
+        raise GateError(message.format(reason=_("; ").join([told["failed"], *told["complaints"]])))
     return told, sent
 
 
@@ -268,7 +268,7 @@ def _judge(
     strange = [*told["others"], *told["complaints"]]
     if strange:
         message = _("The page asks other hosts, or complains: {what}. Nothing was published.")
-        raise GateError(message.format(what="; ".join(strange)[:500]))
+        raise GateError(message.format(what=_("; ").join(strange)[:500]))
     if "prediction" not in told["first"]:
         message = _("The page has no answer to its own example: {reason}. Nothing was published.")
         raise GateError(message.format(reason=told["first"]["told"]))

@@ -206,6 +206,7 @@ def test_a_corpus_is_read_and_cleaned_once(corpus: Path, tmp_path: Path, monkeyp
     assert not list((tmp_path / "run").rglob("documents.jsonl"))
     # With a tokenizer that is there nothing has to wait.
     tokenizer = make_model(tmp_path / "tiny")
+    del settings["vocab_size"]
     run = weitiao.pretrain(repeated, **settings, tokenizer=str(tokenizer), out=str(tmp_path / "other"))
     assert len(read) == 2
     assert run.record["pretraining"]["corpus"]["documents"] == kept

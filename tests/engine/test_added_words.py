@@ -14,7 +14,7 @@ from weitiao.engine.devices import Machine
 from weitiao.engine.models import load_model
 from weitiao.engine.pretraining import added_words
 from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
-from weitiao.errors import DataError
+from weitiao.errors import DataError, UsageError
 from weitiao.observer import Observer
 
 TEXTS = ["the patient has nephritis and a fever", "no nephritis was found in the patient", "nephritis again, says the doctor"] * 3
@@ -60,6 +60,10 @@ def test_which_words(base: Path, tmp_path: Path) -> None:
         words_to_add("nowhere.txt", TEXTS, tokenizer)
     with pytest.raises(DataError, match="none to add"):
         words_to_add("5", ["a the a"], tokenizer)
+    with pytest.raises(UsageError, match=r"--add-tokens 0 adds none\. Leave it out"):
+        words_to_add("0", TEXTS, tokenizer)
+    with pytest.raises(DataError, match="--add-tokens ²: it is neither a number nor a file"):
+        words_to_add("²", TEXTS, tokenizer)
 
 
 def test_words_are_counted_evenly_in_all_that_is_learned_from(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from weitiao.cli.screen import closed_up
-from weitiao.data.titles import SPLITS, action_title, reason_title, script_title, split_title
+from weitiao.data.titles import SPLITS, action_title, hidden_title, reason_title, script_title, split_title
 from weitiao.forms import FORMS
 from weitiao.messages import N_, _
 from weitiao.quantities import duration, one_line, share, size, some
@@ -93,6 +93,7 @@ def training_plan(plan: Mapping[str, Any]) -> Iterator[RenderableType]:
         _("device"): f"{plan['device']} · {plan['precision']}",
         _("padding"): plan.get("path") or "",
         _("corpus"): _corpus(plan),
+        _("hidden"): hidden_title((plan.get("corpus") or {}).get("segmenter") or ""),
         _("steps"): steps,
         _("learning rate"): rate,
         _("length"): length,

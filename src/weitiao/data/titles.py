@@ -37,6 +37,12 @@ SCRIPTS = {
     "Han": N_("Han"),
 }
 
+HIDDEN = {  # by how words are found, see ``whole_words``
+    "words": N_("whole words"),
+    "jieba": N_("whole words, of Chinese those that jieba tells"),
+    "characters": N_("whole words, of Chinese single characters, since jieba was not installed"),
+}
+
 ACTIONS = {"dropped": N_("dropped"), "truncated": N_("truncated"), "repaired": N_("repaired"), "kept": N_("kept as it is")}
 
 REASONS = {
@@ -114,6 +120,15 @@ def split_title(split: str) -> str:
 def script_title(script: str) -> str:
     """What a script is called, by its name in Unicode."""
     return _(SCRIPTS.get(script, script))
+
+
+def hidden_title(segmenter: str) -> str:
+    """What masked language modelling hides at a time, by how words are found; "" where nothing is hidden.
+
+    >>> hidden_title("words"), hidden_title("")
+    ('whole words', '')
+    """
+    return _(HIDDEN[segmenter]) if segmenter else ""
 
 
 def action_title(action: str) -> str:

@@ -16,6 +16,7 @@ from weitiao.data.segmentation import chinese_words
 from weitiao.data.words import words_in
 
 SHARE = 0.15  # of the words that are hidden (Devlin et al., 2019)
+SINGLE = "characters"  # the segmenter of Chinese where there is no better
 _HAN = re.compile("[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]+")
 
 
@@ -29,7 +30,7 @@ def word_segmenter(texts: Sequence[str] = ()) -> str:
     """
     if texts and language_of(texts) != "zh":
         return "words"
-    return "jieba" if find_spec("jieba") else "characters"
+    return "jieba" if find_spec("jieba") else SINGLE
 
 
 def has_chinese(text: str) -> bool:
@@ -87,6 +88,23 @@ def going_on(text: str, segmenter: str) -> np.ndarray:
         if end - start > 1:
             inside[start + 1 : end] = True
     return inside
+
+
+def tokens_going_on(inside: np.ndarray, offsets: Sequence[tuple[int, int]]) -> np.ndarray:
+    """(tokens,) whether each token of a text goes on with the word of the token before it.
+
+    >>> tokens_going_on(going_on("up 好", "characters"), [(0, 1), (1, 2), (3, 4), (3, 4)]).tolist()
+    [False, True, False, True]
+
+    Args:
+        inside: (characters + 1,) as ``going_on`` gives it.
+        offsets: (start, end) of each token in the text. Several may spell one character, as bytes do: they are one word's, whichever
+            character it is.
+    """
+    starts, ends = np.array(offsets, dtype=np.int64).reshape(-1, 2).T
+    goes_on = inside[starts]
+    goes_on[1:] |= starts[1:] < ends[:-1]
+    return goes_on
 
 
 def hidden_words(text: str, words: Sequence[int]) -> set[int]:

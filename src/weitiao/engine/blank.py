@@ -75,20 +75,24 @@ def wrapped(chosen: Architecture, tokenizer: Any, size: Size) -> Any:
 
 def write_around(place: Path, chosen: Architecture, tokenizer: Any, *, seed: int, size: Size) -> None:
     """Write a transformers tokenizer, a config for its vocabulary and random weights into a folder."""
+    if chosen.pictures:
+        place.mkdir(parents=True, exist_ok=True)
+        write_text(place / PIXELS_FILE, json.dumps(_PIXELS, indent=2))
+    write_weights(place, config_around(chosen, tokenizer, size), tokenizer, seed)
+
+
+def config_around(chosen: Architecture, tokenizer: Any, size: Size) -> Any:
+    """A transformers config of an architecture for a tokenizer's vocabulary."""
     import transformers
 
     ids = {f"{role}_token_id": getattr(tokenizer, f"{role}_token_id", None) for role in _CONFIGURED}
     own = {"vocab_size": len(tokenizer), **{name: number for name, number in ids.items() if number is not None}}
     values = chosen.config(size)
     if chosen.pictures:
-        place.mkdir(parents=True, exist_ok=True)
         values["text_config"] |= own
-        write_text(place / PIXELS_FILE, json.dumps(_PIXELS, indent=2))
     elif "eos_token_id" in own:
         own["decoder_start_token_id"] = own["pad_token_id"]
-    write_weights(
-        place, transformers.AutoConfig.for_model(chosen.model_type, **({} if chosen.pictures else own), **values), tokenizer, seed
-    )
+    return transformers.AutoConfig.for_model(chosen.model_type, **({} if chosen.pictures else own), **values)
 
 
 def write_weights(place: Path, config: Any, tokenizer: Any, seed: int, code: Path | None = None) -> None:

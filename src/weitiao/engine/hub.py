@@ -91,7 +91,7 @@ def resolve(
         name: a folder, a hub id, "offline" or "auto".
         revision: branch, tag or commit on the hub.
         offline: open no socket; HF_HUB_OFFLINE=1 means the same.
-        language: of the texts, for "auto" and for a word of warning: "en", "zh", ...
+        language: of the texts, for "auto" and for a word of warning: "en", "zh", ...; "" where nobody asks.
         writes: the language that the task writes, for "auto"; "" where it writes none.
         classes: transformers Auto classes of the task's head, for "auto": they say which kind of model is needed.
         method: of fine-tuning, for "auto": it says how much memory a model takes.
@@ -141,7 +141,8 @@ def found_again(
     try:
         again = named_again(base, named)
         asked = {"offline": offline, "trust_remote_code": trust_remote_code, "observer": observer}
-        found = resolve(again["model"], revision=again["revision"], replaceable=False, **asked)  # type: ignore[arg-type]
+        # Whether it suits the texts was said when it was chosen.
+        found = resolve(again["model"], revision=again["revision"], language="", replaceable=False, **asked)  # type: ignore[arg-type]
     except ModelError as error:
         message = _("This run still needs the base model that it was made from, {id}: {problem}")
         raise ModelError(message.format(id=base["id"], problem=error)) from error

@@ -141,6 +141,13 @@ def processor_for(tokenizer: Any, pixels: Callable[[], Pixels | None] = lambda: 
     return FastProcessor(Tokenizer.from_str(backend.to_str()), names, specials, tokenizer.chat_template, pixels, patch)
 
 
+def limit_of(config: Any, tokenizer: Any) -> int | None:
+    """Most tokens that a model of this transformers config reads with this tokenizer, None where it has no limit."""
+    text = config.get_text_config()
+    pad = tokenizer.pad_token_id if text.pad_token_id is None else text.pad_token_id
+    return length_limit(text.model_type, getattr(text, "max_position_embeddings", None), pad, tokenizer.model_max_length)
+
+
 def class_for(folder: Path, classes: Sequence[str | type], *, trust_remote_code: bool = False, advice: str = "") -> Any:
     """The first of the Auto classes that can build this folder's family.
 
@@ -248,12 +255,11 @@ def load_model(
     if shared is not None:
         _share(network, fresh, shared)
     vision = getattr(network.config, "vision_config", None)
-    text = network.config.get_text_config()
     loaded = LoadedModel(
         network,
         tokenizer,
         processor_for(tokenizer, lambda: Pixels.of(folder), getattr(vision, "patch_size", 0)),
-        length_limit(text.model_type, getattr(text, "max_position_embeddings", None), text.pad_token_id, tokenizer.model_max_length),
+        limit_of(network.config, tokenizer),
         machine,
         fresh=tuple(fresh),
     )

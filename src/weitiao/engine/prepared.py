@@ -2,6 +2,7 @@
 itself in the run. It knows settings and run folders, and nothing of where the examples come from.
 """
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weitiao.config import BLANK_LEARNING_RATE, LEARNING_RATES
@@ -29,6 +30,14 @@ def usual_rate(method: str, base: "BaseModel") -> float:
     if base.source == "blank":
         return BLANK_LEARNING_RATE
     return packaged.lr if packaged and packaged.lr and method == "full" else LEARNING_RATES[method]
+
+
+def with_usual_rate(recipe: "Recipe", base: "BaseModel") -> "Recipe":
+    """The recipe with the peak learning rate that suits the base model, where none is given."""
+    usual = usual_rate(recipe.training.method, base)
+    if recipe.training.lr or usual == recipe.training.peak_lr:
+        return recipe
+    return replace(recipe, training=replace(recipe.training, lr=usual))
 
 
 class Prepared:

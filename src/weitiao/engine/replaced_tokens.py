@@ -23,6 +23,13 @@ from weitiao.messages import _
 from weitiao.processing import IGNORED
 
 
+def check_family(family: str) -> None:
+    """Insist that a model of this ``model_type`` can be a discriminator here. Raises ModelError: it is no ELECTRA."""
+    if family != "electra":
+        message = _("--objective rtd trains ELECTRA models, and this is {family}. Use --config electra:mini, or --objective mlm.")
+        raise ModelError(message.format(family=family))
+
+
 class _Pair(nn.Module):
     """Both networks as one, for the optimizer and for checkpoints."""
 
@@ -58,9 +65,7 @@ class GeneratedPair(LoadedModel):
         import transformers
 
         network = discriminator.network
-        if network.config.model_type != "electra":
-            message = _("--objective rtd trains ELECTRA models, and this is {family}. Use --config electra:mini, or --objective mlm.")
-            raise ModelError(message.format(family=network.config.model_type))
+        check_family(network.config.model_type)
         config = copy.deepcopy(network.config)
         if discriminator.packing:  # the generator is packed by itself
             config._attn_implementation = discriminator.packing.implementation

@@ -4,7 +4,6 @@ the command line.
 
 import json
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from weitiao import asking, tasks
@@ -15,7 +14,7 @@ from weitiao.data.titles import rows_line
 from weitiao.engine import blank
 from weitiao.engine.examples import read_examples
 from weitiao.engine.finished import save_finished
-from weitiao.engine.prepared import Prepared, usual_rate
+from weitiao.engine.prepared import Prepared, with_usual_rate
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError, RunError, UsageError
@@ -68,10 +67,7 @@ class Session(Prepared):
             raise UsageError(message.format(patience=recipe.training.patience))
         assert examples.base is not None
         self.base = examples.base
-        usual = usual_rate(recipe.training.method, self.base)
-        if not recipe.training.lr and usual != recipe.training.peak_lr:
-            recipe = replace(recipe, training=replace(recipe.training, lr=usual))
-        self.recipe = recipe
+        self.recipe = recipe = with_usual_rate(recipe, self.base)
         self.train_records = examples.splits["train"]
         self.spec: Spec = self.task.based_on(examples.learned, read_config(self.base.path))
         self.head = self.task.head(self.spec)

@@ -61,7 +61,7 @@ TITLES = {
     "no_answer": N_("no answer, always"),
     "likest_sentence": N_("the sentence most like the question"),
 }
-SMALLER_IS_BETTER = frozenset({"log_loss", "ece", "loss", "mae", "rmse", "perplexity"})
+SMALLER_IS_BETTER = frozenset({"log_loss", "ece", "loss", "mae", "rmse", "perplexity", "detection_loss", "generator_loss"})
 
 
 def smaller_is_better(name: str, evaluation: Mapping[str, Any]) -> bool:

@@ -102,6 +102,8 @@ def _classes(evaluation: Mapping[str, Any], check: Mapping[str, Any]) -> list[st
 def _no_results(record: Mapping[str, Any]) -> list[str]:
     if record.get("status") != "finished":
         return [_("This run did not finish. Continue it: weitiao train --resume RUN")]
+    if "pretraining" in record:
+        return [_("The model is a base for a task of your own. Fine-tune it: weitiao train DATA --model RUN/model")]
     return [_("The model has not been tested on rows it never saw. Do so: weitiao evaluate RUN DATA")]
 
 

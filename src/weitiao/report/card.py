@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from weitiao import __version__
+from weitiao.data.titles import hidden_title
 from weitiao.engine import offline_base
 from weitiao.forms import form_of
 from weitiao.messages import N_, _
-from weitiao.report import obtaining, results
+from weitiao.report import held_out, obtaining, results
 from weitiao.report.formats import file_name
 from weitiao.report.licenses import told_to_a_hub
 from weitiao.report.page import describe, is_adapter
@@ -96,6 +97,8 @@ def _pretraining_card(run: RunFolder, record: Mapping[str, Any], published: str)
         sources=_sources(pretraining["corpus"]["sources"]),
         figures={name: value for name, value in (record.get("held_out") or {}).items() if value is not None},
         before=pretraining.get("before") or {},
+        measured_on=held_out.measured_on(record),
+        hidden=hidden_title(pretraining["corpus"].get("segmenter") or ""),
         training=training,
         plain=obtaining.architecture(run),
         obtaining=obtaining.sentence("weitiao[train]", str(record.get("weitiao") or __version__)),

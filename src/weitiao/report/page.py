@@ -13,7 +13,7 @@ from weitiao.config import ADAPTED
 from weitiao.fields import Field
 from weitiao.messages import _
 from weitiao.metrics import standing
-from weitiao.report import advice, charts, learning, results
+from weitiao.report import advice, charts, held_out, learning, results
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
 from weitiao.tasks.base import Task
@@ -52,6 +52,8 @@ def _context(run: RunFolder) -> dict[str, Any]:
         "standing": standing_of(record, evaluation),
         "advice": advice.next_steps(record, check, log),
         "metric_rows": results.metric_rows(evaluation) if evaluation.get("metrics") else [],
+        "held_out": held_out.figure_rows(record),
+        "measured_on": held_out.measured_on(record),
         "ranges": results.ranges(evaluation),
         "charts": learning.learning_charts(record, log) if drawn else [],
         "undrawn": not drawn,

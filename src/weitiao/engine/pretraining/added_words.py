@@ -13,7 +13,7 @@ import torch
 from weitiao.data.language import has_spaces
 from weitiao.data.systematic_sample import SystematicSample
 from weitiao.data.whole_words import whole_words, word_segmenter
-from weitiao.errors import DataError
+from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
 from weitiao.quantities import some
@@ -35,9 +35,12 @@ def words_to_add(wanted: str, texts: Iterable[str], tokenizer: Any, observer: Ob
         observer: is warned of words of the file that the tokenizer has no pieces for.
 
     Raises:
+        UsageError: how many is 0.
         DataError: the file is missing or empty, or there are no such words.
     """
-    if wanted.isdigit():
+    if wanted.isdecimal():  # not isdigit: ² is a digit and no number
+        if not int(wanted):
+            raise UsageError(_("--add-tokens {count} adds none. Leave it out, or give a number, such as 500.").format(count=wanted))
         sample = SystematicSample(COUNTED, STRETCH)
         for text in texts:
             sample.add(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 from weitiao import trust
 from weitiao.config import Recipe, TokenizerSettings
-from weitiao.engine import blank, hub
+from weitiao.engine import blank, hub, offline_base
 from weitiao.engine.architectures import PREFIX, Architecture, Size, architecture, size_named
 from weitiao.engine.model_folder import check_own_code, file_sha256, remote_code, weights_sha256
 from weitiao.engine.tokenizer_of_corpus import of_corpus
@@ -22,39 +22,90 @@ WITH_SENTINELS = ("t5", "mt5")
 SENTINELS = tuple(f"<extra_id_{number}>" for number in range(100))  # of T5's, in the place of what is to be written
 
 
-def base_for(recipe: Recipe, texts: Callable[[], Iterable[str]], place: Path, observer: Observer) -> hub.BaseModel:
+def base_for(
+    recipe: Recipe,
+    texts: Callable[[], Iterable[str]],
+    place: Path,
+    observer: Observer,
+    *,
+    language: Callable[[], str] = lambda: "",
+) -> hub.BaseModel:
     """The model that a recipe names.
 
     Args:
         texts: gives the corpus, for a tokenizer of its own.
         place: the folder that a blank model is written to.
+        language: tells that of the corpus, "" where nobody knows; asked only where it decides which packaged base is taken.
 
     Raises:
         UsageError: both a blank model and another are named, or none.
         ModelError, NetworkError: the model or the tokenizer cannot be had.
     """
     named, config = recipe.model.model, recipe.task.config
-    if (named != NONE) == bool(config):
-        message = _(
-            "Say what to begin with, and only one: --from MODEL to go on with a model, or --config ARCHITECTURE:SIZE such as bert:mini."
-        )
-        raise UsageError(message)
-    if config and recipe.task.add_tokens:
-        raise UsageError(_("--add-tokens is for a model that is there (--from). A blank one gets its words by --vocab-size."))
+    check_named(recipe)
     if config:
         return _blank(recipe, config, texts, place, observer)
     if recipe.task.tokenizer:
         message = _("--{flag} is for a blank model; {model} brings its own. Leave it out.")
         raise UsageError(message.format(flag="tokenizer", model=named))
     settings = recipe.model
-    return hub.resolve(
+    found = hub.resolve(
         named,
         revision=settings.revision,
         offline=settings.offline,
+        language=language() if offline_base.is_offline(named) else "",
         trust_remote_code=settings.trust_remote_code,
         replaceable=False,
         observer=observer,
     )
+    observer.note(_("Base model: {id}: {why}").format(id=found.id, why=found.why))
+    return found
+
+
+def check_named(recipe: Recipe) -> None:
+    """Insist that either a model or a blank one is named. Raises UsageError."""
+    config = recipe.task.config
+    if (recipe.model.model != NONE) == bool(config):
+        message = _(
+            "Say what to begin with, and only one: --from MODEL to go on with a model, or --config ARCHITECTURE:SIZE such as bert:mini."
+        )
+        raise UsageError(message)
+    if config and recipe.task.add_tokens:
+        raise UsageError(_("--add-tokens is for a model that is there (--from). A blank one gets its words by --vocab-size."))
+
+
+def sketched(recipe: Recipe, place: Path) -> Any:
+    """Write what is known of a blank model before its tokenizer has read the corpus: the config, without weights.
+
+    Returns:
+        A transformers tokenizer of the special tokens alone; None where the model's tokenizer is there already.
+
+    Raises:
+        UsageError: there is no such architecture or size.
+    """
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+
+    if not recipe.task.config or recipe.task.tokenizer or _is_file(recipe.task.config):
+        return None
+    chosen, size = _chosen(recipe)
+    special = dict.fromkeys(chosen.tokens.special.values())
+    tokenizer = blank.wrapped(chosen, Tokenizer(WordLevel(dict(zip(special, range(len(special)), strict=True)))), size)
+    _with_sentinels(tokenizer, chosen)
+    blank.config_around(chosen, tokenizer, size).save_pretrained(place)
+    return tokenizer
+
+
+def _chosen(recipe: Recipe) -> tuple[Architecture, Size]:
+    """The architecture and the size that --config names."""
+    family, _colon, name = recipe.task.config.partition(":")
+    return architecture(family.removeprefix(PREFIX)), _resized(size_named(name or DEFAULT_SIZE), recipe)
+
+
+def _with_sentinels(tokenizer: Any, chosen: Architecture) -> None:
+    """Give a tokenizer T5's sentinels where the architecture has them; those that are there already stay as they are."""
+    if chosen.model_type in WITH_SENTINELS:
+        tokenizer.add_tokens(list(SENTINELS), special_tokens=True)
 
 
 def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]], place: Path, observer: Observer) -> hub.BaseModel:
@@ -70,13 +121,10 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]], plac
     if _is_file(config):
         _by_config(place, config, tokenizer, seed, trusted)
     else:
-        family, _colon, size_name = config.partition(":")
-        chosen, size = architecture(family.removeprefix(PREFIX)), size_named(size_name or DEFAULT_SIZE)
-        size = _resized(size, recipe)
+        chosen, size = _chosen(recipe)
         if tokenizer is None:
             tokenizer = _own_tokenizer(recipe, chosen, texts(), size, place.parent, observer)
-        if chosen.model_type in WITH_SENTINELS:
-            tokenizer.add_tokens(list(SENTINELS), special_tokens=True)  # those that are there already stay as they are
+        _with_sentinels(tokenizer, chosen)
         blank.write_around(place, chosen, tokenizer, seed=seed, size=size)
     return kept_blank(place, config)
 

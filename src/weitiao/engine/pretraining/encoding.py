@@ -14,7 +14,7 @@ from weitiao.data.corpus_cleaning import Document, batches
 from weitiao.data.language import SAMPLE_CHARACTERS, language_of
 from weitiao.data.ledger import Ledger
 from weitiao.data.systematic_sample import SystematicSample
-from weitiao.data.whole_words import has_chinese, word_segmenter
+from weitiao.data.whole_words import has_chinese, tokens_going_on, word_segmenter
 from weitiao.data.words_beside import words_beside
 from weitiao.engine.pretraining.token_files import TokenWriter
 from weitiao.errors import ModelError
@@ -81,7 +81,7 @@ def write_tokens(
             if not len(ids):
                 ledger.add(document.source, document.row, "dropped", "no_tokens")
                 continue
-            goes_on = None if inside is None else inside[at][np.array(one.offsets, dtype=np.int64)[:, 0]]
+            goes_on = None if inside is None else tokens_going_on(inside[at], one.offsets)
             sample.add(document.text)
             chinese = chinese or has_chinese(document.text)
             name = HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN

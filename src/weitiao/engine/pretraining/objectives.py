@@ -23,15 +23,26 @@ class Masked:
     classes: tuple[str, ...] = ("AutoModelForMaskedLM",)
     through, words = False, True
     headline: Headline | None = Headline("loss", "min")
+    honours: tuple[str, ...] = ("mask_share",)  # of the settings that not every objective listens to
 
-    def blocks(self, folder: Path, loaded: Any) -> Blocks:
-        """The training rows."""
-        tokenizer = loaded.tokenizer
+    def check(self, family: str, tokenizer: Any) -> None:
+        """Insist that a model can learn so, before anything is made ready for it.
+
+        Args:
+            family: its config's ``model_type``.
+            tokenizer: of transformers.
+
+        Raises:
+            ModelError: it lacks what the objective needs.
+        """
         if tokenizer.mask_token_id is None:
             raise ModelError(
                 _("This model has no mask token, so words cannot be hidden from it. Choose --objective clm, or another model.")
             )
-        return Blocks(folder, tokenizer.all_special_ids)
+
+    def blocks(self, folder: Path, loaded: Any) -> Blocks:
+        """The training rows."""
+        return Blocks(folder, loaded.tokenizer.all_special_ids)
 
     def objective(self, kind: type[MaskedBlocks], loaded: Any, task: PretrainingSettings, settings: TrainingSettings) -> MaskedBlocks:
         """The objective, set up for a model."""
@@ -55,6 +66,14 @@ class Replaced(Masked):
     name, task = "rtd", "feature-extraction"
     classes = ("AutoModelForPreTraining",)
     headline = None  # the better the generator, the harder the question: the last weights are the best
+    honours = ("mask_share", "generator_width")
+
+    def check(self, family: str, tokenizer: Any) -> None:
+        """It must be an ELECTRA."""
+        from weitiao.engine.replaced_tokens import check_family
+
+        check_family(family)
+        super().check(family, tokenizer)
 
     def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
         """The discriminator with a generator."""
@@ -77,6 +96,10 @@ class Causal(Masked):
     name, task = "clm", "text-generation"
     classes = ("AutoModelForCausalLM",)
     through, words = True, False
+    honours = ()
+
+    def check(self, family: str, tokenizer: Any) -> None:
+        """Nothing but its head, which is everybody's."""
 
     def blocks(self, folder: Path, loaded: Any) -> Blocks:
         """The training rows."""
@@ -94,17 +117,24 @@ class Denoised(Masked):
     classes = ("AutoModelForSeq2SeqLM",)
     words = False
 
+    def check(self, family: str, tokenizer: Any) -> None:
+        """Its vocabulary must have sentinels."""
+        if not _sentinels(tokenizer):
+            raise ModelError(_("This model has no <extra_id_0> in its vocabulary, as T5 has. Choose another, such as --config t5:mini."))
+
     def blocks(self, folder: Path, loaded: Any) -> Blocks:
         """The training rows."""
         return Blocks(folder)
 
     def prepared(self, loaded: Any, task: PretrainingSettings, settings: TrainingSettings, blocks: Blocks) -> tuple[Any, Objective]:
-        """The model as it is. Raises ModelError where its vocabulary has no sentinels."""
-        vocabulary = loaded.tokenizer.get_vocab()
-        sentinels = [vocabulary[token] for token in SENTINELS if token in vocabulary]
-        if not sentinels:
-            raise ModelError(_("This model has no <extra_id_0> in its vocabulary, as T5 has. Choose another, such as --config t5:mini."))
-        return loaded, Denoising(sentinels, loaded.tokenizer.eos_token_id, task.mask_share, settings.label_smoothing)
+        """The model as it is."""
+        return loaded, Denoising(_sentinels(loaded.tokenizer), loaded.tokenizer.eos_token_id, task.mask_share, settings.label_smoothing)
+
+
+def _sentinels(tokenizer: Any) -> list[int]:
+    """The ids of T5's sentinels that a tokenizer has."""
+    vocabulary = tokenizer.get_vocab()
+    return [vocabulary[token] for token in SENTINELS if token in vocabulary]
 
 
 KINDS: dict[str, Masked] = {one.name: one for one in (Masked(), Replaced(), Causal(), Denoised())}

@@ -3,12 +3,26 @@ documents and a file.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from weitiao.data.corpus_cleaning import Document
 from weitiao.data.ledger import Ledger
 from weitiao.runs import writing
+
+LOOKED_AT, READ = 500, 1_000_000  # documents by which a language is told, and characters in them: a document may be a book
+BEGINNING = 500  # characters
+
+
+def beginnings(documents: Iterable[Document]) -> list[str]:
+    """The beginnings of the first documents: enough to tell a language."""
+    found, read = [], 0
+    for one in documents:
+        found.append(one.text[:BEGINNING])
+        read += len(one.text)
+        if len(found) == LOOKED_AT or read > READ:
+            break
+    return found
 
 
 class Corpus:

@@ -4,30 +4,39 @@ is everybody's.
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks, trust
-from weitiao.config import BLANK_LEARNING_RATE, Recipe
+from weitiao.config import Recipe
 from weitiao.data.corpus import documents, is_held_out
 from weitiao.data.corpus_cleaning import Document
+from weitiao.data.language import language_of
 from weitiao.data.ledger import Ledger, ShortLedger
+from weitiao.data.whole_words import SINGLE, word_segmenter
 from weitiao.engine import devices
 from weitiao.engine.blank import copy_code
 from weitiao.engine.course import Course
 from weitiao.engine.hub import BaseModel
-from weitiao.engine.prepared import Prepared
+from weitiao.engine.prepared import Prepared, with_usual_rate
 from weitiao.engine.pretrained import read_config
 from weitiao.engine.pretraining import objectives
 from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
-from weitiao.engine.pretraining.base import base_for, check_code_known, code_of, kept_blank
+from weitiao.engine.pretraining.base import base_for, check_code_known, check_named, code_of, kept_blank, sketched
+from weitiao.engine.pretraining.beforehand import check_honoured, check_model, check_used
 from weitiao.engine.pretraining.encoding import HELD_OUT, TRAIN, Layout, write_tokens
-from weitiao.engine.pretraining.reading import Corpus
+from weitiao.engine.pretraining.measuring import held_out_figures, tokens_measured
+from weitiao.engine.pretraining.reading import Corpus, beginnings
 from weitiao.engine.pretraining.samples import samples
 from weitiao.engine.scratch import Scratch
+from weitiao.engine.tracking import accelerator_for
 from weitiao.engine.way_of_steps import way_of_steps
-from weitiao.errors import DataError, UsageError
+from weitiao.errors import DataError
 from weitiao.messages import _
 from weitiao.observer import Observer
 from weitiao.runs import RunFolder, atomic, nearest_folder, write_lines, write_text
@@ -53,27 +62,26 @@ class PretrainingSession(Prepared):
         devices.keep_freed_memory()
         from weitiao.engine import models
 
-        if recipe.task.config and not recipe.training.lr:
-            recipe = replace(recipe, training=replace(recipe.training, lr=BLANK_LEARNING_RATE))
         self.recipe, self.observer, self.folder = recipe, observer, folder
-        settings, self.max_length = recipe.training, recipe.task.block_size
-        self.machine = devices.machine_for(settings)
+        self.max_length = recipe.task.block_size
+        self.machine = devices.machine_for(recipe.training)
         self.ledger = ShortLedger()
         self.resumed = again and folder.tokens.is_dir()
         self.scratch = None if self.resumed else _beside(folder)
         self.place = folder.tokens if self.scratch is None else self.scratch.path
         self.documents = Corpus(self._documents, self.ledger, self.place / "documents.jsonl")
         try:
+            self._check_what_is_known()
             self.base, trusted = self._base(trust_code), bool(recipe.model.trust_remote_code)
-            kind = self.kind = objectives.kind_for(recipe.task.objective, self.base.path, trust_remote_code=trusted)
             tokenizer = models.load_tokenizer(self.base.path, trust_remote_code=trusted)
+            kind = self.kind = self._kind(self.base.path, tokenizer, self.base.id)
+            recipe = self.recipe = with_usual_rate(recipe, self.base)
+            settings = recipe.training
+            self._warn_of_words()
             self.words = self._words(tokenizer)
             self.corpus = self._corpus(tokenizer)
             devices.seed_generators(settings.seed)  # a new head, a generator
             loaded = models.load_model(self.base.path, kind.classes, {}, self.machine, trust_remote_code=trusted)
-            if loaded.limit and loaded.limit < recipe.task.block_size:
-                message = _("--block-size {size} is more than {model} reads: at most {limit} tokens.")
-                raise UsageError(message.format(size=recipe.task.block_size, model=self.base.id, limit=loaded.limit))
             fresh = len(loaded.fresh_head)
             if fresh and self.base.source != "blank":
                 message = _("{model} has no head for this objective: {count} of its weights begin at random.")
@@ -83,6 +91,7 @@ class PretrainingSession(Prepared):
             self.blocks, self.held_out = (kind.blocks(self.place / name, loaded) for name in (TRAIN, HELD_OUT))
             if not len(self.blocks):
                 raise DataError(_("The corpus gives no block to learn from. Give it more text, or a smaller --block-size."))
+            self._warn_of_nothing_held_out()
             self.loaded, self.objective = kind.prepared(loaded, recipe.task, settings, self.blocks)
             self.spec = self._spec()
             self.trainer: Trainer = self._trainer()
@@ -90,11 +99,71 @@ class PretrainingSession(Prepared):
             self.close()
             raise
 
-    def _documents(self, ledger: Ledger) -> Iterator[Document]:
-        """The corpus, read and cleaned anew."""
+    def _check_what_is_known(self) -> None:
+        """Refuse what cannot be before the corpus is read. A blank model has no folder before that, but its config is known."""
+        recipe = self.recipe
+        if self.resumed:
+            return
+        check_named(recipe)
+        check_used(recipe)
+        if recipe.training.track:
+            accelerator_for(recipe.training, self.machine, self.folder.path)  # a tracker that is not installed
+        with TemporaryDirectory(dir=self.place) as place:
+            tokenizer = sketched(recipe, Path(place))
+            if tokenizer is not None:
+                self._kind(Path(place), tokenizer, recipe.task.config)
+
+    def _kind(self, folder: Path, tokenizer: Any, name: str) -> objectives.Masked:
+        """What is learned, by a model that can and with settings that it listens to."""
+        recipe = self.recipe
+        trusted = bool(recipe.model.trust_remote_code)
+        kind = objectives.kind_for(recipe.task.objective, folder, trust_remote_code=trusted)
+        if not self.resumed:
+            check_honoured(kind, recipe)
+        check_model(kind, folder, tokenizer, recipe, name)
+        return kind
+
+    @cached_property
+    def _head(self) -> list[str]:
+        """Beginnings of documents of each file and folder that was named, so that the first of them does not speak for all."""
+        found: list[str] = []
+        for source in self.recipe.task.corpus:
+            with suppress(DataError):  # whoever reads all of it says what is wrong
+                found += beginnings(self._documents(ShortLedger(), (source,)))
+        return found
+
+    def _language(self) -> str:
+        """The language of the corpus; "" where a run goes on, whose base is chosen."""
+        return language_of(self._head) if not self.resumed and self._head else ""
+
+    def _warn_of_words(self) -> None:
+        """Say where whole Chinese words are wanted and nothing here can tell them."""
+        wanted = self.kind.words or self.recipe.task.add_tokens.isdecimal()
+        # Without texts it tells what is installed, so that the corpus is looked into only where that is in question.
+        if not wanted or self.resumed or word_segmenter() != SINGLE or word_segmenter(self._head) != SINGLE:
+            return
+        message = _(
+            "The texts are Chinese, and jieba, which tells their words, is not installed: each character is taken for a word. "
+            'Type: pip install "weitiao[zh]"'
+        )
+        self.observer.warn(message)
+
+    def _warn_of_nothing_held_out(self) -> None:
+        """Say that nothing will be measured, unless that was wished for."""
+        task = self.recipe.task
+        if len(self.held_out) or not task.held_out:
+            return
+        message = _(
+            "The held-out share of {documents} documents ({share:.3g} of them) gives no block, so nothing is measured: there are no "
+            "figures and no samples, and the last weights are kept, not the best. Give a larger --held-out, such as 0.1."
+        )
+        self.observer.warn(message.format(documents=self.corpus["documents"], share=task.held_out))
+
+    def _documents(self, ledger: Ledger, sources: Sequence[str] = ()) -> Iterator[Document]:
+        """The corpus, or these files and folders of it, read and cleaned anew."""
         task, data = self.recipe.task, self.recipe.data
         return documents(
-            task.corpus,
+            sources or task.corpus,
             text_column=task.text_column or None,
             clean=not task.raw,
             ledger=ledger,
@@ -110,7 +179,7 @@ class PretrainingSession(Prepared):
                 check_code_known(self.folder.blank)
             return kept_blank(self.folder.blank, self.recipe.task.config)
         texts = (one.text for one in self.documents.kept())
-        return base_for(self.recipe, lambda: texts, self.place / "blank", self.observer)
+        return base_for(self.recipe, lambda: texts, self.place / "blank", self.observer, language=self._language)
 
     def _words(self, tokenizer: Any) -> list[str]:
         """The words that the tokenizer is given, as it has them from here on."""
@@ -156,8 +225,6 @@ class PretrainingSession(Prepared):
 
     def evaluate(self) -> dict[str, float]:
         """Figures of the held-out blocks, by the network as it is."""
-        from weitiao.engine.pretraining.measuring import held_out_figures
-
         loaded = self.loaded
         way = self.trainer.late or loaded
         figures = held_out_figures(
@@ -193,7 +260,13 @@ class PretrainingSession(Prepared):
             task=self.kind.task,
             spec=self.spec,
             data={"splits": {}, "plan": {"fields": {}}, "ledger": self.ledger.counts(), "language": self.corpus["language"]},
-            pretraining={"objective": self.kind.name, "corpus": self.corpus, "tokens": self.blocks.file.about, "added": self.words},
+            pretraining={
+                "objective": self.kind.name,
+                "corpus": self.corpus,
+                "tokens": self.blocks.file.about,
+                "held_out": {**self.held_out.file.about, "measured": tokens_measured(self.held_out)},
+                "added": self.words,
+            },
             settings=self.recipe.flat(),
             base_model=self.base.record(),
             seed=self.recipe.training.seed,

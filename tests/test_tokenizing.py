@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,49 @@ def test_characters_limit_what_is_trained_on(corpus: Path, tmp_path: Path, monke
         report = weitiao.train_tokenizer(corpus, out=tmp_path / document, **settings)
         assert report["corpus"]["trained_on"] == 3000 < report["corpus"]["characters"]
         assert sum(map(len, given)) == 3000
+
+
+def test_long_texts_come_to_the_trainer_in_parts(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It holds hundreds of them at once."""
+    given: list[str] = []
+    honest = tokenizer_of_corpus.trained
+
+    def kept(tokens: Any, texts: Any, *args: Any, **how: Any) -> Any:
+        given[:] = list(texts)
+        return honest(tokens, given, *args, **how)
+
+    monkeypatch.setattr(tokenizer_of_corpus, "trained", kept)
+    long = tmp_path / "long.txt"
+    settings = {"kind": "byte-bpe", "vocab_size": 300, "held_out": 0, "raw": True}
+    for name, text in (("spaced", " ".join(["the long day was over"] * 40)), ("unspaced", "长夜漫漫" * 30)):
+        long.write_text(text, encoding="utf-8")
+        weitiao.train_tokenizer(long, out=tmp_path / name / "whole", **settings)
+        assert given == [text]
+        with monkeypatch.context() as patch:
+            patch.setattr(tokenizer_of_corpus, "_LONGEST", 30)
+            weitiao.train_tokenizer(long, out=tmp_path / name / "parts", **settings)
+        assert "".join(given) == text
+        assert max(map(len, given)) <= 30
+        assert all(part[0] == " " for part in given[1:]) == (name == "spaced")
+    # Cut where words end, the text has the same words.
+    assert len({(tmp_path / "spaced" / way / "tokenizer.json").read_text(encoding="utf-8") for way in ("whole", "parts")}) == 1
+
+
+def test_what_is_set_aside_lies_beside_what_is_written(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's own place for temporary files is often in memory, and a corpus is not."""
+    places: list[Path] = []
+    honest = tempfile.TemporaryFile
+
+    def noted(*args: Any, dir: Path | None = None, **how: Any) -> Any:
+        places.append(Path(dir or tempfile.gettempdir()))
+        return honest(*args, dir=dir, **how)
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", noted)
+    weitiao.train_tokenizer(corpus, out=tmp_path / "new" / "tokenizer", vocab_size=400)
+    settings = {"config": "bert:tiny", "vocab_size": 400, "max_steps": 1, "batch_size": 4, "block_size": 16, "threads": 1, "quiet": True}
+    weitiao.pretrain(corpus, out=str(tmp_path / "run"), **settings)
+    assert places[0] == tmp_path and places[1].parent == tmp_path and places[1].name.startswith(".weitiao-tokens-")
+    assert not list(tmp_path.glob(".weitiao*"))
 
 
 @pytest.mark.parametrize("kind", ["wordpiece", "unigram"])

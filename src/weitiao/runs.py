@@ -234,6 +234,17 @@ class RunFolder:
             raise RunError(message) from error
 
 
+def nearest_folder(path: Path) -> Path:
+    """The folder above a path that is there: on the disk that the path will be on.
+
+    >>> import tempfile
+    >>> place = Path(tempfile.mkdtemp())
+    >>> nearest_folder(place / "runs" / "one") == place
+    True
+    """
+    return next(parent for parent in path.absolute().parents if parent.is_dir())
+
+
 def _marked(file: Path) -> bool:
     """Whether a file is one of those by which weitiao knows its folders again. Programs of others write a run.json and a space.json too."""
     try:

@@ -21,7 +21,7 @@ from weitiao.engine.tokenizer_training import least
 from weitiao.errors import UsageError
 from weitiao.messages import _
 from weitiao.observer import SILENT, Observer
-from weitiao.runs import atomic, writing
+from weitiao.runs import atomic, nearest_folder, writing
 
 
 def train_tokenizer(
@@ -74,7 +74,7 @@ def train_tokenizer(
         max_bad_rows=chosen.max_bad_rows,
     )
     advice = _("Or spell fewer characters with --coverage.")
-    made = of_corpus((one.text for one in stream), tokens, chosen, observer, advice=advice)
+    made = of_corpus((one.text for one in stream), tokens, chosen, observer, place=nearest_folder(place), advice=advice)
     report = _report(made.tokenizer, others, made.measured)
     report = {
         "out": str(place),

@@ -21,6 +21,7 @@ from weitiao.data.seen_texts import SeenKeys
 from weitiao.errors import DataError, UsageError
 
 LINES = ["春天来了，桃花开了。", "The river was high that year.", "他们走了很远的路，终于到了海边。"]
+EMPTY = ["a.jsonl", "b.jsonl", "d.txt", "e.txt.gz", "f.jsonl.gz", "g.parquet"]
 TEXT = "\n\n".join(LINES) + "\n"
 
 
@@ -71,6 +72,43 @@ def test_a_folder_is_read_to_the_bottom_in_the_order_of_its_names(write: Callabl
     write("all/.hidden.txt", "hidden\n")
     write("all/.git/d.txt", "hidden too\n")
     assert texts(tmp_path / "all") == ["one", "two", "three"]
+
+
+def test_an_empty_file_among_others_is_passed_over_and_noted(write: Callable[..., str], tmp_path: Path) -> None:
+    folder = tmp_path / "all"
+    write("all/a.jsonl", "")
+    write("all/b.jsonl", " \n")
+    write("all/c.jsonl", '{"text": "one"}\n')
+    write("all/d.txt", "\n\n")
+    write("all/e.txt.gz", gzip.compress(b""))
+    write("all/f.jsonl.gz", gzip.compress(b""))
+    pq.write_table(pa.table({"text": pa.array([], pa.string())}), folder / "g.parquet")
+    pq.write_table(pa.table({"text": ["two"]}), folder / "h.parquet")
+    for clean in (True, False):
+        ledger = ShortLedger()
+        assert [one.text for one in documents([folder], ledger=ledger, clean=clean)] == ["one", "two"]
+        assert [Path(entry.source).name for entry in ledger.of("dropped:empty_file")] == EMPTY
+    for name in EMPTY:
+        with pytest.raises(DataError, match=r"There is no text in .*\. The corpus is empty\."):
+            texts(folder / name)
+
+
+def test_what_is_not_read_of_a_folder_is_noted(write: Callable[..., str], tmp_path: Path) -> None:
+    write("all/a.txt", "one\n")
+    write("all/b.csv", "text\ntwo\n")
+    write("all/in/c.json.gz", gzip.compress(b"{}"))
+    write("all/.hidden.csv", "text\nthree\n")
+    write("elsewhere/d.txt", "four\n")
+    (tmp_path / "all" / "in" / "linked").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (tmp_path / "all" / "e.txt").symlink_to(tmp_path / "elsewhere" / "d.txt")
+    ledger = ShortLedger()
+    assert [one.text for one in documents([tmp_path / "all"], ledger=ledger)] == ["one", "four"]
+    assert {(Path(entry.source).name, entry.reason) for entry in ledger.entries} == {
+        ("b.csv", "other_file"),
+        ("c.json.gz", "other_file"),
+        ("linked", "linked_folder"),
+    }
+    assert all("Name" in entry.detail for entry in ledger.entries)
 
 
 def test_what_of_a_text_file_is_a_document(write: Callable[..., str]) -> None:

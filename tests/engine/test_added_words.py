@@ -7,10 +7,12 @@ import torch
 import transformers
 
 import weitiao
+from weitiao.data.corpus import is_held_out
 from weitiao.engine import blank
 from weitiao.engine.architectures import Size, architecture
 from weitiao.engine.devices import Machine
 from weitiao.engine.models import load_model
+from weitiao.engine.pretraining import added_words
 from weitiao.engine.pretraining.added_words import add_words, extend, words_to_add
 from weitiao.errors import DataError, UsageError
 from weitiao.observer import Observer
@@ -62,6 +64,21 @@ def test_which_words(base: Path, tmp_path: Path) -> None:
         words_to_add("0", TEXTS, tokenizer)
     with pytest.raises(DataError, match="--add-tokens ²: it is neither a number nor a file"):
         words_to_add("²", TEXTS, tokenizer)
+
+
+def test_words_are_counted_evenly_in_all_that_is_learned_from(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And in nothing that is held out."""
+    monkeypatch.setattr(added_words, "COUNTED", 4000)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(base)
+    assert words_to_add("1", ["the fever has risen"] * 900 + ["the nephritis was found"] * 1100, tokenizer) == ["nephritis"]
+    lines = [f"{'nephritis' if is_held_out(f'{word} {number}', 0.5, 1) else 'patient'} {number}" for word in "ab" for number in range(40)]
+    lines = [line for line in lines if is_held_out(line, 0.5, 1) == line.startswith("nephritis")]
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("\n".join(lines), encoding="utf-8")
+    settings = {"block_size": 16, "batch_size": 4, "max_steps": 1, "threads": 1, "held_out": 0.5, "seed": 1, "quiet": True}
+    run = weitiao.pretrain(corpus, model=str(base), add_tokens="2", out=str(tmp_path / "run"), **settings)
+    assert run.record["pretraining"]["added"] == ["patient"]
+    assert len(lines) == run.record["pretraining"]["corpus"]["documents"] + sum(run.record["data"]["ledger"].values())
 
 
 class Told(Observer):

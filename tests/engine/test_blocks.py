@@ -88,6 +88,23 @@ def test_what_is_left_out_stands_in_the_ledger(tmp_path: Path) -> None:
         assert not over or f"last {over} tokens" in ledger.entries[-1].detail
 
 
+def test_every_document_that_a_stream_leaves_out_stands_in_the_ledger(tmp_path: Path) -> None:
+    tokenizer = transformers.AutoTokenizer.from_pretrained(make_model(tmp_path / "model"))
+    texts = [Document("the room was lovely", "a.txt", row) for row in range(1, 20)]  # 5 tokens each, [SEP] among them
+    for size, wanted in {
+        32: [(13, "truncated", 1), *((row, "dropped", 5) for row in range(14, 20))],
+        19: [],
+        30: [(19, "dropped", 5)],
+        94: [(19, "truncated", 1)],
+    }.items():
+        ledger = ShortLedger()
+        write_tokens(tmp_path / str(size), texts, tokenizer, Layout(size, True, False, 0.0, 1), ledger, SILENT)
+        found = [(entry.row, entry.action, int(entry.detail.split()[2])) for entry in ledger.entries]
+        assert found == wanted
+        about = TokenFile(tmp_path / str(size) / "train").about
+        assert about["tokens"] + sum(lost for _row, _action, lost in found) == 95
+
+
 def test_what_is_hidden(tmp_path: Path) -> None:
     blocks = Blocks(written(tmp_path, documents(1500)), SPECIAL)
     objective = MaskedBlocks(MASK, len(VOCABULARY))

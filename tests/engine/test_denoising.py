@@ -38,9 +38,9 @@ def test_how_much_is_taken() -> None:
 def test_pieces_of_a_block_are_rows_of_their_own() -> None:
     objective = Denoising(SENTINELS, 1)
     block = Features({"input_ids": np.arange(5, 25), "position_ids": np.append(np.arange(12), np.arange(8))})  # type: ignore[dict-item]
-    ((first, second),) = objective.drawn([[block]], np.random.default_rng(0))
+    ((first,), (second,)) = objective.drawn([[block]], np.random.default_rng(0))
     assert set(first.inputs["input_ids"]) | set(first.target) <= {*range(5, 17), *SENTINELS, 1}
     assert set(second.inputs["input_ids"]) | set(second.target) <= {*range(17, 25), *SENTINELS, 1}
     assert first.inputs["input_ids"][-1] == first.target[-1] == 1
-    batch = objective.collate([[first, second]], {"input_ids": 0})
+    batch = objective.collate([[first], [second]], {"input_ids": 0})
     assert batch.inputs["labels"].shape[0] == 2

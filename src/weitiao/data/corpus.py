@@ -30,6 +30,7 @@ TEXTS = (".txt", ".text")
 LINES = (".jsonl", ".ndjson")
 TABLES = (*LINES, ".parquet", ".csv", ".tsv", ".tab", ".json", ".arrow", ".feather", ".xlsx", ".xlsm")
 IN_FOLDERS = (*TEXTS, *LINES, ".parquet")  # what a folder is searched for; a table or a page of another kind there may be about the corpus
+NO_ROWS = "empty_file"
 _ROWS_AT_ONCE = 1000
 _SAMPLE_PREFIX = "sample:"
 
@@ -55,11 +56,11 @@ def documents(
 
     Args:
         sources: files; folders, which are searched to the bottom, but for hidden ones, in the order of their names, for the endings of
-            ``IN_FOLDERS``;
-            "sample:en" and "sample:zh".
+            ``IN_FOLDERS``; "sample:en" and "sample:zh". Links to folders are not followed. An empty file among others is passed over.
         text_column: of tables; by default "text", or the only one there is. Several, with commas between, become one text, line by line.
         clean: leave out repeats and near-repeats, lines that are mostly markup, control characters. Empty documents never come.
-        ledger: counts what is left out; a ``ShortLedger`` does so in bounded memory. Empty lines between passages are no rows.
+        ledger: counts what is left out, whole files too; a ``ShortLedger`` does so in bounded memory. Empty lines between passages are no
+            rows.
         document: what of a text file is one: a "line", a "paragraph" between empty lines, or the whole "file".
         encoding, max_bad_rows: see ``config.DataSettings``.
 
@@ -71,11 +72,17 @@ def documents(
     if document not in UNITS:
         message = _('--document is "{value}"; it must be one of {choices}.').format(value=document, choices=_(", ").join(UNITS))
         raise UsageError(message + nearest(document, list(UNITS)))
-    files = [file for source in sources for file in _files(str(source))]
+    files = [file for source in sources for file in _files(str(source), ledger)]
 
     def read() -> Iterator[Document]:
         for path, source in files:
-            yield from _documents(path, source, text_column, document, encoding, BadRows(source, max_bad_rows, ledger), ledger)
+            bad = BadRows(source, max_bad_rows, ledger)
+            none = True
+            for one in _documents(path, source, text_column, document, encoding, bad, ledger):
+                none = False
+                yield one
+            if none and not bad.count:
+                ledger.add(source, 1, "dropped", NO_ROWS)
 
     return _some_of(cleaned(read(), ledger) if clean else _visible(read(), ledger), [source for _path, source in files], ledger)
 
@@ -121,7 +128,7 @@ def _of_tables(
     from weitiao.data.reading import Reading, iter_tables
 
     if isinstance(file, Path):
-        tables = iter_tables(source, Reading(encoding, chunk_rows=_ROWS_AT_ONCE), ledger, bad)
+        tables = iter_tables(source, Reading(encoding, chunk_rows=_ROWS_AT_ONCE, may_be_empty=True), ledger, bad)
     elif file.suffix.lower() in LINES:
         tables = json_lines_tables(file, source, recognise(file, encoding), bad, ledger, _ROWS_AT_ONCE)
     else:
@@ -172,14 +179,14 @@ def _some_of(documents: Iterable[Document], sources: Sequence[str], ledger: Ledg
         none = False
         yield document
     if none:
-        counts = _(", ").join(f"{reason_title(what)} {count:,}" for what, count in ledger.counts().items())
+        counts = _(", ").join(f"{reason_title(what)} {count:,}" for what, count in ledger.counts().items() if what != f"dropped:{NO_ROWS}")
         message = _("There is no text in {files}.").format(files=some(sources, 4))
         message += " " + (_("What was there was left out: {counts}.").format(counts=counts) if counts else _("The corpus is empty."))
         raise DataError(message, file=sources[0] if len(sources) == 1 else None)
 
 
-def _files(source: str) -> list[tuple[Path, str]]:
-    """(path, name) of a file, or of those in a folder. Raises DataError where there is none."""
+def _files(source: str, ledger: Ledger) -> list[tuple[Path, str]]:
+    """(path, name) of a file, or of those in a folder; the ledger hears of others there. Raises DataError where there is none."""
     from weitiao.data.reading import missing
 
     if source.startswith(_SAMPLE_PREFIX):
@@ -189,7 +196,13 @@ def _files(source: str) -> list[tuple[Path, str]]:
         return [(path, source)]
     if not os.path.isdir(path):
         raise missing(path, source)
-    found = sorted(file for file in _inside(path) if _plain_ending(file) in IN_FOLDERS)
+    found: list[Path] = []
+    for file in sorted(_inside(path, ledger)):
+        if _plain_ending(file) in IN_FOLDERS:
+            found.append(file)
+            continue
+        detail = _("Of a folder the files that end in {endings} are read. Name this one too if it is text to learn from.")
+        ledger.add(str(file), 1, "dropped", "other_file", detail.format(endings=_(", ").join(IN_FOLDERS)))
     if not found:
         message = _("The folder {folder} holds no text: its files should end in {endings}, text and JSON Lines also in {packed} after it.")
         endings = {"endings": _(", ").join(IN_FOLDERS), "packed": _(", ").join(packed.ENDINGS)}
@@ -197,10 +210,14 @@ def _files(source: str) -> list[tuple[Path, str]]:
     return [(file, str(file)) for file in found]
 
 
-def _inside(path: Path) -> Iterator[Path]:
-    """The files of a folder and of those in it, but for hidden ones."""
+def _inside(path: Path, ledger: Ledger) -> Iterator[Path]:
+    """The files of a folder and of those in it, but for hidden ones and linked folders; the ledger hears of the latter."""
     for folder, folders, names in os.walk(path):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in sorted(folders):
+            if (Path(folder) / name).is_symlink():
+                detail = _("Links to folders are not followed, since they may lead in a circle. Name the folder itself.")
+                ledger.add(str(Path(folder) / name), 1, "dropped", "linked_folder", detail)
         yield from (Path(folder) / name for name in names if not name.startswith("."))
 
 

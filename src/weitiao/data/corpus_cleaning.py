@@ -15,7 +15,7 @@ from weitiao.data.seen_texts import SeenKeys, SeenNearly
 
 EMPTY = "empty_text"
 _AT_ONCE = 256  # documents compared in one go
-_MOST_AT_ONCE = 500_000  # characters of them
+CHARACTERS_AT_ONCE = 500_000  # of documents that are in memory together, but for the last of them
 # Not tabs and line breaks; U+FFFD too: it stands for a character that was lost before.
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ufff9-\ufffd]+")
 _BREAKS = re.compile("\r\n?|[\x85\u2028\u2029]")
@@ -54,7 +54,7 @@ def cleaned(documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]
     Memory: about 20 bytes a document that is kept, and 54 MB.
     """
     exact, near = SeenKeys(), SeenNearly()
-    for batch in _batches(documents):
+    for batch in batches(documents, _AT_ONCE):
         mended = [one for one in (_mended(document, ledger) for document in batch) if one is not None]
         texts = [normalise(one.text) for one in mended]  # once: it is what takes longest
         fresh = []
@@ -64,6 +64,25 @@ def cleaned(documents: Iterable[Document], ledger: Ledger) -> Iterator[Document]
             else:
                 ledger.add(document.source, document.row, "dropped", "exact_duplicate")
         yield from _unlike(fresh, near, ledger)
+
+
+def batches(documents: Iterable[Document], most: int) -> Iterator[list[Document]]:
+    """Documents that are worked on together: at most so many, and fewer where they are long, so that memory is the same for lines and for
+    books.
+
+    >>> [len(batch) for batch in batches([Document("a" * 300_000, "a.txt", row) for row in range(5)], 100)]
+    [2, 2, 1]
+    """
+    batch: list[Document] = []
+    size = 0
+    for document in documents:
+        batch.append(document)
+        size += len(document.text)
+        if len(batch) >= most or size >= CHARACTERS_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _unlike(documents: list[tuple[Document, str]], near: SeenNearly, ledger: Ledger) -> Iterator[Document]:
@@ -105,16 +124,3 @@ def is_mostly_markup(line: str) -> bool:
     """
     markup = sum(end - start for start, end in (found.span() for found in _MARKUP.finditer(line)))
     return markup > 0 and 2 * markup > len(line) - line.count(" ")
-
-
-def _batches(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    size = 0
-    for document in documents:
-        batch.append(document)
-        size += len(document.text)
-        if len(batch) >= _AT_ONCE or size >= _MOST_AT_ONCE:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

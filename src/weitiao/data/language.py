@@ -106,7 +106,7 @@ _WITHOUT_SPACES = frozenset({"zh", "ja", "th", "lo", "km", "my", "bo"})
 _SCRIPTS_WITHOUT_SPACES = frozenset({"Han", "Hiragana", "Katakana", "Thai", "Lao", "Khmer", "Myanmar", "Tibetan"})
 _UNSPACED = re.compile("[" + "".join(f"{chr(a)}-{chr(b)}" for a, b, script in SCRIPT_RANGES if script in _SCRIPTS_WITHOUT_SPACES) + "]")
 _SAMPLE_TEXTS = 2000
-_SAMPLE_CHARACTERS = 500  # of each text
+SAMPLE_CHARACTERS = 500  # of each text
 
 
 def scripts_of(texts: Sequence[str]) -> dict[str, float]:
@@ -190,4 +190,4 @@ def _latin_language(texts: Sequence[str]) -> str:
 def _sample(texts: Sequence[str]) -> list[str]:
     """Evenly spaced texts, the beginning of each: files are often sorted, so the first ones would not do."""
     step = max(1, len(texts) // _SAMPLE_TEXTS)
-    return [texts[i][:_SAMPLE_CHARACTERS] for i in range(0, len(texts), step)]
+    return [texts[i][:SAMPLE_CHARACTERS] for i in range(0, len(texts), step)]

@@ -58,6 +58,7 @@ class Reading:
         offline: open no socket.
         text_separator: what joins several columns of a text, as it was typed; "" for what a plan says.
         chunk_rows: most rows in one piece when a file is read in pieces.
+        may_be_empty: whether a file without rows is one of many and no error.
         schema: the task's, where its own formats and layouts should be understood.
     """
 
@@ -68,6 +69,7 @@ class Reading:
     chunk_rows: int = CHUNK_ROWS
     schema: Schema | None = None
     text_separator: str = ""
+    may_be_empty: bool = False
 
     @property
     def endings(self) -> tuple[str, ...]:
@@ -117,7 +119,8 @@ def iter_tables(
     ledger: Ledger | None = None,
     bad: BadRows | None = None,
 ) -> Iterator[Table]:
-    """A file in pieces of at most ``reading.chunk_rows`` rows, at least one of them with a row: memory stays bounded, however long it is.
+    """A file in pieces of at most ``reading.chunk_rows`` rows, each with a row, and one at least unless it may be empty: memory stays
+    bounded, however long it is.
 
     CSV, TSV, text, JSON Lines, Parquet, Arrow and Excel are streamed; a JSON list is held as text, a hub's data set by Arrow.
     ``bad`` counts unreadable rows in the place of ``reading.max_bad_rows``: hand the same one to ``to_records``, and one limit holds for
@@ -132,7 +135,7 @@ def iter_tables(
         if len(table):
             rows += len(table)
             yield table
-    if not rows:
+    if not rows and not reading.may_be_empty:
         raise no_rows(source, names) if names else empty(source)
 
 
@@ -154,6 +157,8 @@ def _file_tables(path: Path, source: str, reading: Reading, ledger: Ledger, bad:
     head = _head(path, source)
     delimiter = wanted_delimiter(reading.delimiter)
     if not head.strip(b"\xef\xbb\xbf \t\r\n\0"):
+        if reading.may_be_empty:
+            return iter(())
         raise empty(source)
     own = _own(path, source, head, reading, ledger)
     if own is not None:

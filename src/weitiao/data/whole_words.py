@@ -33,6 +33,15 @@ def word_segmenter(texts: Sequence[str] = ()) -> str:
     return "jieba" if find_spec("jieba") else SINGLE
 
 
+def has_chinese(text: str) -> bool:
+    """Whether a text may have Chinese words: Han, and not so many kana beside it that it is Japanese, whose words jieba does not know.
+
+    >>> has_chinese("All is 很好."), has_chinese("とても良いホテルです"), has_chinese("fine")
+    (True, False, False)
+    """
+    return _HAN.search(text) is not None and language_of([text]) != "ja"
+
+
 def whole_words(text: str, segmenter: str) -> list[tuple[int, int]]:
     """(start, end) of every word in characters of the text, in order; a sign of punctuation is a word of its own, white space is in none.
 
@@ -41,14 +50,14 @@ def whole_words(text: str, segmenter: str) -> list[tuple[int, int]]:
 
     Args:
         text: any script; characters of one without spaces stand alone.
-        segmenter: "jieba" joins Chinese characters to words.
+        segmenter: "jieba" joins Chinese characters to words, wherever a text has Chinese.
 
     Raises:
         UsageError: "jieba" is asked for and not installed.
     """
     if not text:
         return []
-    return _joined_chinese(text) if segmenter == "jieba" else words_in(text)
+    return _joined_chinese(text) if segmenter == "jieba" and has_chinese(text) else words_in(text)
 
 
 def word_numbers(words: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> list[int | None]:

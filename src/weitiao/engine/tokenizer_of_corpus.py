@@ -26,6 +26,7 @@ from weitiao.runs import writing
 _ENOUGH = {"bpe": 5_000_000, "byte-bpe": 5_000_000, "unigram": 2_000_000}
 _MEASURED = 2_000_000  # characters of held-out texts that the report is about
 _TOLD_EVERY = 1000  # documents
+_LONGEST = 100_000  # characters of a text that a trainer gets: it reads 256 of them ahead
 
 
 @dataclass
@@ -34,6 +35,7 @@ class _Read:
 
     Attributes:
         spool: the training texts as they are in the corpus, one JSON text a line.
+        place: the folder that it is in.
         counts: how often each character stands in them, once normalised.
         held: texts that are only measured on.
         documents, characters: of the training texts.
@@ -41,6 +43,7 @@ class _Read:
     """
 
     spool: IO[str]
+    place: Path
     counts: Counter[str] = field(default_factory=Counter)
     held: list[str] = field(default_factory=list)
     documents: int = 0
@@ -74,10 +77,13 @@ class OfCorpus:
     of_held_out: bool
 
 
-def of_corpus(texts: Iterable[str], tokens: Tokens, chosen: TokenizerSettings, observer: Observer, *, advice: str = "") -> OfCorpus:
+def of_corpus(
+    texts: Iterable[str], tokens: Tokens, chosen: TokenizerSettings, observer: Observer, *, place: Path, advice: str = ""
+) -> OfCorpus:
     """Train a tokenizer of a kind on texts, which are read once.
 
     Args:
+        place: the folder of the temporary file, which is as large as the corpus: the system's own is often in memory.
         advice: what else may be done where the vocabulary is too small for the characters.
 
     Raises:
@@ -85,9 +91,9 @@ def of_corpus(texts: Iterable[str], tokens: Tokens, chosen: TokenizerSettings, o
         ResourceError: no room for the temporary file.
     """
     with ExitStack() as stack:
-        with writing(_place_of_spool()):
-            spool = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n"))
-        read = _Read(spool)
+        with writing(place):
+            spool = stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8", newline="\n", dir=place))
+        read = _Read(spool, place)
         first = normaliser(tokens, lowercase=chosen.lowercase)
         _gather(texts, first, chosen, read, observer)
         kept = _alphabet(read.counts, tokens, chosen, advice)
@@ -113,7 +119,7 @@ def _gather(texts: Iterable[str], first: Any, chosen: TokenizerSettings, read: _
                 read.held.append(text)
                 measured += len(text)
             continue
-        with writing(_place_of_spool()):
+        with writing(read.place):
             read.spool.write(json.dumps(text, ensure_ascii=False) + "\n")
         read.counts.update(first.normalize_str(text) if first is not None else text)
         read.documents += 1
@@ -121,13 +127,8 @@ def _gather(texts: Iterable[str], first: Any, chosen: TokenizerSettings, read: _
     if not read.documents:
         message = _("All {count} documents of the corpus were held out. Give more of them, or lower --held-out.")
         raise UsageError(message.format(count=read.held_documents))
-    with writing(_place_of_spool()):
+    with writing(read.place):
         read.spool.flush()
-
-
-def _place_of_spool() -> Path:
-    """The folder of the temporary file."""
-    return Path(tempfile.gettempdir())
 
 
 def _alphabet(counts: Counter[str], tokens: Tokens, chosen: TokenizerSettings, advice: str) -> list[str]:
@@ -174,8 +175,20 @@ def _texts(read: _Read, taken: int, first: Any, kept: frozenset[str] | None) -> 
         given += len(text)
         if not text:
             return
-        text = first.normalize_str(text) if first is not None else text
-        yield other.sub(" ", text) if other is not None else text
+        for part in _parts(text):
+            part = first.normalize_str(part) if first is not None else part
+            yield other.sub(" ", part) if other is not None else part
+
+
+def _parts(text: str) -> Iterator[str]:
+    """A long text in parts, each but the first beginning with white space where there is some."""
+    at = 0
+    while len(text) - at > _LONGEST:
+        end = max(text.rfind(space, at + 1, at + _LONGEST) for space in " \n")
+        end = end if end > 0 else at + _LONGEST
+        yield text[at:end]
+        at = end
+    yield text[at:]
 
 
 def _first(read: _Read) -> Iterator[str]:

@@ -74,7 +74,9 @@ class Objective:
         return None
 
     def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> Sequence[Example]:
-        """The examples of one step with what is drawn anew at every step, such as hidden tokens."""
+        """The examples of one step with what is drawn anew at every step, such as hidden tokens; more of them where an example has parts
+        that the loss looks at one by one, so that a step may be cut between these.
+        """
         return examples
 
     def collate(self, examples: Sequence[Example], padding: Mapping[str, int]) -> Collated:

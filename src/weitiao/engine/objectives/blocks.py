@@ -2,9 +2,11 @@
 
 A block is one features whose "input_ids" and "position_ids" are arrays: pieces of documents, one behind the other, each counted from 0, so
 that no piece sees another. ``words`` numbers the words likewise, -1 for tokens of none. Where the model is packed a step is one row of all
-its pieces, (1, tokens); elsewhere each piece is a padded row.
+its pieces, (1, tokens); elsewhere each piece is a row, and an example by itself once words are hidden, so that rows of like length share a
+micro-batch.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -31,7 +33,7 @@ class MaskedBlocks(MaskedLM):
     flat, types, perplexing = False, False, True
 
     def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> list[list[Features]]:
-        """The blocks with words hidden, and their tokens as targets."""
+        """The blocks with words hidden, and their tokens as targets; their pieces where each is a row."""
         features = [one for example in examples for one in example]
         sizes = [len(one) for one in features]
         ids = np.concatenate([one.inputs["input_ids"] for one in features])  # (tokens,)
@@ -48,7 +50,8 @@ class MaskedBlocks(MaskedLM):
         changed = np.where(hidden & (fate >= self.masked) & (fate < self.masked + self.replaced), others, changed)
         ends = np.cumsum(sizes)[:-1]
         parts = zip(features, np.split(changed, ends), np.split(target, ends), strict=True)
-        return [[replace(one, inputs=dict[str, Any](one.inputs, input_ids=own), target=wanted)] for one, own, wanted in parts]
+        blocks = [replace(one, inputs=dict[str, Any](one.inputs, input_ids=own), target=wanted) for one, own, wanted in parts]
+        return [[one] for one in (blocks if self.flat else itertools.chain.from_iterable(map(in_pieces, blocks)))]
 
     def terms(self, examples: Sequence[Example]) -> float:
         """Hidden tokens."""
@@ -125,6 +128,19 @@ class ReplacedTokens(MaskedBlocks):
             "generator_loss": generator["loss"],
             "masked_accuracy": generator["masked_accuracy"],
         }
+
+
+def in_pieces(block: Features) -> list[Features]:
+    """The pieces of a block, each a features of its own.
+
+    >>> block = Features({"input_ids": np.array([7, 8, 9]), "position_ids": np.array([0, 1, 0])})
+    >>> [one.inputs["input_ids"].tolist() for one in in_pieces(block)]
+    [[7, 8], [9]]
+    """
+    begun = np.flatnonzero(np.asarray(block.inputs["position_ids"]) == 0)[1:]
+    inputs: dict[str, Any] = {name: np.split(np.asarray(values), begun) for name, values in block.inputs.items()}
+    targets = [None] * (len(begun) + 1) if block.target is None else np.split(np.asarray(block.target), begun)
+    return [Features({name: parts[at] for name, parts in inputs.items()}, target=target) for at, target in enumerate(targets)]
 
 
 def laid_out(features: Sequence[Features], padding: int, *, flat: bool, types: bool) -> Collated:

@@ -11,7 +11,7 @@ import torch
 
 from weitiao.config import MASK_SHARE
 from weitiao.engine.objectives.base import Collated, Example
-from weitiao.engine.objectives.blocks import learned_sums, token_means
+from weitiao.engine.objectives.blocks import in_pieces, learned_sums, token_means
 from weitiao.engine.objectives.language import Seq2SeqLM
 from weitiao.processing import Features
 
@@ -19,7 +19,7 @@ MEAN_SPAN = 3  # tokens
 
 
 class Denoising(Seq2SeqLM):
-    """Each piece of a block becomes a row of its own, corrupted anew at every step.
+    """Each piece of a block becomes a row and an example of its own, corrupted anew at every step.
 
     Args:
         sentinels: their ids, in the order of their use.
@@ -36,7 +36,8 @@ class Denoising(Seq2SeqLM):
 
     def drawn(self, examples: Sequence[Example], draw: np.random.Generator) -> list[list[Features]]:
         """The pieces of the blocks, corrupted."""
-        return [[self._corrupted(piece, draw) for one in example for piece in _pieces(one)] for example in examples]
+        blocks = (one for example in examples for one in example)
+        return [[self._corrupted(np.asarray(piece.inputs["input_ids"]), draw)] for block in blocks for piece in in_pieces(block)]
 
     def _corrupted(self, ids: np.ndarray, draw: np.random.Generator) -> Features:
         taken = noise(len(ids), self.share, len(self.sentinels), draw)  # (tokens,)
@@ -97,8 +98,3 @@ def _parts(total: int, count: int, draw: np.random.Generator) -> np.ndarray:
     """``total`` in so many parts of at least 1, (count,), every way as likely as every other."""
     cuts = np.sort(draw.choice(total - 1, size=count - 1, replace=False)) + 1
     return np.diff(np.concatenate([[0], cuts, [total]]))
-
-
-def _pieces(block: Features) -> list[np.ndarray]:
-    ids, places = np.asarray(block.inputs["input_ids"]), np.asarray(block.inputs["position_ids"])
-    return np.split(ids, np.flatnonzero(places == 0)[1:])

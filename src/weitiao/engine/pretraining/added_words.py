@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from weitiao.data.language import has_spaces
+from weitiao.data.systematic_sample import SystematicSample
 from weitiao.data.whole_words import whole_words, word_segmenter
 from weitiao.errors import DataError, UsageError
 from weitiao.messages import _
@@ -20,7 +21,8 @@ from weitiao.quantities import some
 if TYPE_CHECKING:
     from weitiao.engine.models import LoadedModel
 
-LOOKED_AT = 20_000  # documents in which words are counted
+COUNTED = 10_000_000  # characters in which words are counted, evenly from all texts
+STRETCH = 2000  # characters that are counted together: a book has many stretches
 LEAST = 3  # times that a word must occur
 
 
@@ -29,7 +31,7 @@ def words_to_add(wanted: str, texts: Iterable[str], tokenizer: Any, observer: Ob
 
     Args:
         wanted: how many, of the most frequent that the tokenizer breaks up; or a file with one word a line.
-        texts: the corpus.
+        texts: to learn from, read to their end where words are counted; of more than ``COUNTED`` characters stretches at even distances.
         observer: is warned of words of the file that the tokenizer has no pieces for.
 
     Raises:
@@ -39,9 +41,11 @@ def words_to_add(wanted: str, texts: Iterable[str], tokenizer: Any, observer: Ob
     if wanted.isdecimal():  # not isdigit: ² is a digit and no number
         if not int(wanted):
             raise UsageError(_("--add-tokens {count} adds none. Leave it out, or give a number, such as 500.").format(count=wanted))
-        first = list(itertools.islice(texts, LOOKED_AT))
-        segmenter, counts = word_segmenter(first), Counter[str]()
-        for text in first:
+        sample = SystematicSample(COUNTED, STRETCH)
+        for text in texts:
+            sample.add(text)
+        segmenter, counts = word_segmenter(), Counter[str]()
+        for text in sample.texts:
             counts.update(word for start, end in whole_words(text, segmenter) if (word := text[start:end]).isalpha() and len(word) > 1)
         order = (word for word, count in counts.most_common() if count >= LEAST)
         found = list(itertools.islice(dict.fromkeys(one for word in order if (one := _broken(word, tokenizer))), int(wanted)))

@@ -121,7 +121,7 @@ def _blank(recipe: Recipe, config: str, texts: Callable[[], Iterable[str]], plac
     else:
         chosen, size = _chosen(recipe)
         if tokenizer is None:
-            tokenizer = _own_tokenizer(recipe, chosen, texts(), size, observer)
+            tokenizer = _own_tokenizer(recipe, chosen, texts(), size, place.parent, observer)
         _with_sentinels(tokenizer, chosen)
         blank.write_around(place, chosen, tokenizer, seed=seed, size=size)
     return kept_blank(place, config)
@@ -160,10 +160,10 @@ def check_code_known(place: Path) -> None:
         raise RunError(message.format(file=place / strange[0], digest=sums[strange[0]]))
 
 
-def _own_tokenizer(recipe: Recipe, chosen: Architecture, texts: Iterable[str], size: Size, observer: Observer) -> Any:
+def _own_tokenizer(recipe: Recipe, chosen: Architecture, texts: Iterable[str], size: Size, beside: Path, observer: Observer) -> Any:
     """A tokenizer trained on the corpus without what is held out. Raises UsageError where the vocabulary has no room for the characters."""
     settings = {"vocab_size": size.vocabulary, "held_out": recipe.task.held_out, "seed": recipe.training.seed}
-    made = of_corpus(texts, chosen.corpus_tokens, TokenizerSettings.of(settings), observer)
+    made = of_corpus(texts, chosen.corpus_tokens, TokenizerSettings.of(settings), observer, place=beside)
     return blank.wrapped(chosen, made.tokenizer, size)
 
 

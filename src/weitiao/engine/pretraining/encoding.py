@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from weitiao.data.corpus import is_held_out
-from weitiao.data.corpus_cleaning import Document
-from weitiao.data.language import language_of
+from weitiao.data.corpus_cleaning import Document, batches
+from weitiao.data.language import SAMPLE_CHARACTERS, language_of
 from weitiao.data.ledger import Ledger
-from weitiao.data.whole_words import tokens_going_on, word_segmenter
+from weitiao.data.systematic_sample import SystematicSample
+from weitiao.data.whole_words import has_chinese, tokens_going_on, word_segmenter
 from weitiao.data.words_beside import words_beside
 from weitiao.engine.pretraining.token_files import TokenWriter
 from weitiao.errors import ModelError
@@ -22,8 +23,8 @@ from weitiao.observer import Observer
 
 TRAIN, HELD_OUT = "train", "held_out"
 AT_ONCE = 512  # documents that are encoded together
+LANGUAGE_OF = 200_000  # characters, evenly from all, by which the language is told
 SHOWN, SHOWN_CHARACTERS = 3, 200  # held-out texts that the model is asked about while it trains
-LOOKED_AT = 2000  # documents by which the language is told
 
 
 @dataclass(frozen=True)
@@ -66,26 +67,27 @@ def write_tokens(
     """
     backend = _backend(tokenizer)
     around = _ends(tokenizer) if layout.through else _around(backend) if layout.words else ([], [])
-    stream = iter(documents)
-    first = list(itertools.islice(stream, LOOKED_AT))
-    looked_at = [one.text for one in first]
-    segmenter = word_segmenter(looked_at) if layout.words else ""
+    segmenter = word_segmenter() if layout.words else ""
+    sample, chinese = SystematicSample(LANGUAGE_OF, SAMPLE_CHARACTERS), False
     vocabulary = len(tokenizer)
     writers = {name: TokenWriter(folder / name, vocabulary, layout.size, around, through=layout.through) for name in (TRAIN, HELD_OUT)}
     sources: dict[str, dict[str, int]] = {}
     shown: list[str] = []
-    last: dict[str, Document] = {}
+    ends: dict[str, deque[_End]] = {name: deque() for name in writers}
     done = 0
-    for batch, encoded, inside in _encoded(itertools.chain(first, stream), backend, segmenter, processes):
+    for batch, encoded, inside in _encoded(documents, backend, segmenter, processes):
         for at, (document, one) in enumerate(zip(batch, encoded, strict=True)):
             ids = np.array(one.ids, dtype=np.int64)
             if not len(ids):
                 ledger.add(document.source, document.row, "dropped", "no_tokens")
                 continue
             goes_on = None if inside is None else tokens_going_on(inside[at], one.offsets)
+            sample.add(document.text)
+            chinese = chinese or has_chinese(document.text)
             name = HELD_OUT if is_held_out(document.text, layout.held_out, layout.seed) else TRAIN
             writers[name].add(ids, goes_on)
-            last[name] = document
+            if layout.through:
+                _note_end(ends[name], _End(document.source, document.row, writers[name].written), layout.size)
             if name == HELD_OUT and len(shown) < SHOWN:
                 shown.append(document.text[:SHOWN_CHARACTERS])
             counts = sources.setdefault(document.source, {"documents": 0, "characters": 0})
@@ -94,26 +96,53 @@ def write_tokens(
         done += len(batch)
         observer.progress("read", done, None, {})
     for name, writer in writers.items():
-        over = writer.close()
-        if over:
-            detail = _("The last {count} tokens fill no block of {size}, and are left out.").format(count=over, size=layout.size)
-            ledger.add(last[name].source, last[name].row, "truncated", "fills_no_block", detail)
+        writer.close()
+        _note_left_over(ends[name], writer.written, layout.size, ledger)
     sums = {name: sum(counts[name] for counts in sources.values()) for name in ("documents", "characters")}
-    return {**sums, "segmenter": segmenter, "language": language_of(looked_at), "sources": sources, "shown": shown}
+    found = segmenter if chinese or not segmenter else "words"
+    return {**sums, "segmenter": found, "language": language_of(sample.texts), "sources": sources, "shown": shown}
+
+
+@dataclass(frozen=True)
+class _End:
+    """Where in a stream a document ends: behind so many ``tokens``."""
+
+    source: str
+    row: int
+    tokens: int
+
+
+def _note_end(ends: deque[_End], end: _End, size: int) -> None:
+    """Remember the end of a document, and no more of those before it than may be in a block that is not full."""
+    ends.append(end)
+    while len(ends) > 1 and ends[1].tokens <= end.tokens - size:
+        ends.popleft()
+
+
+def _note_left_over(ends: deque[_End], kept: int, size: int, ledger: Ledger) -> None:
+    """Say of each document what of it is not among the ``kept`` tokens of its stream, because it fills no block."""
+    begin = 0
+    for end in ends:
+        lost = end.tokens - max(begin, kept)
+        if lost > 0:
+            detail = _("The last {count} tokens fill no block of {size}, and are left out.").format(count=lost, size=size)
+            ledger.add(end.source, end.row, "truncated" if begin < kept else "dropped", "fills_no_block", detail)
+        begin = end.tokens
 
 
 def _encoded(
-    documents: Iterator[Document], backend: Any, segmenter: str, processes: int
+    documents: Iterable[Document], backend: Any, segmenter: str, processes: int
 ) -> Iterator[tuple[list[Document], list[Any], list[np.ndarray] | None]]:
     """Documents in batches, with their encodings and, where words are looked for, where they go on. Words are found some batches ahead."""
+    coming = batches(documents, AT_ONCE)
     if not segmenter:
-        while batch := list(itertools.islice(documents, AT_ONCE)):
+        for batch in coming:
             yield batch, backend.encode_batch_fast([one.text for one in batch], add_special_tokens=False), None
         return
     with words_beside(segmenter, processes) as finder:
         waiting: deque[tuple[list[Document], Any]] = deque()
         while True:
-            while len(waiting) <= 2 * finder.processes and (batch := list(itertools.islice(documents, AT_ONCE))):
+            for batch in itertools.islice(coming, 2 * finder.processes + 1 - len(waiting)):
                 waiting.append((batch, finder.ask([one.text for one in batch])))
             if not waiting:
                 return

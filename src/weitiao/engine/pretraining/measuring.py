@@ -48,7 +48,8 @@ def held_out_figures(
     with torch.no_grad():
         for at in range(0, len(numbers), each):
             rows = objective.drawn([blocks[number] for number in numbers[at : at + each]], np.random.default_rng([seed, at]))
-            for group in micro_batches([objective.cost(row) for row in rows], TOKENS, padded=False):
+            padded = not getattr(objective, "flat", False)
+            for group in micro_batches([objective.cost(row) for row in rows], TOKENS, padded=padded):
                 batch = objective.collate([rows[i] for i in group], padding).to(device)
                 for name, value in objective.judged(way.forward(batch), batch).items():
                     sums[name] = sums.get(name, 0.0) + value.double().cpu()

@@ -1,11 +1,13 @@
-"""A corpus that is read and cleaned once, though a tokenizer is trained on it before it is encoded. It knows documents and a file."""
+"""A corpus that is read and cleaned once, though a tokenizer is trained on it, or its words are counted, before it is encoded. It knows
+documents and a file.
+"""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from weitiao.data.corpus_cleaning import Document
-from weitiao.data.ledger import Ledger, ShortLedger
+from weitiao.data.ledger import Ledger
 from weitiao.runs import writing
 
 LOOKED_AT, READ = 500, 1_000_000  # documents by which a language is told, and characters in them: a document may be a book
@@ -35,10 +37,6 @@ class Corpus:
     def __init__(self, read: Callable[[Ledger], Iterator[Document]], ledger: Ledger, file: Path) -> None:
         self._read, self._ledger, self._file = read, ledger, file
         self._waiting = False  # all of them, in the file
-
-    def looked_at(self) -> Iterator[Document]:
-        """Documents for whoever needs the first of them alone: nothing is kept or counted."""
-        return self._read(ShortLedger())
 
     def kept(self) -> Iterator[Document]:
         """All documents, which are written down on the way, so that the next time they need not be cleaned again."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao import tasks, trust
 from weitiao.config import Recipe
-from weitiao.data.corpus import documents
+from weitiao.data.corpus import documents, is_held_out
 from weitiao.data.corpus_cleaning import Document
 from weitiao.data.language import language_of
 from weitiao.data.ledger import Ledger, ShortLedger
@@ -39,7 +39,7 @@ from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError
 from weitiao.messages import _
 from weitiao.observer import Observer
-from weitiao.runs import RunFolder, atomic, write_lines, write_text
+from weitiao.runs import RunFolder, atomic, nearest_folder, write_lines, write_text
 from weitiao.tasks.base import Spec
 
 if TYPE_CHECKING:
@@ -189,7 +189,9 @@ class PretrainingSession(Prepared):
         if kept.is_file():
             words = list(json.loads(kept.read_text(encoding="utf-8")))
         else:
-            words = words_to_add(wanted, (one.text for one in self.documents.looked_at()), tokenizer, self.observer)
+            share, seed = self.recipe.task.held_out, self.recipe.training.seed
+            texts = (one.text for one in self.documents.kept() if not is_held_out(one.text, share, seed))
+            words = words_to_add(wanted, texts, tokenizer, self.observer)
             write_text(kept, json.dumps(words, ensure_ascii=False))
             message = _("{count} words are added to the vocabulary, such as {words}.")
             self.observer.note(message.format(count=len(words), words=_(", ").join(words[:5])))
@@ -317,5 +319,4 @@ class PretrainingSession(Prepared):
 def _beside(folder: RunFolder) -> Scratch:
     """A folder for tokens on the disk that the run will be on."""
     parents = folder.path.absolute().parents
-    there = next(parent for parent in parents if parent.is_dir())
-    return Scratch(".weitiao-tokens-", there, tuple(parents[:2]))  # runs/ may not have been there when one was killed
+    return Scratch(".weitiao-tokens-", nearest_folder(folder.path), tuple(parents[:2]))  # runs/ may not have been there when one was killed

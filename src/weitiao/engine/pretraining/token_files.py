@@ -4,13 +4,16 @@ A token is 16 or 32 bits; the highest of them says that it goes on with the word
 """
 
 import json
+import os
 from array import array
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+from weitiao.errors import RunError
+from weitiao.messages import _
 from weitiao.runs import write_text, writing
 
 LEAST = 8  # a piece of a document is not begun with less room
@@ -70,22 +73,28 @@ class TokenWriter:
             tokens.tofile(self.file)
         self.written += len(tokens)
 
-    def close(self) -> int:
-        """Finish the files. Returns how many tokens of a stream are left out, because they fill no block."""
-        self.file.close()
-        over = 0
+    def close(self) -> None:
+        """Finish the files: what says that they are whole appears when they are on the disk. Tokens of a stream that fill no block are left
+        out, and ``written`` no longer counts them.
+        """
         if self.through:
             count = max(1, self.written // self.size) if self.written else 0  # what does not fill a last block is left out
             self.pieces = array("q", range(0, count * self.size, self.size))
             self.blocks = array("q", range(count))
-            over = max(0, self.written - count * self.size)
-            self.written -= over
-        with writing(self.folder):
-            np.save(self.folder / "pieces.npy", np.array([*self.pieces, self.written], dtype=np.int64))
-            np.save(self.folder / "blocks.npy", np.array([*self.blocks, len(self.pieces)], dtype=np.int64))
+            self.written = min(self.written, count * self.size)
+        with writing(self.folder), self.file:
+            _sync(self.file)
+            for name, numbers, end in (("pieces", self.pieces, self.written), ("blocks", self.blocks, len(self.pieces))):
+                with (self.folder / f"{name}.npy").open("wb") as file:
+                    np.save(file, np.append(np.array(numbers, dtype=np.int64), end))
+                    _sync(file)
         about = {"bits": self.kind.itemsize * 8, "tokens": self.written, "documents": self.documents, "blocks": len(self.blocks)}
         write_text(self.folder / "about.json", json.dumps(about))
-        return over
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
 
 
 class TokenFile:
@@ -93,17 +102,30 @@ class TokenFile:
 
     Attributes:
         about: {"bits", "tokens", "documents", "blocks"}.
+
+    Raises:
+        RunError: files are missing, damaged or cut off.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.about: dict[str, Any] = json.loads((folder / "about.json").read_text(encoding="utf-8"))
-        self.kind = np.dtype(np.uint16 if self.about["bits"] == 16 else np.uint32)
-        self.pieces, self.blocks = (np.load(folder / f"{name}.npy") for name in ("pieces", "blocks"))
-        size = self.about["tokens"]
-        self.tokens: np.ndarray = (
-            np.memmap(folder / "tokens.bin", dtype=self.kind, mode="r", shape=(size,)) if size else np.zeros(0, self.kind)
-        )
+        self.about: dict[str, Any]
+        try:
+            self.about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+            self.kind = np.dtype(np.uint16 if self.about["bits"] == 16 else np.uint32)
+            self.pieces, self.blocks = (np.load(folder / f"{name}.npy") for name in ("pieces", "blocks"))
+            size = self.about["tokens"]
+            if (self.pieces[-1], self.blocks[-1], len(self)) != (size, len(self.pieces) - 1, self.about["blocks"]):
+                raise ValueError(_("its files are not of one corpus"))
+            self.tokens: np.ndarray = (
+                np.memmap(folder / "tokens.bin", dtype=self.kind, mode="r", shape=(size,)) if size else np.zeros(0, self.kind)
+            )
+        except (OSError, EOFError, ValueError, KeyError, IndexError, TypeError) as error:  # ValueError: no JSON, no array, a file too short
+            message = _(
+                "The tokens of this run's corpus, in {folder}, are damaged or cut off ({error}), so it cannot go on. Start anew: "
+                "weitiao pretrain with the same settings and --overwrite."
+            )
+            raise RunError(message.format(folder=folder, error=" ".join(str(error).split()).rstrip("."))) from error
 
     def __len__(self) -> int:
         """Blocks."""

@@ -95,6 +95,17 @@ class Subject:
         further = [word for flag, value in zip(rest[::2], rest[1::2], strict=True) if flag not in self.flags for word in (flag, value)]
         return " ".join(map(quoted, ("weitiao", verb, self.name, text, *further, *self.flags)))
 
+    def asked_again(self, file: str) -> tuple[str, ...]:
+        """What stands behind it in a command that predicts a file that it was measured on; or that asks a text, where what can be measured
+        need not ask anything (a text without a mask).
+        """
+        from weitiao.tasks.base import Task  # with numpy, which measuring needed too
+
+        if type(self.task).asked is not Task.asked:
+            asked = asking.words(self.task, {}) if self.use_as else question(self.name, trust_task=self.trust_task)
+            return (*asked, *self.flags)
+        return (*self.flags, "--file", file, *self.reading_flags, "--out", "predictions.csv")
+
     @property
     def asks_more(self) -> bool:
         """Whether a record needs more than its first input."""

@@ -19,7 +19,7 @@ from weitiao.tasks.base import Headline
 class Masked:
     """Hidden words are found again (BERT)."""
 
-    name, task = "mlm", "fill-mask"
+    name, task, example = "mlm", "fill-mask", "bert:mini"
     classes: tuple[str, ...] = ("AutoModelForMaskedLM",)
     through, words = False, True
     headline: Headline | None = Headline("loss", "min")
@@ -52,7 +52,7 @@ class Masked:
 class Replaced(Masked):
     """Words that a generator replaced are found (ELECTRA)."""
 
-    name, task = "rtd", "feature-extraction"
+    name, task, example = "rtd", "feature-extraction", "electra:mini"
     classes = ("AutoModelForPreTraining",)
     headline = None  # the better the generator, the harder the question: the last weights are the best
 
@@ -74,7 +74,7 @@ class Causal(Masked):
     another, as is usual: a decoder learns to start anew behind the mark, and no token is wasted.
     """
 
-    name, task = "clm", "text-generation"
+    name, task, example = "clm", "text-generation", "llama:mini"
     classes = ("AutoModelForCausalLM",)
     through, words = True, False
 
@@ -90,7 +90,7 @@ class Causal(Masked):
 class Denoised(Masked):
     """Spans that were taken out are written (T5)."""
 
-    name, task = "denoising", "summarization"
+    name, task, example = "denoising", "summarization", "t5:mini"
     classes = ("AutoModelForSeq2SeqLM",)
     words = False
 
@@ -126,3 +126,14 @@ def kind_for(name: str, base: Path, *, trust_remote_code: bool = False) -> Maske
     if config.is_encoder_decoder:
         return KINDS["denoising"]
     return KINDS["mlm" if type(config) in AutoModelForMaskedLM._model_mapping else "clm"]
+
+
+def check_fits(kind: Masked, base: Path, *, trust_remote_code: bool = False) -> None:
+    """Insist that transformers has the head that an objective needs for a model, before the corpus is read for it. Raises ModelError."""
+    from weitiao.engine.models import class_for
+
+    own = kind_for("auto", base, trust_remote_code=trust_remote_code)
+    advice = _("Begin with another model: --config {example}, or --from one of that kind.").format(example=kind.example)
+    if own is not kind:
+        advice = _("This model was made for --objective {own}. {others}").format(own=own.name, others=advice)
+    class_for(base, kind.classes, trust_remote_code=trust_remote_code, advice=advice)

@@ -79,7 +79,12 @@ class Prepared:
         seconds, memory = trainer.measure() if measure else (None, None)
         parameters, trainable = trainer.parameters
         return {
-            "model": {"id": self.base.id, "source": self.base.source, "why": self.base.why},
+            # A folder as it was typed: the last part of its path is "model" of every run's.
+            "model": {
+                "id": self.recipe.model.model if self.base.source == "folder" else self.base.id,
+                "source": self.base.source,
+                "why": self.base.why,
+            },
             "device": self.machine.device,
             "precision": self.machine.precision,
             "threads": self.machine.threads,

@@ -75,7 +75,7 @@ def documents(
 
     def read() -> Iterator[Document]:
         for path, source in files:
-            yield from _documents(path, source, text_column, document, encoding, BadRows(source, max_bad_rows, ledger), ledger)
+            yield from _documents(path, source, text_column, document, encoding, BadRows(source, max_bad_rows, ledger, alone=False), ledger)
 
     return _some_of(cleaned(read(), ledger) if clean else _visible(read(), ledger), [source for _path, source in files], ledger)
 

@@ -77,6 +77,9 @@ def test_what_comes_next_works(command: Command, runs: dict[str, weitiao.Run], t
     outcome = command("evaluate", str(run.path), str(file))
     assert outcome.code == 0
     assert "[MASK]" in outcome.err and "--file" not in outcome.err
+    csv = write_csv(tmp_path / "texts.csv", [("the day", "1")], ("text", "other"))
+    outcome = command("predict", str(runs["rtd"].path), "--file", str(csv), "--out", str(tmp_path / "out.csv"))
+    assert "weitiao report" in outcome.err and "evaluate" not in outcome.err  # which would refuse
     monkeypatch.setattr("weitiao.api.resume", lambda path, **_how: weitiao.Run(RunFolder(path)))
     for verb in ("train", "pretrain"):
         outcome = command(verb, "--resume", str(run.path))

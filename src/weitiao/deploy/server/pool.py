@@ -128,7 +128,9 @@ class Pool:
         warn: Callable[[str], None],
         languages: Mapping[str, str] | None = None,
     ) -> None:
-        """``writes`` says of each model whether it writes its answers; ``warn`` hears of workers that died."""
+        """``writes`` says of each model whether it writes its answers, ``languages`` in which its texts are; ``warn`` hears of workers that
+        died.
+        """
         self._load, self._settings, self._threads, self._writes, self._warn = load, settings, threads, writes, warn
         self._languages = languages or {}
         self.queue = Batcher(settings.queue)

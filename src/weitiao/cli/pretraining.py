@@ -29,8 +29,7 @@ def _settings() -> tuple[str, ...]:
     MAIN,
     N_("Train a model on running text: a blank one, or one that is to know your field."),
     "weitiao pretrain corpus.txt --config electra:mini --epochs 10",
-    "weitiao pretrain notes/ --from offline --out runs/adapted",
-    "weitiao pretrain notes/ --from offline --add-tokens 500 --max-minutes 30",
+    "weitiao pretrain notes/ --from offline --add-tokens 500 --max-minutes 30 --out runs/adapted",
     "weitiao pretrain --resume runs/adapted",
 )
 @verb(_settings)

@@ -109,6 +109,7 @@ def test_no_better_than_before_is_said(corpus: Path, runs: dict[str, weitiao.Run
 
     heard, model = Heard(), str(runs["mlm"].folder.model)
     settings = {**SETTINGS, "model": model, "max_steps": 3, "lr": 0.5, "out": str(tmp_path / "run")}
+    del settings["vocab_size"]  # it brings its own tokenizer
     assert plan_pretraining(corpus, **settings)["model"]["id"] == model
     run = weitiao.pretrain(corpus, observer=heard, **settings)
     assert run.record["held_out"]["loss"] > run.record["pretraining"]["before"]["loss"]

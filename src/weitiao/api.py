@@ -21,6 +21,7 @@ from weitiao.errors import RunError, UsageError, WeitiaoError
 from weitiao.messages import _
 from weitiao.model import Model
 from weitiao.observer import SILENT, Observer
+from weitiao.pretraining_settings import MEASURED
 from weitiao.running import carry_out, finish, prepared
 from weitiao.runs import RunFolder
 from weitiao.scope import check_loading, check_precision, options_of
@@ -245,7 +246,8 @@ class Run(Model):
         self.path, self._shared = folder.path, shared
         record = folder.record()
         task = tasks.of_run(record, folder.task, trust_task=trust_task)
-        plan = ColumnPlan.from_dict(record["data"]["plan"], task.inputs, task.outputs)
+        # A corpus has no columns; those of a table are found as for a pretrained model.
+        plan = None if "pretraining" in record else ColumnPlan.from_dict(record["data"]["plan"], task.inputs, task.outputs)
         super().__init__(str(folder.path), task, record["spec"], self._load_run, plan)
         self.folder: RunFolder = folder
         trained_with = record.get("settings") or {}
@@ -260,6 +262,17 @@ class Run(Model):
     def metrics(self) -> dict[str, float]:
         """The figures of the held-out split ({} where there was none)."""
         return dict((self.record.get("evaluation") or {}).get("metrics", {}))
+
+    def evaluate(self, data: str, *, observer: Observer = SILENT, **settings: Any) -> dict[str, Any]:
+        """See ``Model.evaluate``. Raises UsageError also for a pretraining by an objective that no file can be measured by."""
+        objective = (self.record.get("pretraining") or {}).get("objective", "")
+        if objective and objective not in MEASURED:
+            message = _(
+                "{run} was pretrained by {objective}, which is measured in training alone, on documents that are held out: see weitiao "
+                "report {run}. To see what it is worth, fine-tune its model and evaluate that: weitiao train DATA --model {model}"
+            )
+            raise UsageError(message.format(run=self.path, objective=objective, model=self.folder.model))
+        return super().evaluate(data, observer=observer, **settings)
 
     def write_report(self) -> Path:
         """Write report.html and the model card again, in the language in force."""

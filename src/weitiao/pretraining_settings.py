@@ -1,11 +1,18 @@
-"""What only pretraining asks for: the corpus, the objective, the blank model, how long. It knows nothing of texts or models."""
+"""What only pretraining asks for: the corpus, the objective, the blank model, how long; and which settings of all trainings it goes by. It
+knows nothing of texts or models.
+"""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
-from weitiao.config import MASK_SHARE, TaskSettings, setting
+from weitiao.config import MASK_SHARE, OutputSettings, TaskSettings, TrainingSettings, setting
 from weitiao.messages import N_
 
 OBJECTIVES = ("mlm", "rtd", "clm", "denoising")
+MEASURED = ("mlm", "clm")  # those that a figure on any text judges; a generator or drawn spans belong to the others' training
+BORROWED = ("revision", "offline", "trust_remote_code", "encoding", "max_bad_rows")  # of other groups than training and output
+UNUSED = ("method", "class_weights", "label_smoothing", "patience")  # of the training's
 
 
 @dataclass(frozen=True)
@@ -39,3 +46,15 @@ class PretrainingSettings(TaskSettings):
         0.0, N_("Stop after so many minutes of training steps; the learning rate falls with the time (0 = never)."), low=0.0, high=1e6
     )
     eval_every: int = setting(0, N_("Steps between evaluations, each with a checkpoint (0 = after every epoch)."), low=0)
+
+
+def in_force(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a pretraining run's settings that it went by, so none of a labelled file, a task or an adapter.
+
+    >>> in_force({"task": "text-classification", "model": "auto", "config": "bert:mini", "test": "0.1", "lora_rank": 8, "epochs": 3})
+    {'config': 'bert:mini', 'epochs': 3}
+    """
+    groups = (PretrainingSettings, TrainingSettings, OutputSettings)
+    known = {"model", *BORROWED, *(one.name for group in groups for one in fields(group))} - set(UNUSED)
+    others = ("model", "revision", "add_tokens") if settings.get("config") else ("config", "tokenizer", "vocab_size")
+    return {name: value for name, value in settings.items() if name in known and name not in others}

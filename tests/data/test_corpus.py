@@ -286,3 +286,11 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, ending: str) -> None
 
     few, many = peak(4000), peak(40_000)  # 2 MB and 20 MB of text
     assert many < few + 500_000
+
+
+def test_a_file_without_a_readable_row_may_be_left_out_of_a_corpus(tmp_path: Path) -> None:
+    """What is told is what helps: there are other files."""
+    (tmp_path / "broken.jsonl").write_text('{"text": "cut o\n', encoding="utf-8")
+    (tmp_path / "good.txt").write_text("A good day.\n", encoding="utf-8")
+    with pytest.raises(DataError, match=r"broken.jsonl, row 1.*--max-bad-rows 1\.$"):
+        list(documents([tmp_path], ledger=ShortLedger()))

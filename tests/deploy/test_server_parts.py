@@ -12,6 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from tests.deploy.servers import Writer
 from weitiao import tasks
 from weitiao.asking import needed
+from weitiao.cli.screen import Screen
+from weitiao.cli.serving import _started
 from weitiao.deploy.server import openai
 from weitiao.deploy.server.answering import Answerer, before_stops
 from weitiao.deploy.server.batcher import AGEING, MOST, PASSED, Batcher, Job
@@ -234,3 +236,12 @@ def test_workers_share_the_cores_as_far_as_memory_goes() -> None:
     assert workers_for([run], 8, 2 * 2**30, **cpu) == 1 and workers_for([export], 8, 2 * 2**30, **cpu) == 2
     assert workers_for([run], 8, 64 * 2**30, gpu=True) == 1 and workers_for([export], 8, 64 * 2**30, gpu=True) == 4
     assert workers_for([export, None], 8, 64 * 2**30, **cpu) == 1  # of a pretrained model nobody knows the size yet
+
+
+def test_the_example_and_the_hint_speak_the_language_of_the_texts(capsys: pytest.CaptureFixture[str]) -> None:
+    task = tasks.get("text-classification")
+    texts = {language: example_record(task, {}, language)["text"] for language in ("en", "zh")}
+    assert texts["en"] == task.example["text"] and "包裹" in texts["zh"]
+    served = Served("a", task, {}, record={"data": {"language": "zh"}})
+    _started(Screen(json=False, quiet=False, arguments=[]), {"a": served}, False, "http://localhost:1")
+    assert texts["zh"][:4] in capsys.readouterr().err

@@ -67,5 +67,5 @@ def test_the_report_has_the_figures_beside_those_before(runs: dict[str, weitiao.
         assert f"{before[name]:.3f}" in table and f"{after[name]:.3f}" in table
     assert "accuracy on masked tokens" in table and "lower is better" in table
     assert f"<dt>tokens seen</dt><dd>{record['training']['tokens']:,}</dd>" in page
-    assert "has not been tested" not in page and "Fine-tune it: weitiao train DATA --model" in page
+    assert "has not been tested" not in page and "when it is fine-tuned: weitiao train DATA --model" in page
     assert "Hidden at a time: whole words" in runs["all"].folder.card.read_text(encoding="utf-8")

@@ -83,7 +83,8 @@ def predict_file(screen: Screen, subject: Subject, file: str, out: str | None) -
         speed = _("{count:,.0f} rows/s").format(count=done["rows_per_s"]) if done.get("rows_per_s") else ""
         lines = {_("predictions"): str(done["out"]), _("rows"): f"{done['rows']:,}", _("speed"): speed}
         screen.result(done, pairs({name: value for name, value in lines.items() if value}), bare=str(done["out"]))
-        return screen.next(("weitiao", "evaluate", subject.name, "DATA", *subject.flags))
+        measured = ("evaluate", subject.name, "DATA", *subject.flags)
+        return screen.next(("weitiao", *(measured if subject.measurable else ("report", subject.name))))
     waiting, ledger = Spool() if screen.json else None, Ledger()
     # Bars on the terminal that the answers are printed to would run through them.
     silent = screen.out.is_terminal

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from weitiao import asking
 from weitiao.cli.screen import Screen, to_json
-from weitiao.cli.subject import Subject, subject_of
+from weitiao.cli.subject import subject_of
 from weitiao.config import ServerSettings
 from weitiao.errors import UsageError
 from weitiao.messages import _, language, set_language
 
 if TYPE_CHECKING:
+    from weitiao.deploy.server.served import Served
     from weitiao.engine.prediction import Predictor
     from weitiao.model import Model
 
@@ -51,7 +52,7 @@ def serve(
     served = {name: Served(name, model.task, model.spec, _about(model), getattr(model, "record", None)) for name, model in models.items()}
     _log_to_stderr(screen)
     load = partial(load_models, places, loading, language())
-    run_server(served, load, settings, keys, started=partial(_started, screen, subjects, bool(keys)), warn=screen.warn)
+    run_server(served, load, settings, keys, started=partial(_started, screen, served, bool(keys)), warn=screen.warn)
 
 
 def named(runs: Sequence[str]) -> dict[str, str]:
@@ -107,15 +108,19 @@ def _about(model: "Model") -> dict[str, Any]:
     return {name: value for name, value in about.items() if value}
 
 
-def _started(screen: Screen, subjects: Mapping[str, Subject], locked: bool, url: str) -> None:
+def _started(screen: Screen, served: Mapping[str, "Served"], locked: bool, url: str) -> None:
     """Say where it is: on standard output, since whoever started it waits for that."""
     screen.result(
-        {"url": url, "models": list(subjects)}, _("Serving at {url}: {models}").format(models=_(", ").join(subjects), url=url), bare=url
+        {"url": url, "models": list(served)}, _("Serving at {url}: {models}").format(models=_(", ").join(served), url=url), bare=url
     )
     sys.stdout.flush()
     screen.note(_("What it can do: {url}/docs. Ctrl-C stops it.").format(url=url))
-    subject = next(iter(subjects.values()))
-    body = to_json({field.name: subject.task.example.get(field.name) for field in asking.needed(subject.task, {})})
+    from weitiao.deploy.demo.examples import language_of
+    from weitiao.deploy.server.schemas import example_record
+
+    first = next(iter(served.values()))
+    example = example_record(first.task, first.spec, language_of(first.record or {}))
+    body = to_json({field.name: example[field.name] for field in asking.needed(first.task, first.spec)})
     if len(body) < 400:
         key = ("-H", "Authorization: Bearer KEY") if locked else ()
         screen.next(("curl", f"{url}/predict", "-H", "Content-Type: application/json", *key, "-d", body))

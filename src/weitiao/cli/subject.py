@@ -13,6 +13,7 @@ from weitiao.cli.screen import quoted
 from weitiao.config import DataSettings, setting_fields
 from weitiao.errors import RunError, UsageError
 from weitiao.messages import _
+from weitiao.pretraining_settings import MEASURED
 from weitiao.runs import RunFolder
 from weitiao.scope import as_flag, check_loading, check_precision
 
@@ -37,6 +38,7 @@ class Subject:
         reading: settings that say how a file is read, as values of their types.
         given: all settings, as they were typed.
         evaluation: what a run was measured by; {} of a pretrained model, and where nobody measured.
+        measurable: whether ``evaluate`` takes it: not a pretraining by an objective that no file is measured by.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Subject:
     trust_task: bool = False
     given: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] = field(default_factory=dict)
+    measurable: bool = True
 
     @property
     def flags(self) -> tuple[str, ...]:
@@ -95,6 +98,17 @@ class Subject:
         further = [word for flag, value in zip(rest[::2], rest[1::2], strict=True) if flag not in self.flags for word in (flag, value)]
         return " ".join(map(quoted, ("weitiao", verb, self.name, text, *further, *self.flags)))
 
+    def asked_again(self, file: str) -> tuple[str, ...]:
+        """What stands behind it in a command that predicts a file that it was measured on; or that asks a text, where what can be measured
+        need not ask anything (a text without a mask).
+        """
+        from weitiao.tasks.base import Task  # with numpy, which measuring needed too
+
+        if type(self.task).asked is not Task.asked:
+            asked = asking.words(self.task, {}) if self.use_as else question(self.name, trust_task=self.trust_task)
+            return (*asked, *self.flags)
+        return (*self.flags, "--file", file, *self.reading_flags, "--out", "predictions.csv")
+
     @property
     def asks_more(self) -> bool:
         """Whether a record needs more than its first input."""
@@ -129,7 +143,8 @@ def subject_of(
     given = dict(settings)
     if precision is not None:
         loading["precision"] = given["precision"] = precision
-    return Subject(name, task, use_as or "", loading, columns, reading, trust_task, given, record.get("evaluation") or {})
+    measurable = (record.get("pretraining") or {}).get("objective") in (None, *MEASURED)
+    return Subject(name, task, use_as or "", loading, columns, reading, trust_task, given, record.get("evaluation") or {}, measurable)
 
 
 def question(run: str, *, trust_task: bool = False) -> list[str]:

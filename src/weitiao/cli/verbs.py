@@ -50,8 +50,9 @@ from weitiao.cli.parameters import (
     UseAs,
     Workers,
 )
+from weitiao.cli.resuming import finished, resumed
 from weitiao.cli.screen import Screen
-from weitiao.cli.subject import as_flag, question, subject_of, typed
+from weitiao.cli.subject import question, subject_of, typed
 from weitiao.config import Recipe, ServerSettings, read_config
 from weitiao.errors import UsageError
 from weitiao.messages import N_, _
@@ -98,12 +99,8 @@ def train(
     **settings: Any,
 ) -> None:
     if resume is not None:
-        _alone_with_resume(data, config, save_config, dry_run, settings)
-        from weitiao.cli.progress import working
-
-        with working(screen, unsaved=_("Interrupted before training went on; the run is as it was.")) as (api, observer):
-            run = api.resume(resume, observer=observer, **({"trust_task": True} if trust_task else {}))
-        return _trained(screen, run)
+        beside = {"DATA": data, "--config": config, "--save-config": save_config, "--dry-run": dry_run or None}
+        return resumed(screen, resume, beside, settings, trust_task=trust_task)
     source, given = _given(screen, data, config, settings, trust_task=trust_task)
     from weitiao.cli import tables
     from weitiao.cli.progress import working
@@ -119,7 +116,7 @@ def train(
         return screen.next(("weitiao", *(word for word in screen.arguments if word != "--dry-run")))
     with working(screen, unsaved=_("Interrupted before training began; nothing was saved.")) as (api, observer):
         run = api.train(source, observer=observer, command=["weitiao", *screen.arguments], **given)
-    return _trained(screen, run)
+    return finished(screen, run)
 
 
 @command(
@@ -163,8 +160,7 @@ def evaluate(
     screen.result(evaluation, *figures.evaluated(evaluation), bare="" if deciding is None else str(deciding))
     check_demands(evaluation, least, most)
     report = () if use_as else (("weitiao", "report", run),)
-    again = (*subject.flags, "--file", data, *subject.reading_flags, "--out", "predictions.csv")
-    screen.next(*report, ("weitiao", "predict", run, *again))
+    screen.next(*report, ("weitiao", "predict", run, *subject.asked_again(data)))
 
 
 @command(
@@ -334,15 +330,6 @@ def _given(
     return source, values
 
 
-def _alone_with_resume(data: str | None, config: str | None, save_config: str | None, dry_run: bool, settings: Mapping[str, Any]) -> None:
-    """Raises UsageError for what cannot stand beside --resume: a run goes on as it began, or it would not be the same run."""
-    beside = {"DATA": data, "--config": config, "--save-config": save_config, "--dry-run": dry_run or None}
-    named = [name for name, value in beside.items() if value is not None] + [as_flag(name) for name in settings]
-    if named:
-        message = _("--resume goes on with the settings that the run began with. Leave out {names}, or start a new run.")
-        raise UsageError(message.format(names=_(", ").join(named)))
-
-
 def _save_config(screen: Screen, path: str, recipe: Recipe) -> None:
     import yaml
 
@@ -350,14 +337,3 @@ def _save_config(screen: Screen, path: str, recipe: Recipe) -> None:
 
     write_text(Path(path), yaml.safe_dump(recipe.flat(), sort_keys=False, allow_unicode=True))
     screen.note(_("The settings are in {path}.").format(path=path))
-
-
-def _trained(screen: Screen, run: Any) -> None:
-    """The result of a training run."""
-    from weitiao.cli import figures, tables
-
-    path, record = str(run.path), run.record
-    where = {_("run"): path} | ({_("report"): str(run.folder.report)} if run.folder.report.is_file() else {})
-    shown = [*(figures.evaluated(record["evaluation"]) if record.get("evaluation") else []), "", tables.pairs(where)]
-    screen.result({"run": path, **record}, *shown, bare=path)
-    screen.next(("weitiao", "predict", path, *question(path)), ("weitiao", "report", path))

@@ -23,20 +23,21 @@ class BadRows:
         source: the file.
         limit: how many may be left out (``--max-bad-rows``).
         ledger: where those are listed.
+        alone: whether the file is all there is; where it is one of a corpus, leaving out all of its rows leaves the others.
 
     Attributes:
         fine: how many rows could be read so far, over the pieces of the file: where there are none, leaving rows out helps nobody.
     """
 
-    def __init__(self, source: str, limit: int, ledger: Ledger) -> None:
-        self.source, self.limit, self.ledger = source, limit, ledger
+    def __init__(self, source: str, limit: int, ledger: Ledger, *, alone: bool = True) -> None:
+        self.source, self.limit, self.ledger, self.alone = source, limit, ledger, alone
         self._found: list[tuple[str, int, str]] = []  # file, row, problem; shared by all stages
         self._begin = 0  # where this stage's begin
         self.fine = 0
 
     def stage(self, source: str = "") -> "BadRows":
         """The same count for the next stage, whose ``rows`` are only its own: rows may have been numbered anew, under another name."""
-        after = BadRows(source or self.source, self.limit, self.ledger)
+        after = BadRows(source or self.source, self.limit, self.ledger, alone=self.alone)
         after._found, after._begin, after.fine = self._found, len(self._found), self.fine
         return after
 
@@ -74,7 +75,7 @@ class BadRows:
         if not self.exceeded:
             return
         source, row, problem = self._found[0]
-        count, unfit = len(self._found), not (self.fine if fine is None else fine)
+        count, unfit = len(self._found), self.alone and not (self.fine if fine is None else fine)
         if unfit:
             cure = _(
                 "No row could be read ({count} were tried), so leaving rows out is no help: repair them, or check the task and its columns."

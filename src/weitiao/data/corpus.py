@@ -76,7 +76,7 @@ def documents(
 
     def read() -> Iterator[Document]:
         for path, source in files:
-            bad = BadRows(source, max_bad_rows, ledger)
+            bad = BadRows(source, max_bad_rows, ledger, alone=False)
             none = True
             for one in _documents(path, source, text_column, document, encoding, bad, ledger):
                 none = False

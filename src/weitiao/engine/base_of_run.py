@@ -1,11 +1,14 @@
-"""By which name the base model of a run is found again, from what the run recorded of it. It asks no hub."""
+"""By which name the base model of a run is found again, from what the run recorded of it; and what such a run hands on of it, where its own
+model becomes a base. It asks no hub.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from weitiao.errors import ModelError
+from weitiao.errors import ModelError, RunError
 from weitiao.messages import _
+from weitiao.runs import RunFolder
 
 
 def named_again(base: Mapping[str, Any], named: str) -> dict[str, str]:
@@ -39,3 +42,21 @@ def name_of(base: Mapping[str, Any], named: str) -> str:
         message = _("The folder {folder}, from which this run was made, is not there any more. Put it back.")
         raise ModelError(message.format(folder=places[0]))
     return str(there)
+
+
+def handed_on(folder: Path) -> dict[str, str]:
+    """What the model in a run's folder hands on of what the run was made from: {"name": the run's, "made_from": its base's id, or what that
+    one was made from, "" where nobody else knows it, "license"}; {} for a folder that is no run's model.
+    """
+    place = folder.resolve()
+    for path in (place.parent, place):  # beside its record stands the model of a run that was published
+        try:
+            run = RunFolder.open(path) if RunFolder(path).record_file.is_file() else None
+            record = run.record() if run else {}
+        except RunError:
+            continue
+        if run and run.model.resolve() == place:
+            base = record.get("base_model") or {}
+            own = "" if base.get("source") in ("folder", "blank") else base.get("id")
+            return {"name": path.name, "made_from": str(base.get("made_from") or own or ""), "license": str(base.get("license") or "")}
+    return {}

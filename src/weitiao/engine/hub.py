@@ -14,7 +14,7 @@ from weitiao.config import nearest
 from weitiao.data.hub_cache import is_hub_name, model_folder
 from weitiao.engine import catalog, endpoint, modelscope_hub, offline_base
 from weitiao.engine.architectures import refuse_blank
-from weitiao.engine.base_of_run import named_again
+from weitiao.engine.base_of_run import handed_on, named_again
 from weitiao.engine.bundles import check_ending, pack, unpack
 from weitiao.engine.heads import kind_of
 from weitiao.engine.manifest import recorded
@@ -54,6 +54,7 @@ class BaseModel:
         sha256: of its weight file; see ``model_folder.weights_sha256`` for a model in parts.
         license: as its card declares it, "" where it does not.
         why: a translated phrase.
+        made_from: what a folder's model was made from, where it is the model of a run that knew it: an ``id``.
     """
 
     id: str
@@ -63,10 +64,12 @@ class BaseModel:
     sha256: str
     license: str
     why: str
+    made_from: str = ""
 
     def record(self) -> dict[str, str]:
         """What run.json says of it, so that it can be found again."""
         values = {name: str(getattr(self, name)) for name in ("id", "source", "revision", "sha256", "license")}
+        values |= {"made_from": self.made_from} if self.made_from else {}
         return values | ({"folder": str(self.path.resolve())} if self.source == "folder" else {})
 
 
@@ -202,7 +205,11 @@ def _named(name: str, revision: str, offline: bool, trusted: str, observer: Obse
         own = folder.resolve().name
         verify_folder(folder, where=_('The folder "{path}"').format(path=name))
         check_own_code(folder, name, trusted)
-        return _base(own, "folder", folder, "", _("the folder you named"))
+        found = _base(own, "folder", folder, "", _("the folder you named"))
+        known = handed_on(folder)
+        if not known:
+            return found
+        return replace(found, id=known["name"], license=found.license or known["license"], made_from=known["made_from"])
     _refuse_paths(name)
     attempts = [Attempt(_("a folder of that name"), "missing", _("not there"))]
     for place, commit in _cached(name, revision):

@@ -7,7 +7,7 @@ from pathlib import Path
 from weitiao.data.hub_cache import model_folder
 from weitiao.engine.model_folder import SINGLE, file_sha256, verify_folder
 from weitiao.errors import ModelError
-from weitiao.messages import _
+from weitiao.messages import N_, _
 
 OFFLINE = "offline"  # whichever of them knows the language
 
@@ -25,6 +25,7 @@ class Packaged:
         license: SPDX id, or "other", which its card spells out.
         sha256: of its weights.
         unpacked: the name under which a bundle of it is unpacked.
+        terms: what may be done with it, in a sentence, where its licence has no name.
         lr: peak learning rate that suits it where every weight is trained; 0 for the one that suits most models.
     """
 
@@ -36,12 +37,18 @@ class Packaged:
     license: str
     sha256: str
     unpacked: str
+    terms: str = ""
     lr: float = 0.0
 
     @property
     def title(self) -> str:
         """Its name without what says that it is packaged."""
         return self.id.partition(":")[2]
+
+    @property
+    def card(self) -> str:
+        """Where its card stands in the package."""
+        return f"{self.package}/model/README.md"
 
     def folder(self) -> Path:
         """Its folder, the checksum verified. A bundle of it that was unpacked here counts as well.
@@ -94,6 +101,7 @@ ZH_MINI = Packaged(
     "other",
     "0751c1bc61f7b3ba911ca6572e8ab9fcaef5b00bd6e5978e65d6196edd4b9f00",
     "offline-zh-mini",
+    terms=N_("Its weights may be used like weitiao (Apache-2.0) as far as its texts allow it; some of them were published for research."),
     lr=2e-4,  # small, and pretrained for minutes; measured in benchmarks/RESULTS.md
 )
 BASES = (MINILM, ZH_MINI)

@@ -87,8 +87,10 @@ class Prepared:
         self._warn_of_rate()
         seconds, memory = trainer.measure() if measure else (None, None)
         parameters, trainable = trainer.parameters
+        # A folder is called as it was typed: the last part of its path is "model" of every run's.
+        called = self.recipe.model.model if self.base.source == "folder" else self.base.id
         return {
-            "model": {"id": self.base.id, "source": self.base.source, "why": self.base.why},
+            "model": {"id": called, "source": self.base.source, "why": self.base.why},
             "device": self.machine.device,
             "precision": self.machine.precision,
             "threads": self.machine.threads,

@@ -8,6 +8,7 @@ from typing import Any
 
 from weitiao.messages import _
 from weitiao.metrics import smaller_is_better, title
+from weitiao.pretraining_settings import MEASURED
 from weitiao.report import formats, learning, results
 
 TRUNCATED = 0.05  # share of rows
@@ -46,12 +47,21 @@ def _learning(record: Mapping[str, Any], log: Sequence[Mapping[str, Any]]) -> li
     better = min if smaller_is_better(metric, record.get("evaluation") or {}) else max
     best = better(range(len(values)), key=values.__getitem__)
     if best == len(values) - 1:
-        text = _("The validation {metric} was still improving at the end: more --epochs may help.")
-        return [text.format(metric=title(metric))]
+        text = _("The validation {metric} was still improving at the end: more {flag} may help.")
+        return [text.format(metric=title(metric), flag=_ended_by(record))]
     losses = [line["loss"] for line in seen if line.get("loss") is not None]
     if len(losses) == len(values) and losses[-1] > 1.1 * min(losses):
         return [_("The validation loss rose again after its best: the model began to learn rows by heart. Fewer --epochs save time.")]
     return []
+
+
+def _ended_by(record: Mapping[str, Any]) -> str:
+    """The flag that says how long a training goes on, of the one that ended it."""
+    settings, training = record.get("settings") or {}, record.get("training") or {}
+    if settings.get("max_steps") and training.get("steps", 0) >= settings["max_steps"]:
+        return "--max-steps"
+    timed = settings.get("max_minutes") and training.get("epochs", 0) < settings.get("epochs", 0)
+    return "--max-minutes" if timed else "--epochs"
 
 
 def _results(evaluation: Mapping[str, Any], check: Mapping[str, Any]) -> list[str]:
@@ -103,8 +113,29 @@ def _no_results(record: Mapping[str, Any]) -> list[str]:
     if record.get("status") != "finished":
         return [_("This run did not finish. Continue it: weitiao train --resume RUN")]
     if "pretraining" in record:
-        return [_("The model is a base for a task of your own. Fine-tune it: weitiao train DATA --model RUN/model")]
+        return _pretrained(record)
     return [_("The model has not been tested on rows it never saw. Do so: weitiao evaluate RUN DATA")]
+
+
+def _pretrained(record: Mapping[str, Any]) -> list[str]:
+    """What a base is good for is seen in what is made of it."""
+    advice, about = [], record["pretraining"]
+    if not_better(record):
+        text = _("It knows held-out documents no better than before. Try more texts, more steps, or a lower --lr.")
+        advice.append(text)
+    if not record.get("held_out"):
+        text = _("It has not been measured on documents that it never saw. Hold some out: --held-out 0.01")
+        if about["objective"] in MEASURED:
+            text += " " + _("Or measure it on other texts: weitiao evaluate RUN TEXTS")
+        advice.append(text)
+    return [*advice, _("What it is worth shows when it is fine-tuned: weitiao train DATA --model RUN/model")]
+
+
+def not_better(record: Mapping[str, Any]) -> bool:
+    """Whether a pretraining that went on with a model left it no better on held-out documents than it was."""
+    before, after = (record.get("pretraining") or {}).get("before"), record.get("held_out")
+    chosen = (record.get("training") or {}).get("best")  # a loss that picks no checkpoint, as rtd's, says nothing of better or worse
+    return bool(before and after and chosen and after["loss"] >= before["loss"])
 
 
 def _quoted(labels: Sequence[str]) -> str:

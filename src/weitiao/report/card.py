@@ -71,7 +71,7 @@ def write_card(run: RunFolder, *, check: Mapping[str, Any] | None = None, publis
         metric_rows=results.metric_rows(evaluation) if evaluation.get("metrics") else [],
         labels=labels[:_MOST_LABELS],
         more_labels=max(0, len(labels) - _MOST_LABELS),
-        base_name=base_model(record) or (record.get("base_model") or {}).get("id", ""),
+        **_bases(record),
         base_id=base_model(record),
         pipeline=task["hub_tag"] if task["pipeline"] and not is_adapter(record) and not form.reader else "",
         plain=obtaining.architecture(run) if task["classes"] and not is_adapter(record) and not form.reader else "",
@@ -92,7 +92,7 @@ def _pretraining_card(run: RunFolder, record: Mapping[str, Any], published: str)
         "pretraining_card.md.j2",
         record=record,
         learned=_LEARNED[pretraining["objective"]],
-        base_name=base_model(record) or base.get("id", ""),
+        **_bases(record),
         blank=base.get("source") == "blank",
         sources=_sources(pretraining["corpus"]["sources"]),
         figures={name: value for name, value in (record.get("held_out") or {}).items() if value is not None},
@@ -168,7 +168,8 @@ def metadata(record: Mapping[str, Any], check: Mapping[str, Any], *, hub_tag: st
         language=language if re.fullmatch(r"[a-z]{2,3}", str(language)) else None,
         library_name=form_of(record).reader or ("peft" if is_adapter(record) else "transformers"),
         pipeline_tag=hub_tag or None,
-        base_model=base_model(record) or None,
+        # An adapter belongs on its very base, which is not what that one was made from.
+        base_model=(base_model if is_adapter(record) else origin)(record) or None,
         tags=["weitiao", *([task] if task else [])],
         metrics=sorted({figure.metric_type for figure in figures}) or None,
         model_name=str(record.get("name") or "model") if figures else None,
@@ -189,8 +190,36 @@ def _warnings(record: Mapping[str, Any], check: Mapping[str, Any]) -> list[str]:
 
 def base_model(record: Mapping[str, Any]) -> str:
     """The base model's id on the hub, or "" where it came from a folder of somebody's machine."""
-    base = record.get("base_model") or {}
-    name = str(base.get("id") or "")
-    named = re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name) and base.get("source") != "folder"
+    return "" if (record.get("base_model") or {}).get("source") == "folder" else origin(record)
+
+
+def origin(record: Mapping[str, Any]) -> str:
+    """The id on the hub of what the run goes back to: its base model, or where that is another run's, what that one was made from."""
+    name = _origin(record)
     packaged = offline_base.named(name)
-    return name if named else packaged.hub_id if packaged else ""
+    return name if re.fullmatch(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", name) else packaged.hub_id if packaged else ""
+
+
+def packaged_origin(record: Mapping[str, Any]) -> offline_base.Packaged | None:
+    """The same where it is a packaged base that no hub has."""
+    packaged = offline_base.named(_origin(record))
+    return packaged if packaged and not packaged.hub_id else None
+
+
+def origin_told(record: Mapping[str, Any]) -> str:
+    """The same as people can find it: on a hub, or as a package."""
+    packaged = packaged_origin(record)
+    return f"{packaged.title} ({packaged.requirement})" if packaged else origin(record)
+
+
+def _origin(record: Mapping[str, Any]) -> str:
+    base = record.get("base_model") or {}
+    return str(base.get("made_from" if base.get("source") == "folder" else "id") or "")
+
+
+def _bases(record: Mapping[str, Any]) -> dict[str, str]:
+    """What both cards say of it: {"base_name", "origin": what a base from a folder was made from}."""
+    base = record.get("base_model") or {}
+    there = base.get("source") == "folder"
+    told = origin_told(record)
+    return {"base_name": str(base.get("id") or "") if there else told or str(base.get("id") or ""), "origin": told if there else ""}

@@ -13,6 +13,7 @@ from weitiao.config import ADAPTED
 from weitiao.fields import Field
 from weitiao.messages import _
 from weitiao.metrics import standing
+from weitiao.pretraining_settings import MEASURED, in_force
 from weitiao.report import advice, charts, held_out, learning, results
 from weitiao.report.rendering import render
 from weitiao.runs import RunFolder, write_text
@@ -46,6 +47,8 @@ def _context(run: RunFolder) -> dict[str, Any]:
     return {
         "record": record,
         "adapter": is_adapter(record),
+        "settings": (in_force if "pretraining" in record else dict)(record.get("settings") or {}),
+        "measured": (record.get("pretraining") or {}).get("objective") in (None, *MEASURED),
         "run_path": run.path.as_posix() if not run.path.is_absolute() else run.path.name,
         "task": describe(record, run.task),
         "evaluation": evaluation,
@@ -145,7 +148,10 @@ def standing_of(record: Mapping[str, Any], evaluation: Mapping[str, Any]) -> dic
     if record.get("held_out") and record.get("status") == "finished":
         text = _("Pretrained: a loss of {loss} on held-out documents").format(loss=f"{record['held_out']['loss']:.3f}")
         before = (record.get("pretraining") or {}).get("before")
-        return {"mood": "none", "text": text + (_(", {loss} before").format(loss=f"{before['loss']:.3f}") if before else "")}
+        text += _(", {loss} before").format(loss=f"{before['loss']:.3f}") if before else ""
+        if advice.not_better(record):
+            return {"mood": "fair", "text": _("{what}: no better").format(what=text)}
+        return {"mood": "none", "text": text}
     if not evaluation.get("metrics"):
         unfinished = record.get("status") != "finished"
         return {"mood": "none", "text": _("This run did not finish") if unfinished else _("Not tested yet")}

@@ -8,7 +8,7 @@ from typing import Any
 from weitiao import asking
 from weitiao.messages import _
 from weitiao.metrics import title
-from weitiao.report.card import base_model
+from weitiao.report.card import origin_told
 from weitiao.report.formats import bounds, count, figure, file_name
 from weitiao.report.page import standing_of
 from weitiao.report.rendering import render
@@ -67,7 +67,7 @@ def facts(task: Task, record: Mapping[str, Any]) -> list[dict[str, str]]:
     evaluation = record.get("evaluation") or {}
     metrics, intervals = evaluation.get("metrics") or {}, evaluation.get("intervals") or {}
     facts = [{"title": _("Task"), "value": task.name}]
-    base = base_model(record) or str((record.get("base_model") or {}).get("id") or "")
+    base = origin_told(record) or str((record.get("base_model") or {}).get("id") or "")
     if base:
         facts.append({"title": _("Made from"), "value": file_name(base) if base.startswith("/") else base})
     if record.get("export"):

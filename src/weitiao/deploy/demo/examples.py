@@ -3,6 +3,7 @@ example.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,17 +83,22 @@ def _varied(fit: Sequence[Example], outputs: Sequence[Field]) -> list[Example]:
 
 def _own(task: Task, spec: Spec, language: str) -> dict[str, Any]:
     """The task's example, or where it asks nothing as it stands (there is no mask in it) a text that does."""
-    with speaking("zh" if language.partition("-")[0] == "zh" else "en"):
-        record = {field.name: _spoken(task.example.get(field.name)) for field in task.inputs}
+    with spoken_for(language):
+        record = {field.name: spoken(task.example.get(field.name)) for field in task.inputs}
         if not _asks(task, record):
             record[task.inputs[0].name] = asking.words(task, spec)[0]
     return record
 
 
-def _spoken(value: Any) -> Any:
+def spoken_for(language: str) -> AbstractContextManager[None]:
+    """A block that speaks the language of a task's example for texts of a language, ISO 639-1: English or Chinese."""
+    return speaking("zh" if language.partition("-")[0] == "zh" else "en")
+
+
+def spoken(value: Any) -> Any:
     """A value of a task's example in the language in force."""
     if isinstance(value, list):
-        return [_spoken(one) for one in value]
+        return [spoken(one) for one in value]
     if isinstance(value, Mapping):
-        return {name: _spoken(one) if name == "content" else one for name, one in value.items()}
+        return {name: spoken(one) if name == "content" else one for name, one in value.items()}
     return _(value) if value and isinstance(value, str) else value

@@ -154,10 +154,14 @@ class Answerer:
         return answers
 
 
-def facts(answerer: Answerer) -> dict[str, Any]:
-    """What a server says of a model once it is loaded: {"labels", "max_length", "example", "answer"}. Answering also warms it up."""
+def facts(answerer: Answerer, language: str = "en") -> dict[str, Any]:
+    """What a server says of a model once it is loaded: {"labels", "max_length", "example", "answer"}. Answering also warms it up.
+
+    Args:
+        language: of the texts that it was made for, ISO 639-1; its example is in English or in Chinese.
+    """
     predictor = answerer.predictor
-    example = example_record(predictor.task, predictor.spec)
+    example = example_record(predictor.task, predictor.spec, language)
     answer: dict[str, Any] | None = None
     if predictor.task.answers_by == "generate":
         # A whole answer may take a minute.

@@ -64,10 +64,17 @@ class Stream:
 class _Worker:
     """A process, its pipe, and what it is busy with."""
 
-    def __init__(self, load: Loader, threads: int, hear: Callable[["_Worker", tuple[Any, ...]], None], later: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        load: Loader,
+        threads: int,
+        languages: Mapping[str, str],
+        hear: Callable[["_Worker", tuple[Any, ...]], None],
+        later: Callable[..., Any],
+    ) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs, load, threads), daemon=True)
+        self.process = context.Process(target=work, args=(theirs, load, threads, languages), daemon=True)
         self.process.start()
         theirs.close()  # so that its end is closed when it dies
         self.ready, self.batch, self.since = False, list[Job](), 0.0
@@ -113,10 +120,19 @@ class Pool:
     """
 
     def __init__(
-        self, load: Loader, settings: ServerSettings, threads: int, writes: Mapping[str, bool], warn: Callable[[str], None]
+        self,
+        load: Loader,
+        settings: ServerSettings,
+        threads: int,
+        writes: Mapping[str, bool],
+        warn: Callable[[str], None],
+        languages: Mapping[str, str] | None = None,
     ) -> None:
-        """``writes`` says of each model whether it writes its answers; ``warn`` hears of workers that died."""
+        """``writes`` says of each model whether it writes its answers, ``languages`` in which its texts are; ``warn`` hears of workers that
+        died.
+        """
         self._load, self._settings, self._threads, self._writes, self._warn = load, settings, threads, writes, warn
+        self._languages = languages or {}
         self.queue = Batcher(settings.queue)
         self.figures = Figures(lambda: len(self.queue), lambda: sum(worker.ready for worker in self._workers))
         self.ready: asyncio.Future[Mapping[str, Any]] = asyncio.get_running_loop().create_future()
@@ -215,7 +231,7 @@ class Pool:
     def _start_one(self) -> None:
         if not self._closed:
             loop = asyncio.get_running_loop()
-            self._workers.append(_Worker(self._load, self._threads, self._hear, loop.call_soon_threadsafe))
+            self._workers.append(_Worker(self._load, self._threads, self._languages, self._hear, loop.call_soon_threadsafe))
 
     def _dispatch(self) -> None:
         """Give every idle worker something to do."""

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from weitiao.config import ServerSettings
+from weitiao.deploy.demo.examples import language_of
 from weitiao.deploy.listening import CONNECTIONS, LOOPBACK, listen, url_of
 from weitiao.deploy.server.app import make_app
 from weitiao.deploy.server.crew import has_gpu, workers_for
@@ -76,7 +77,8 @@ async def _serve(
         records = [model.record for model in models.values()]
         settings = replace(settings, workers=workers_for(records, cores, free_memory("cpu"), gpu=has_gpu()))
     writes = {name: model.task.answers_by == "generate" for name, model in models.items()}
-    pool = Pool(load, settings, max(1, cores // settings.workers), writes, log.warning)
+    languages = {name: language_of(model.record or {}) for name, model in models.items()}
+    pool = Pool(load, settings, max(1, cores // settings.workers), writes, log.warning, languages)
     gate = make_app(models, settings, keys, pool)
     server = _Server(_config(gate))
     stopping = asyncio.Event()

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, create_mod
 
 from weitiao import asking
 from weitiao import fields as declared
+from weitiao.deploy.demo.examples import spoken, spoken_for
 from weitiao.deploy.server.served import LONGEST_TEXT, Served
 from weitiao.errors import DataError
 from weitiao.messages import _
@@ -68,16 +69,19 @@ def inputs_of(task: Task, spec: Spec) -> list[declared.Field]:
     return [field for field in task.inputs if field.name != without]
 
 
-def example_record(task: Task, spec: Spec) -> dict[str, Any]:
-    """A record as a request holds it, from the task's own example."""
+def example_record(task: Task, spec: Spec, language: str = "en") -> dict[str, Any]:
+    """A record as a request holds it, from the task's own example, in the language of the texts as far as there is one in it."""
     must = asking.needed(task, spec)
-    record = {
-        field.name: _example(task, field) for field in inputs_of(task, spec) if task.example.get(field.name) is not None or field in must
-    }
-    try:
-        task.asked(task.prepare({**dict.fromkeys(task.fields), **record}))
-    except DataError:  # a text that asks nothing as it stands, since there is no mask in it
-        record[task.inputs[0].name] = asking.words(task, spec)[0]
+    with spoken_for(language):
+        record = {
+            field.name: _example(task, field)
+            for field in inputs_of(task, spec)
+            if task.example.get(field.name) is not None or field in must
+        }
+        try:
+            task.asked(task.prepare({**dict.fromkeys(task.fields), **record}))
+        except DataError:  # a text that asks nothing as it stands, since there is no mask in it
+            record[task.inputs[0].name] = asking.words(task, spec)[0]
     return record
 
 
@@ -100,7 +104,7 @@ def _example(task: Task, field: declared.Field) -> Any:
     value = task.example.get(field.name)
     if value is None:
         return asking.sample(field)
-    return base64.b64encode(Path(value).read_bytes()).decode("ascii") if field.type == "image" else value
+    return base64.b64encode(Path(value).read_bytes()).decode("ascii") if field.type == "image" else spoken(value)
 
 
 def _schema_of(value: Any) -> dict[str, Any]:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 Loader = Callable[[], "Mapping[str, Predictor]"]
 
 
-def work(pipe: Connection, load: Loader, threads: int) -> None:
-    """What a worker process runs, from its beginning to its end."""
+def work(pipe: Connection, load: Loader, threads: int, languages: Mapping[str, str]) -> None:
+    """What a worker process runs, from its beginning to its end. ``languages``: of each model's texts, for its example."""
     # A Ctrl-C or a stop of the whole group is for the server to hear: what was accepted is still to be answered.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -37,7 +37,7 @@ def work(pipe: Connection, load: Loader, threads: int) -> None:
     with suppress(BrokenPipeError, ConnectionResetError):
         try:
             answerers = {name: Answerer(predictor) for name, predictor in load().items()}
-            found = {name: facts(answerer) for name, answerer in answerers.items()}
+            found = {name: facts(answerer, languages.get(name, "en")) for name, answerer in answerers.items()}
         except WeitiaoError as error:
             pipe.send(("unfit", error.message, error.exit_code))
             return

@@ -10,7 +10,7 @@ from weitiao.data.tag_schemes import parted
 from weitiao.messages import _
 from weitiao.metrics import title as metric_title
 from weitiao.quantities import one_line
-from weitiao.report.card import base_model, own_figures
+from weitiao.report.card import origin, origin_told, own_figures, packaged_origin
 from weitiao.report.formats import count, figure
 from weitiao.report.licenses import NAMELESS, license_of, told_to_a_hub
 from weitiao.tasks.base import Task
@@ -38,7 +38,7 @@ def short_description(task: Task, record: Mapping[str, Any]) -> str:
     """
     spec = record.get("spec") or {}
     what = _("Labels for a text") if spec.get("multi_label") else _CLAUSE.split(_(task.summary), maxsplit=1)[0].strip()
-    base = base_model(record).rpartition("/")[2]
+    base = origin(record).rpartition("/")[2]
     lines = [*_naming(what, _told_apart(task, spec)), *([_("{what}, with {base}").format(what=what, base=base)] if base else [])]
     fit = (line for line in (*lines, _(task.summary), what) if 0 < len(line) <= SHORT)
     return next(fit, "") or _shortened(what or _(task.summary))
@@ -85,7 +85,7 @@ def front_matter(title: str, sdk: str, task: Task, record: Mapping[str, Any], mo
     """
     from huggingface_hub import SpaceCardData
 
-    base = base_model(record)
+    base = origin(record)
     told: dict[str, Any] = {"title": title, "emoji": EMOJI, "colorFrom": COLOUR_FROM, "colorTo": COLOUR_TO, "sdk": sdk, **more}
     told |= {
         "pinned": False,
@@ -108,8 +108,12 @@ def body(title: str, task: Task, record: Mapping[str, Any], *, told: list[str], 
     if commands:
         lines += [_("Start it anywhere:"), "", "```bash", *commands, "```", ""]
     license_line = _("The code in this folder is under the Apache License 2.0 (LICENSE).")
-    known = license_of(record)
-    if known in NAMELESS:
+    known, packaged = license_of(record), packaged_origin(record)
+    if packaged and packaged.terms:
+        told_where = _("The model keeps the licence of {base}. {terms} More stands in its card, {card} in the package {package}.")
+        words = {"base": packaged.title, "terms": _(packaged.terms), "card": packaged.card, "package": packaged.requirement}
+        license_line += " " + told_where.format(**words)
+    elif known in NAMELESS:
         license_line += " " + _("The model keeps the licence of what it was made from, which that model's card spells out.")
     elif known:
         license_line += " " + _("The model keeps the licence of what it was made from: {licence}.").format(licence=known)
@@ -121,7 +125,7 @@ def body(title: str, task: Task, record: Mapping[str, Any], *, told: list[str], 
 def _facts(record: Mapping[str, Any]) -> list[str]:
     """What it was made from, and how good it is."""
     facts, evaluation = [], record.get("evaluation") or {}
-    if base := base_model(record):
+    if base := origin_told(record):
         facts.append(_("Made from {base} with weitiao.").format(base=base))
     value = own_figures(record).get(str(evaluation.get("headline")))
     if isinstance(value, (int, float)) and evaluation.get("rows"):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from weitiao.config import Recipe
-from weitiao.engine.pretraining.objectives import Kind
+from weitiao.engine.pretraining.objectives import Kind, kind_for
 from weitiao.errors import UsageError
 from weitiao.messages import _
 
@@ -53,7 +53,10 @@ def check_model(kind: Kind, folder: Path, tokenizer: Any, recipe: Recipe, name: 
     with models.quiet(), models.model_errors(folder):
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=trusted, local_files_only=True)
     kind.check(config.model_type, tokenizer)
-    advice = _("Choose another --objective, or a model of another kind.")
+    own = kind_for("auto", folder, trust_remote_code=trusted)
+    advice = _("Begin with another model: --config {example}, or --from one of that kind.").format(example=kind.example)
+    if own is not kind:
+        advice = _("This model was made for --objective {own}. {others}").format(own=own.name, others=advice)
     models.class_for(folder, kind.classes, trust_remote_code=trusted, advice=advice)
     limit, size = models.limit_of(config, tokenizer), recipe.task.block_size
     if limit and limit < size:

@@ -22,6 +22,7 @@ class Kind:
     Attributes:
         name: as --objective has it.
         task: what the model is used for afterwards.
+        example: a blank model that learns so, as --config has it.
         classes: transformers' Auto classes that build it, the first that knows the architecture.
         through: whether documents are one stream, cut wherever a block ends.
         words: whether whole words are hidden, so that it is noted where words go on.
@@ -31,6 +32,7 @@ class Kind:
 
     name: str
     task: str
+    example: str
     classes: tuple[str, ...]
     through: bool = False
     words: bool = False
@@ -64,7 +66,7 @@ class Kind:
 class Masked(Kind):
     """Hidden words are found again (BERT)."""
 
-    name, task = "mlm", "fill-mask"
+    name, task, example = "mlm", "fill-mask", "bert:mini"
     classes = ("AutoModelForMaskedLM",)
     words = True
     honours: tuple[str, ...] = ("mask_share",)
@@ -95,7 +97,7 @@ class Masked(Kind):
 class Replaced(Masked):
     """Words that a generator replaced are found (ELECTRA)."""
 
-    name, task = "rtd", "feature-extraction"
+    name, task, example = "rtd", "feature-extraction", "electra:mini"
     classes = ("AutoModelForPreTraining",)
     headline = None  # the better the generator, the harder the question: the last weights are the best
     honours = ("mask_share", "generator_width")
@@ -125,7 +127,7 @@ class Causal(Kind):
     another, as is usual: a decoder learns to start anew behind the mark, and no token is wasted.
     """
 
-    name, task = "clm", "text-generation"
+    name, task, example = "clm", "text-generation", "llama:mini"
     classes = ("AutoModelForCausalLM",)
     through = True
 
@@ -141,7 +143,7 @@ class Causal(Kind):
 class Denoised(Kind):
     """Spans that were taken out are written (T5)."""
 
-    name, task = "denoising", "summarization"
+    name, task, example = "denoising", "summarization", "t5:mini"
     classes = ("AutoModelForSeq2SeqLM",)
     honours = ("mask_share",)
 

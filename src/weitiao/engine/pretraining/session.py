@@ -4,7 +4,7 @@ is everybody's.
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -38,7 +38,9 @@ from weitiao.engine.tracking import accelerator_for
 from weitiao.engine.way_of_steps import way_of_steps
 from weitiao.errors import DataError
 from weitiao.messages import _
+from weitiao.metrics import title
 from weitiao.observer import Observer
+from weitiao.quantities import number
 from weitiao.runs import RunFolder, atomic, nearest_folder, write_lines, write_text
 from weitiao.tasks.base import Spec
 
@@ -277,7 +279,9 @@ class PretrainingSession(Prepared):
     def _spec(self) -> Spec:
         """What the task that the model can do as it is must remember."""
         task = tasks.get(self.kind.task)
-        return task.fit(task.spec_from(read_config(self.base.path), tasks.settings_of(task)()), self.loaded.processor)
+        spec = task.spec_from(read_config(self.base.path), tasks.settings_of(task)())
+        found = {"segmenter": self.corpus["segmenter"]} if self.corpus["segmenter"] else {}  # where words are hidden whole
+        return task.fit({**spec, **{name: value for name, value in found.items() if name in spec}}, self.loaded.processor)
 
     def fit(self) -> None:
         """Run the loop to its end, and write the model and all figures into the run."""
@@ -288,6 +292,7 @@ class PretrainingSession(Prepared):
         progress = self._trained()
         path = way_of_steps(self.trainer)
         figures = self.evaluate() if len(self.held_out) else {}
+        self._tell_if_no_better(figures)
         with atomic(self.folder.model) as temporary:
             save_model(self.kind.saved(self.loaded), temporary, max_length=self.loaded.limit or self.recipe.task.block_size)
             if self.recipe.model.trust_remote_code:
@@ -308,6 +313,17 @@ class PretrainingSession(Prepared):
         self.folder.update(pretraining={**about, "before": figures})
         self.folder.append_log({"step": 0, "epoch": 0, "validation": figures, "seconds": 0.0})
         self.observer.evaluated({"split": "validation", "epoch": 0, "step": 0, "validation": figures, "metrics": figures, "best": None})
+
+    def _tell_if_no_better(self, figures: Mapping[str, float]) -> None:
+        """Say it plainly: the best of the checkpoints may be worse than what the training began with, which is no checkpoint."""
+        before, headline = self.folder.record()["pretraining"].get("before"), self.kind.headline
+        if before and headline and not headline.better(figures[headline.metric], before[headline.metric]):
+            message = _(
+                "On held-out documents the model is no better than before it was trained: {metric} {after}, {before} before. Try more "
+                "texts, more steps, or a lower --lr."
+            )
+            told = {name: number(values[headline.metric]) for name, values in (("after", figures), ("before", before))}
+            self.observer.warn(message.format(metric=title(headline.metric), **told))
 
     def close(self) -> None:
         """Let go of what every training holds, and of tokens that no run keeps."""

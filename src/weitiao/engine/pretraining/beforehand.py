@@ -52,12 +52,12 @@ def check_model(kind: Kind, folder: Path, tokenizer: Any, recipe: Recipe, name: 
     trusted = bool(recipe.model.trust_remote_code)
     with models.quiet(), models.model_errors(folder):
         config = AutoConfig.from_pretrained(str(folder), trust_remote_code=trusted, local_files_only=True)
-    kind.check(config.model_type, tokenizer)
     own = kind_for("auto", folder, trust_remote_code=trusted)
     advice = _("Begin with another model: --config {example}, or --from one of that kind.").format(example=kind.example)
     if own is not kind:
         advice = _("This model was made for --objective {own}. {others}").format(own=own.name, others=advice)
     models.class_for(folder, kind.classes, trust_remote_code=trusted, advice=advice)
+    kind.check(config.model_type, tokenizer)
     limit, size = models.limit_of(config, tokenizer), recipe.task.block_size
     if limit and limit < size:
         message = _("--block-size {size} is more than {model} reads: at most {limit} tokens.")

@@ -79,6 +79,12 @@ def sentences(rows: int, seed: int = 0) -> list[tuple[str, str]]:
     return pairs
 
 
+def write_corpus(path: Path, rows: int, seed: int = 3) -> Path:
+    """Running text that a tiny model can learn from: a file of so many of those texts, one a line."""
+    path.write_text("".join(f"{text} .\n" for text, _label in sentences(rows, seed=seed)), encoding="utf-8")
+    return path
+
+
 def write_csv(path: Path, rows: list[tuple[str, ...]], header: tuple[str, ...] = ("text", "label")) -> Path:
     """A CSV file."""
     with path.open("w", encoding="utf-8", newline="") as file:

@@ -9,12 +9,12 @@ import pytest
 
 import weitiao
 from tests.cli.conftest import Outcome, command
-from tests.conftest import make_model, sentences, write_csv
+from tests.conftest import make_model, sentences, write_corpus, write_csv
+from tests.listening import Listener
 from weitiao import tasks
 from weitiao.deploy.space import metadata as space
 from weitiao.engine import hub
 from weitiao.errors import ModelError, UsageError
-from weitiao.observer import Observer
 from weitiao.pretraining import plan_pretraining
 from weitiao.report import advice, card
 from weitiao.runs import RunFolder
@@ -27,9 +27,7 @@ FAMILIES = {"mlm": "bert:tiny", "clm": "llama:tiny", "rtd": "electra:tiny", "den
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
-    path.write_text("".join(f"{text} .\n" for text, _label in sentences(200, seed=3)), encoding="utf-8")
-    return path
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "corpus.txt", 200)
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +99,13 @@ def test_another_objective_names_flags_that_there_are(config: str, objective: st
 
 
 def test_no_better_than_before_is_said(corpus: Path, runs: dict[str, weitiao.Run], tmp_path: Path) -> None:
-    class Heard(Observer):
-        warned = ""
-
-        def warn(self, text: str) -> None:
-            self.warned += text
-
-    heard, model = Heard(), str(runs["mlm"].folder.model)
+    heard, model = Listener(), str(runs["mlm"].folder.model)
     settings = {**SETTINGS, "model": model, "max_steps": 3, "lr": 0.5, "out": str(tmp_path / "run")}
     del settings["vocab_size"]  # it brings its own tokenizer
     assert plan_pretraining(corpus, **settings)["model"]["id"] == model
     run = weitiao.pretrain(corpus, observer=heard, **settings)
     assert run.record["held_out"]["loss"] > run.record["pretraining"]["before"]["loss"]
-    assert "no better than before" in heard.warned
+    assert any("no better than before" in said for said in heard.warnings)
     page = run.folder.report.read_text(encoding="utf-8")
     assert "before: no better" in page and "held-out documents no better" in page
 

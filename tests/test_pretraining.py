@@ -15,7 +15,7 @@ import pytest
 
 import weitiao
 from tests.conftest import SIZES as TINY
-from tests.conftest import make_model, sentences, write_csv
+from tests.conftest import make_model, sentences, write_corpus, write_csv
 from weitiao.data.corpus import is_held_out
 from weitiao.engine import tokenizer_of_corpus
 from weitiao.engine.architectures import SIZES, size_named
@@ -74,9 +74,7 @@ class OddForMaskedLM(BertForMaskedLM):
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A few hundred lines, in which some words go together."""
-    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
-    path.write_text("".join(f"{text} .\n" for text, _label in sentences(400, seed=3)), encoding="utf-8")
-    return path
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "corpus.txt", 400)
 
 
 @pytest.fixture(scope="module")

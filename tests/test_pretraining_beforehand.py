@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 import weitiao
-from tests.conftest import make_model, sentences
+from tests.conftest import make_model, write_corpus
 from tests.engine.hub_stand_in import change_base
+from tests.listening import Listener
 from weitiao.data import whole_words
 from weitiao.data.corpus_cleaning import Document
 from weitiao.engine.model_folder import file_sha256
@@ -15,30 +16,15 @@ from weitiao.engine.pretraining import session
 from weitiao.engine.pretraining.reading import beginnings
 from weitiao.engine.training import Trainer
 from weitiao.errors import ModelError, UsageError
-from weitiao.observer import Observer
 from weitiao.pretraining import plan_pretraining
 
 SETTINGS: dict[str, Any] = {"batch_size": 8, "block_size": 32, "held_out": 0.1, "threads": 1, "raw": True, "max_steps": 2}
 CHINESE = "".join(f"今天的天气很好，我们去公园看花{number}。\n" for number in range(60))
 
 
-class Listener(Observer):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("corpus") / "corpus.txt"
-    path.write_text("".join(f"{text} .\n" for text, _label in sentences(200, seed=3)), encoding="utf-8")
-    return path
+    return write_corpus(tmp_path_factory.mktemp("corpus") / "corpus.txt", 200)
 
 
 @pytest.fixture(scope="module")

@@ -42,9 +42,8 @@ def train_tokenizer(
 
     Returns:
         {"out", "kind", "family", "families", "vocabulary", "special_tokens", "alphabet", "corpus", "ledger", "measured_on", "tokenizers",
-        "longest",
-        "example", "seconds"}; "tokenizers" are the figures of each, the new one first; "families" have this tokenizer, "family" is the
-        first of them.
+        "longest", "example", "seconds"}; "tokenizers" are the figures of each, the new one first; "families" have this tokenizer, "family"
+        is the first of them.
 
     Raises:
         UsageError: an impossible setting; a family whose tokenizers are of another kind; a vocabulary too small for the characters.

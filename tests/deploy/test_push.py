@@ -138,8 +138,9 @@ def test_what_would_be_sent_can_be_looked_at_and_nothing_is_sent(
 ) -> None:
     monkeypatch.delenv("HF_TOKEN", raising=False)
     place = tmp_path / "looked-at"
-    done = command("push", str(mine.path), "ann/tweets", "--out", str(place), "--offline")
-    assert done.code == 0 and not hub.repositories and "weitiao push" in done.err, done.err
+    done = command("push", str(mine.path), "ann/tweets", "--out", str(place), "--offline", "--private", "--endpoint", hub.url)
+    assert done.code == 0 and not hub.repositories, done.err
+    assert f"weitiao push {mine.path} ann/tweets --private --endpoint {hub.url}" in done.err  # and to no other hub
     weights = place / "model.safetensors"
     assert weights.stat().st_nlink == 1  # whoever changes it there changes no run
     monkeypatch.setenv("HF_TOKEN", TOKEN)

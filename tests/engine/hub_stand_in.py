@@ -20,8 +20,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.listening import Listener
 from weitiao.engine import offline_base
-from weitiao.observer import Observer
 
 from .hub_uploads import LARGE, Uploads, git_id, tags_of, unchunked
 
@@ -266,19 +266,12 @@ def closed_port() -> str:
         return f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-class Ear(Observer):
-    """Remembers what it hears."""
+class Ear(Listener):
+    """Remembers how far a download is too."""
 
     def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
+        super().__init__()
         self.bytes: list[tuple[int, int | None]] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
     def progress(self, stage: str, done: int, total: int | None, figures: Any) -> None:
         assert stage in ("fetch", "upload")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import weitiao
-from tests.conftest import make_model, sentences
+from tests.conftest import make_model, write_corpus
 from weitiao.engine.pretraining import measuring
 from weitiao.engine.pretraining.blocks import Blocks
 from weitiao.engine.pretraining.token_files import TokenWriter
@@ -21,7 +21,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, weitiao.Run]:
     folder = tmp_path_factory.mktemp("measured")
     model, made = make_model(folder / "base"), {}
     for name, seed in (("a", 3), ("b", 4)):
-        (folder / f"{name}.txt").write_text("".join(f"{text} .\n" for text, _label in sentences(150, seed=seed)), encoding="utf-8")
+        write_corpus(folder / f"{name}.txt", 150, seed)
     for name, most in (("all", measuring.MOST), ("some", 320)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(measuring, "MOST", most)

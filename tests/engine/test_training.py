@@ -12,6 +12,7 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from tests.conftest import make_model, sentences
+from tests.listening import Listener
 from weitiao.config import TrainingSettings
 from weitiao.engine.checkpoints import CheckpointStore
 from weitiao.engine.devices import Machine
@@ -22,21 +23,8 @@ from weitiao.engine.objectives.rows import Classification
 from weitiao.engine.optimization import learning_rate, make_optimizer
 from weitiao.engine.training import Trainer
 from weitiao.errors import ModelError, ResourceError
-from weitiao.observer import Observer
 from weitiao.processing import Features
 from weitiao.tasks.base import Headline
-
-
-class Listener(Observer):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.notes: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 @pytest.fixture

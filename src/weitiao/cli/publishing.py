@@ -72,7 +72,8 @@ def push(
     files = _("{count} ({size})").format(count=len(made["files"]), size=size(made["bytes"]))
     if out:
         screen.result(made, pairs({_("nothing was sent; it lies in"): out, _("files"): files}), bare=out)
-        screen.next(("weitiao", "push", run, repo, *(["--private"] if private else [])))
+        where = (*(("--private",) if private else ()), *(("--endpoint", endpoint) if endpoint else ()))
+        screen.next(("weitiao", "push", run, repo, *where))
         return
     screen.result(made, pairs({_("address"): made["address"], _("files"): files}), bare=made["address"])
     if not endpoint:
